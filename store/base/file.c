@@ -1,0 +1,115 @@
+#include "store/base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum err_code
+file_read(const char *path, size_t bytes_max, struct bytes *ret_text, struct err *err)
+{
+    uint8_t *data = NULL;
+    struct stat st;
+    enum err_code code = ERR_OK;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set_errno(err, errno, "cannot open %s", path);
+    if (fstat(fd, &st) != 0) {
+        code = err_set_errno(err, errno, "cannot stat %s", path);
+        goto out;
+    }
+    if (!S_ISREG(st.st_mode)) {
+        code = err_set(err, ERR_INPUT, "%s is not a regular file", path);
+        goto out;
+    }
+    if ((uint64_t)st.st_size > bytes_max) {
+        code = err_set(err, ERR_LIMIT, "%s has %lld bytes, limit is %zu", path,
+                       (long long)st.st_size, bytes_max);
+        goto out;
+    }
+    size_t size = (size_t)st.st_size, done = 0;
+    data = malloc(size + 1);
+    if (data == NULL) {
+        code = err_set(err, ERR_LIMIT, "%s: no memory for %zu bytes", path, size);
+        goto out;
+    }
+    while (done < size) {
+        ssize_t n = read(fd, data + done, size - done);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            code = err_set_errno(err, n < 0 ? errno : EIO, "cannot read %s", path);
+            goto out;
+        }
+        done += (size_t)n;
+    }
+    data[size] = '\0';
+    *ret_text = (struct bytes){data, size};
+    data = NULL;
+out:
+    free(data);
+    close(fd);
+    return code;
+}
+
+enum err_code
+file_path(char path[FILE_PATH_BYTES_MAX], const char *directory, const char *name,
+          struct err *err)
+{
+    int n = snprintf(path, FILE_PATH_BYTES_MAX, "%s/%s", directory, name);
+    if (n < 0 || n >= FILE_PATH_BYTES_MAX)
+        return err_set(err, ERR_LIMIT, "path %.60s…/%s is longer than %d bytes", directory,
+                       name, FILE_PATH_BYTES_MAX - 1);
+    return ERR_OK;
+}
+
+enum err_code
+file_make_directory(const char *path, struct err *err)
+{
+    struct stat st;
+    if (mkdir(path, 0750) == 0)
+        return ERR_OK;
+    if (errno != EEXIST)
+        return err_set_errno(err, errno, "cannot make directory %s", path);
+    if (stat(path, &st) != 0)
+        return err_set_errno(err, errno, "cannot stat %s", path);
+    if (!S_ISDIR(st.st_mode))
+        return err_set(err, ERR_CONFLICT, "%s is there but is not a directory", path);
+    return ERR_OK;
+}
+
+static long
+lock_holder(int fd)
+{
+    char text[32] = {0};
+    ssize_t n = pread(fd, text, sizeof text - 1, 0);
+    return n > 0 ? strtol(text, NULL, 10) : 0;
+}
+
+enum err_code
+file_lock(const char *path, const char *who, int *ret_fd, struct err *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return err_set_errno(err, errno, "cannot open lock file %s", path);
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        enum err_code code =
+            errno == EWOULDBLOCK
+                ? err_set(err, ERR_BUSY, "%s: another %s runs here (pid %ld)", path, who,
+                          lock_holder(fd))
+                : err_set_errno(err, errno, "cannot lock %s", path);
+        close(fd);
+        return code;
+    }
+    /* The pid is a courtesy to whoever finds the lock taken; failing to write it is no error. */
+    char text[32];
+    int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+    if (ftruncate(fd, 0) == 0 && n > 0 && pwrite(fd, text, (size_t)n, 0) < 0)
+        (void)ftruncate(fd, 0);
+    *ret_fd = fd;
+    return ERR_OK;
+}

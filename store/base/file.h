@@ -1,0 +1,50 @@
+/*
+ * store/base/file.h - whole files, the data directory, and lock files.
+ */
+#ifndef STORE_BASE_FILE_H
+#define STORE_BASE_FILE_H
+
+#include "store/base/bytes.h"
+#include "store/base/err.h"
+
+enum { FILE_PATH_BYTES_MAX = 512 };
+
+/*
+ * Read a whole regular file.
+ *
+ *   bytes_max  files over it are refused
+ *   ret_text   taken by the caller: free() its data; one NUL stands behind it
+ *
+ * Errors: ERR_NOT_FOUND, ERR_DENIED, ERR_IO; ERR_LIMIT over bytes_max.
+ */
+enum err_code file_read(const char *path, size_t bytes_max, struct bytes *ret_text,
+                        struct err *err) ERR_MUST_CHECK;
+
+/*
+ * Join directory and name into path.  ERR_LIMIT over FILE_PATH_BYTES_MAX.
+ */
+enum err_code file_path(char path[FILE_PATH_BYTES_MAX], const char *directory,
+                        const char *name, struct err *err) ERR_MUST_CHECK;
+
+/*
+ * Make a directory (mode 0750) if it is not there; its parent must be.
+ *
+ * Errors: ERR_DENIED, ERR_NOT_FOUND (the parent), ERR_CONFLICT (there is
+ * something else of that name), ERR_FULL, ERR_IO.
+ */
+enum err_code file_make_directory(const char *path, struct err *err) ERR_MUST_CHECK;
+
+/*
+ * Take the exclusive lock on a lock file, which is made if needed and never
+ * removed; the lock goes with the process, whatever ends it.
+ *
+ *   who     what holds it, for the message: "gbill-agent"
+ *   ret_fd  keep open while the lock is needed; close() releases it
+ *
+ * Errors: ERR_BUSY when another process holds it (its pid is named);
+ * ERR_DENIED, ERR_NOT_FOUND, ERR_FULL, ERR_IO for the file.
+ */
+enum err_code file_lock(const char *path, const char *who, int *ret_fd, struct err *err)
+    ERR_MUST_CHECK;
+
+#endif

@@ -1,0 +1,498 @@
+#include "store/event/event_fields.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+/* A record while it is parsed: one slot per field, and which are filled. */
+struct slots {
+    uint64_t filled; /* bit per field */
+    struct mp_value value[FIELD_COUNT];
+    struct bytes raw[FIELD_COUNT]; /* the value's bytes, for maps */
+};
+
+_Static_assert(FIELD_COUNT <= 64, "one bit per field");
+
+bool
+event_defect_set(struct event_defect *defect, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(defect->text, sizeof defect->text, fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+static bool
+has(const struct slots *s, enum event_field f)
+{
+    return (s->filled >> f & 1) != 0;
+}
+
+static struct str
+text_of(const struct slots *s, enum event_field f)
+{
+    return has(s, f) ? mp_str(&s->value[f]) : (struct str){0};
+}
+
+static uint64_t
+whole_of(const struct slots *s, enum event_field f)
+{
+    uint64_t v = 0;
+    if (has(s, f) && !mp_whole(&s->value[f], &v))
+        assert(!"checked by check_value");
+    return v;
+}
+
+/* Whole, signed. */
+static bool
+signed_whole(const struct mp_value *v, int64_t *ret)
+{
+    uint64_t u;
+    if (v->type == MP_INT) {
+        *ret = v->i;
+        return true;
+    }
+    if (v->type == MP_FLOAT && v->f < 0 && v->f >= -9007199254740992.0) {
+        *ret = (int64_t)v->f;
+        return (double)*ret == v->f;
+    }
+    if (!mp_whole(v, &u) || u > INT64_MAX)
+        return false;
+    *ret = (int64_t)u;
+    return true;
+}
+
+/* UTF-8 as RFC 3629 has it, without the control characters U+0000 to U+001F and U+007F. */
+static bool
+text_ok(struct str s)
+{
+    const uint8_t *p = (const uint8_t *)s.data, *end = p + s.size_bytes;
+    while (p < end) {
+        uint8_t b = *p++;
+        if (b < 0x80) {
+            if (b < 0x20 || b == 0x7f)
+                return false;
+            continue;
+        }
+        int more = b >= 0xf0 ? 3 : b >= 0xe0 ? 2 : 1;
+        if (b < 0xc2 || b > 0xf4 || end - p < more)
+            return false;
+        uint8_t low = 0x80, high = 0xbf;
+        if (b == 0xe0)
+            low = 0xa0; /* overlong */
+        else if (b == 0xed)
+            high = 0x9f; /* surrogates */
+        else if (b == 0xf0)
+            low = 0x90;
+        else if (b == 0xf4)
+            high = 0x8f; /* beyond U+10FFFF */
+        for (int i = 0; i < more; i++, p++) {
+            if (*p < low || *p > high)
+                return false;
+            low = 0x80;
+            high = 0xbf;
+        }
+    }
+    return true;
+}
+
+static bool
+check_text(const struct mp_value *v, const char *name, size_t bytes_max,
+           struct event_defect *defect)
+{
+    if (v->type != MP_STR)
+        return event_defect_set(defect, "%s is not a text", name);
+    if (v->count < 1 || v->count > bytes_max)
+        return event_defect_set(defect, "%s has %u bytes, must have 1 to %zu", name, v->count,
+                                bytes_max);
+    if (!text_ok(mp_str(v)))
+        return event_defect_set(defect, "%s is not UTF-8 or has a control character", name);
+    return true;
+}
+
+static bool
+time_of(const struct mp_value *v, int64_t *ret_utc_ms)
+{
+    uint64_t ms;
+    if (v->type == MP_STR)
+        return v->count < TIME_TEXT_BYTES * 2 && time_parse(mp_str(v), ret_utc_ms);
+    if (!mp_whole(v, &ms) || ms >= (uint64_t)TIME_MAX_MS)
+        return false;
+    *ret_utc_ms = (int64_t)ms;
+    return true;
+}
+
+/* Texts inside a map are bounded too: a map is no place for content. */
+static bool
+check_map_leaves(struct mp m, const char *name, struct event_defect *defect)
+{
+    while (m.p < m.end) {
+        struct mp_value v;
+        if (!mp_read(&m, &v))
+            return event_defect_set(defect, "%s is not whole", name);
+        if (v.type == MP_BIN || v.type == MP_EXT)
+            return event_defect_set(defect, "%s holds binary data", name);
+        if (v.type == MP_STR && (v.count > EVENT_REASON_BYTES_MAX || !text_ok(mp_str(&v))))
+            return event_defect_set(defect, "%s holds a text over %d bytes or not UTF-8", name,
+                                    EVENT_REASON_BYTES_MAX);
+    }
+    return true;
+}
+
+static bool
+check_map(const struct slots *s, enum event_field f, enum event_field_type type,
+          struct event_defect *defect)
+{
+    const char *name = event_field_name(f);
+    const struct mp_value *v = &s->value[f];
+    if (v->type != MP_MAP && !(type == FIELD_SETTING && v->type == MP_ARRAY))
+        return event_defect_set(defect, "%s is not a map", name);
+    if (s->raw[f].size_bytes > EVENT_MAP_BYTES_MAX)
+        return event_defect_set(defect, "%s has %zu bytes, limit is %d", name,
+                                s->raw[f].size_bytes, EVENT_MAP_BYTES_MAX);
+    if (type == FIELD_SCALAR_MAP) {
+        if (v->count > EVENT_METADATA_PAIRS_MAX)
+            return event_defect_set(defect, "%s has %u pairs, limit is %d", name, v->count,
+                                    EVENT_METADATA_PAIRS_MAX);
+        struct mp m = mp_of(s->raw[f]);
+        struct mp_value inner;
+        bool head = true;
+        while (mp_read(&m, &inner)) {
+            if (!head && (inner.type == MP_MAP || inner.type == MP_ARRAY))
+                return event_defect_set(defect, "%s holds a map or an array", name);
+            head = false;
+        }
+    }
+    return check_map_leaves(mp_of(s->raw[f]), name, defect);
+}
+
+static bool
+check_value(const struct slots *s, enum event_field f, enum event_field_type type,
+            struct event_defect *defect)
+{
+    const char *name = event_field_name(f);
+    const struct mp_value *v = &s->value[f];
+    int64_t i;
+    uint64_t u;
+    switch (type) {
+    case FIELD_TEXT:
+        return check_text(v, name, EVENT_TEXT_BYTES_MAX, defect);
+    case FIELD_MODEL_TEXT:
+        return check_text(v, name, EVENT_MODEL_BYTES_MAX, defect);
+    case FIELD_REASON_TEXT:
+        return check_text(v, name, EVENT_REASON_BYTES_MAX, defect);
+    case FIELD_WHOLE:
+        if (!mp_whole(v, &u) || u > EVENT_COUNT_MAX)
+            return event_defect_set(defect, "%s is not a whole number in 0 to %" PRIu64, name,
+                                    EVENT_COUNT_MAX);
+        return true;
+    case FIELD_SIGNED:
+        if (!signed_whole(v, &i) || i > EVENT_MINOR_MAX || i < -EVENT_MINOR_MAX)
+            return event_defect_set(defect, "%s is not a whole number of minor units", name);
+        return true;
+    case FIELD_TIME:
+        if (!time_of(v, &i))
+            return event_defect_set(defect, "%s is neither an RFC 3339 time nor milliseconds",
+                                    name);
+        return true;
+    case FIELD_DURATION:
+        if (!(mp_whole(v, &u) && u <= EVENT_COUNT_MAX) &&
+            !(v->type == MP_FLOAT && v->f >= 0 && v->f <= (double)EVENT_COUNT_MAX))
+            return event_defect_set(defect, "%s is not a duration in milliseconds", name);
+        return true;
+    case FIELD_OUTCOME:
+        return v->type == MP_STR ? check_text(v, name, EVENT_TEXT_BYTES_MAX, defect)
+                                 : (signed_whole(v, &i) ||
+                                    event_defect_set(defect, "%s is no text and no number", name));
+    case FIELD_BOOL:
+        return v->type == MP_BOOL || event_defect_set(defect, "%s is not true or false", name);
+    case FIELD_OBJECT:
+    case FIELD_SCALAR_MAP:
+    case FIELD_SETTING:
+        return check_map(s, f, type, defect);
+    case FIELD_UNDECLARED:
+        break;
+    }
+    return event_defect_set(defect, "%s is not declared", name);
+}
+
+/* Fill the slots from the map; nil is the same as absent. */
+static bool
+fill(struct slots *s, const uint8_t *types, struct bytes record, uint32_t *ret_undeclared,
+     struct event_defect *defect)
+{
+    struct mp m = mp_of(record);
+    struct mp_value head, key;
+    s->filled = 0;
+    if (record.size_bytes > EVENT_RECORD_BYTES_MAX)
+        return event_defect_set(defect, "the record has %zu bytes, limit is %d",
+                                record.size_bytes, EVENT_RECORD_BYTES_MAX);
+    if (!mp_read(&m, &head) || head.type != MP_MAP)
+        return event_defect_set(defect, "the record is not a map");
+    for (uint32_t i = 0; i < head.count; i++) {
+        if (!mp_read(&m, &key))
+            return event_defect_set(defect, "the record is not whole");
+        enum event_field f = key.type == MP_STR ? event_field_find(mp_str(&key)) : FIELD_COUNT;
+        if (f == FIELD_COUNT || types[f] == FIELD_UNDECLARED) {
+            if (key.type == MP_MAP || key.type == MP_ARRAY)
+                return event_defect_set(defect, "a key of the record is a map or an array");
+            if (!mp_skip(&m))
+                return event_defect_set(defect, "the record is not whole");
+            ++*ret_undeclared;
+            continue;
+        }
+        const uint8_t *start = m.p;
+        struct mp peek = m;
+        if (!mp_read(&peek, &s->value[f]) || !mp_skip(&m))
+            return event_defect_set(defect, "%s is not whole", event_field_name(f));
+        if (has(s, f))
+            return event_defect_set(defect, "%s is given twice", event_field_name(f));
+        if (s->value[f].type == MP_NIL)
+            continue;
+        s->raw[f] = (struct bytes){start, (size_t)(m.p - start)};
+        s->filled |= (uint64_t)1 << f;
+        if (!check_value(s, f, types[f] & ~FIELD_REQUIRED, defect))
+            return false;
+    }
+    if (m.p != m.end)
+        return event_defect_set(defect, "bytes follow the record");
+    return true;
+}
+
+static bool
+check_required(const struct slots *s, const uint8_t *types, struct event_defect *defect)
+{
+    for (int f = 0; f < FIELD_COUNT; f++) {
+        if ((types[f] & FIELD_REQUIRED) != 0 && !has(s, (enum event_field)f))
+            return event_defect_set(defect, "%s is missing",
+                                    event_field_name((enum event_field)f));
+    }
+    return true;
+}
+
+/* A status of 400 and above, or one of these words, is a failed call. */
+static bool
+says_failed(const struct mp_value *status)
+{
+    int64_t code;
+    if (status->type == MP_STR) {
+        struct str s = mp_str(status);
+        return str_is(s, "error") || str_is(s, "failed") || str_is(s, "failure") ||
+               str_is(s, "timeout");
+    }
+    return signed_whole(status, &code) && code >= 400;
+}
+
+/*
+ * Counts given by hand follow the provider's own convention (schemas/event.md):
+ * Anthropic counts cache reads and writes beside its input, all others inside.
+ */
+static bool
+usage_from_counts(const struct slots *s, struct event_usage *u, struct event_defect *defect)
+{
+    uint64_t input = whole_of(s, FIELD_INPUT), cached = whole_of(s, FIELD_CACHED);
+    uint64_t write = whole_of(s, FIELD_CACHE_WRITE);
+    uint64_t write_1h = whole_of(s, FIELD_CACHE_WRITE_1H);
+    if (!str_is(u->provider, "anthropic")) {
+        uint64_t inside = cached + write + write_1h;
+        if (inside > input)
+            return event_defect_set(defect,
+                                    "cached and cache-write tokens (%" PRIu64
+                                    ") exceed inputTokens (%" PRIu64 ")",
+                                    inside, input);
+        input -= inside;
+    }
+    u->tokens[EVENT_INPUT] = input;
+    u->tokens[EVENT_CACHE_READ] = cached;
+    u->tokens[EVENT_CACHE_WRITE] = write;
+    u->tokens[EVENT_CACHE_WRITE_1H] = write_1h;
+    u->tokens[EVENT_OUTPUT] = whole_of(s, FIELD_OUTPUT);
+    u->reasoning_tokens = whole_of(s, FIELD_REASONING);
+    if (u->reasoning_tokens > u->tokens[EVENT_OUTPUT])
+        return event_defect_set(defect,
+                                "reasoningTokens (%" PRIu64 ") exceed outputTokens (%" PRIu64 ")",
+                                u->reasoning_tokens, u->tokens[EVENT_OUTPUT]);
+    return true;
+}
+
+static bool
+take_usage(const struct slots *s, struct event *e, struct event_defect *defect)
+{
+    struct event_usage *u = &e->usage;
+    *u = (struct event_usage){
+        .user = text_of(s, FIELD_USER),
+        .project = text_of(s, FIELD_PROJECT),
+        .type = text_of(s, FIELD_TYPE),
+        .provider = text_of(s, FIELD_PROVIDER),
+        .model = text_of(s, FIELD_MODEL),
+        .tier = text_of(s, FIELD_TIER),
+        .estimated = has(s, FIELD_ESTIMATED) && s->value[FIELD_ESTIMATED].b,
+        .failed = has(s, FIELD_STATUS) && says_failed(&s->value[FIELD_STATUS]),
+    };
+    if (has(s, FIELD_LATENCY)) {
+        const struct mp_value *v = &s->value[FIELD_LATENCY];
+        uint64_t ms;
+        u->latency_us = mp_whole(v, &ms) ? ms * 1000 : (uint64_t)(v->f * 1000 + 0.5);
+    }
+    static const enum event_field counts[] = {FIELD_INPUT,       FIELD_OUTPUT,
+                                              FIELD_CACHED,      FIELD_CACHE_WRITE,
+                                              FIELD_CACHE_WRITE_1H, FIELD_REASONING};
+    if (has(s, FIELD_USAGE)) {
+        for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
+            if (has(s, counts[i]))
+                return event_defect_set(defect, "both usage and %s are given",
+                                        event_field_name(counts[i]));
+        }
+        struct str tier = u->tier;
+        if (!event_usage_from_provider(u->provider, s->raw[FIELD_USAGE], u, defect))
+            return false;
+        if (tier.size_bytes > 0)
+            u->tier = tier;
+        return true;
+    }
+    if (!has(s, FIELD_INPUT) || !has(s, FIELD_OUTPUT))
+        return event_defect_set(defect, "%s is missing (or give usage)",
+                                has(s, FIELD_INPUT) ? "outputTokens" : "inputTokens");
+    return usage_from_counts(s, u, defect);
+}
+
+static bool
+not_one_of(struct event_defect *defect, enum event_field f, struct str value,
+           const char *choices)
+{
+    return event_defect_set(defect, "%s is \"%.*s\", must be one of: %s", event_field_name(f),
+                            STR_ARG(value), choices);
+}
+
+static bool
+take_resource(const struct slots *s, struct event *e, struct event_defect *defect)
+{
+    struct str type = text_of(s, FIELD_RESOURCE), action = text_of(s, FIELD_ACTION);
+    e->resource = (struct event_resource){.resource = text_of(s, FIELD_RESOURCE_ID)};
+    int t = 0;
+    while (t < EVENT_RESOURCE_TYPES &&
+           !str_is(type, event_resource_type_name((enum event_resource_type)t)))
+        t++;
+    if (t == EVENT_RESOURCE_TYPES)
+        return not_one_of(defect, FIELD_RESOURCE, type, "project, document, member");
+    e->resource.type = (enum event_resource_type)t;
+    e->resource.created = str_is(action, "created");
+    return e->resource.created || str_is(action, "deleted") ||
+           not_one_of(defect, FIELD_ACTION, action, "created, deleted");
+}
+
+static bool
+take_subscription(const struct slots *s, struct event *e, struct event_defect *defect)
+{
+    static const struct {
+        const char *word;
+        enum event_subscription_action action;
+    } actions[] = {{"started", EVENT_PLAN_SET},           {"changed", EVENT_PLAN_SET},
+                   {"cancelled", EVENT_PLAN_CANCELLED},   {"paused", EVENT_PLAN_PAUSED},
+                   {"resumed", EVENT_PLAN_RESUMED}};
+    struct event_subscription *sub = &e->subscription;
+    *sub = (struct event_subscription){.action = EVENT_PLAN_SET,
+                                       .plan = text_of(s, FIELD_PLAN),
+                                       .currency = text_of(s, FIELD_CURRENCY),
+                                       .effective_ms = e->time_utc_ms};
+    if (has(s, FIELD_EFFECTIVE_AT) && !time_of(&s->value[FIELD_EFFECTIVE_AT], &sub->effective_ms))
+        return event_defect_set(defect, "effectiveAt is no time");
+    if (has(s, FIELD_ACTION)) {
+        struct str word = text_of(s, FIELD_ACTION);
+        size_t i = 0;
+        while (i < 5 && !str_is(word, actions[i].word))
+            i++;
+        if (i == 5)
+            return not_one_of(defect, FIELD_ACTION, word,
+                              "started, changed, cancelled, paused, resumed");
+        sub->action = actions[i].action;
+    }
+    if (sub->action == EVENT_PLAN_SET && sub->plan.size_bytes == 0)
+        return event_defect_set(defect, "plan is missing");
+    if (sub->currency.size_bytes != 0 && sub->currency.size_bytes != 3)
+        return event_defect_set(defect, "currency is no ISO 4217 code of three letters");
+    return true;
+}
+
+static bool
+take_other(const struct slots *s, struct event *e, struct event_defect *defect)
+{
+    int64_t amount = 0;
+    if (has(s, FIELD_AMOUNT) && !signed_whole(&s->value[FIELD_AMOUNT], &amount))
+        return event_defect_set(defect, "amount is not whole");
+    switch (e->kind) {
+    case EVENT_BUDGET:
+        e->budget = (struct event_budget){.has_monthly = has(s, FIELD_MONTHLY_BUDGET),
+                                          .monthly_cents = whole_of(s, FIELD_MONTHLY_BUDGET)};
+        return true;
+    case EVENT_ADJUSTMENT:
+        e->adjustment = (struct event_adjustment){.amount_minor = amount,
+                                                  .currency = text_of(s, FIELD_CURRENCY),
+                                                  .reason = text_of(s, FIELD_REASON)};
+        return e->adjustment.currency.size_bytes == 3 ||
+               event_defect_set(defect, "currency is no ISO 4217 code of three letters");
+    case EVENT_PAYMENT:
+        e->payment = (struct event_payment){.invoice = text_of(s, FIELD_INVOICE),
+                                            .status = text_of(s, FIELD_STATUS),
+                                            .amount_minor = amount};
+        return true;
+    case EVENT_VOID:
+        e->voided = (struct event_void){.voids = text_of(s, FIELD_VOIDS)};
+        return time_of(&s->value[FIELD_AT], &e->voided.at_ms) ||
+               event_defect_set(defect, "at is no time");
+    case EVENT_FEEDBACK:
+        e->feedback = (struct event_feedback){.recommendation = text_of(s, FIELD_RECOMMENDATION),
+                                              .status = text_of(s, FIELD_STATUS)};
+        return str_is(e->feedback.status, "applied") || str_is(e->feedback.status, "dismissed") ||
+               str_is(e->feedback.status, "pending") ||
+               not_one_of(defect, FIELD_STATUS, e->feedback.status,
+                          "applied, dismissed, pending");
+    default:
+        break;
+    }
+    return event_defect_set(defect, "unknown kind");
+}
+
+bool
+event_parse(enum event_kind kind, struct bytes record, int64_t entry_utc_ms, struct event *ret,
+            struct event_defect *defect)
+{
+    const uint8_t *types = event_fields_of(kind);
+    struct slots s;
+    struct event e = {.kind = kind, .record = record, .time_utc_ms = entry_utc_ms};
+    if (!fill(&s, types, record, &e.undeclared, defect) || !check_required(&s, types, defect))
+        return false;
+    e.id = text_of(&s, FIELD_ID);
+    e.organization = text_of(&s, FIELD_ORGANIZATION);
+    if (has(&s, FIELD_CREATED_AT) && !time_of(&s.value[FIELD_CREATED_AT], &e.time_utc_ms))
+        return event_defect_set(defect, "createdAt is no time");
+    if (e.time_utc_ms < 0 || e.time_utc_ms >= TIME_MAX_MS)
+        return event_defect_set(defect, "the event's time lies outside 1970 to 9999");
+    bool ok;
+    if (kind == EVENT_USAGE)
+        ok = take_usage(&s, &e, defect);
+    else if (kind == EVENT_RESOURCE)
+        ok = take_resource(&s, &e, defect);
+    else if (kind == EVENT_SUBSCRIPTION)
+        ok = take_subscription(&s, &e, defect);
+    else
+        ok = take_other(&s, &e, defect);
+    if (ok)
+        *ret = e;
+    return ok;
+}
+
+bool
+event_time_ok(const struct event *event, int64_t receive_utc_ms, struct event_defect *defect)
+{
+    int64_t age = receive_utc_ms - event->time_utc_ms;
+    char when[TIME_TEXT_BYTES];
+    if (age <= EVENT_AGE_MS_MAX && age >= -EVENT_AHEAD_MS_MAX)
+        return true;
+    time_format_ms(event->time_utc_ms, when);
+    return age > 0 ? event_defect_set(defect, "too old: its time is %s, accepted are 35 days", when)
+                   : event_defect_set(defect, "in the future: its time is %s, accepted are 5 minutes",
+                                      when);
+}

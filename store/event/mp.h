@@ -1,0 +1,105 @@
+/*
+ * store/event/mp.h - a bounded reader of foreign msgpack.
+ *
+ * It walks bytes and builds nothing: no allocation, no recursion, depth at most
+ * MP_DEPTH_MAX, no count beyond the bytes that are left.  Writing is msgpack-c's
+ * job; reading is ours because a hostile header must not be able to ask for
+ * memory.  Format: the msgpack specification (github.com/msgpack/msgpack).
+ */
+#ifndef STORE_EVENT_MP_H
+#define STORE_EVENT_MP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "store/base/bytes.h"
+
+enum { MP_DEPTH_MAX = 16 };
+
+enum mp_type {
+    MP_NIL,
+    MP_BOOL,
+    MP_UINT,  /* u */
+    MP_INT,   /* i, negative */
+    MP_FLOAT, /* f */
+    MP_STR,   /* data, count bytes */
+    MP_BIN,   /* data, count bytes */
+    MP_EXT,   /* data, count bytes, ext_type */
+    MP_ARRAY, /* count elements follow */
+    MP_MAP,   /* count pairs follow */
+};
+
+struct mp_value {
+    enum mp_type type;
+    int8_t ext_type;
+    uint32_t count;
+    const uint8_t *data;
+    union {
+        uint64_t u;
+        int64_t i;
+        double f;
+        bool b;
+    };
+};
+
+struct mp {
+    const uint8_t *p, *end;
+};
+
+static inline struct mp
+mp_of(struct bytes b)
+{
+    return (struct mp){b.data, b.data + b.size_bytes};
+}
+
+/*
+ * Read one value: a scalar whole, of an array or a map only its head.
+ *
+ * Returns false, with m where it was, on a truncated or invalid value and on a
+ * count that the bytes left cannot hold.
+ */
+bool mp_read(struct mp *m, struct mp_value *ret) __attribute__((warn_unused_result));
+
+/* Step over one value with all it contains; false as mp_read() or too deep. */
+bool mp_skip(struct mp *m) __attribute__((warn_unused_result));
+
+/* The text of an MP_STR value. */
+static inline struct str
+mp_str(const struct mp_value *v)
+{
+    return (struct str){(const char *)v->data, v->count};
+}
+
+/*
+ * A whole number, however the client wrote it: unsigned, non-negative signed, or
+ * a float64 that is integral (msgpack-lite sends integers >= 2^32 so).
+ */
+bool mp_whole(const struct mp_value *v, uint64_t *ret) __attribute__((warn_unused_result));
+
+/*
+ * A resumable scan for the end of a top-level value in a stream.  All zero is
+ * the start state.  It never looks at a byte twice, so a value that comes one
+ * byte a read costs no more than one that comes at once.
+ */
+struct mp_scan {
+    uint32_t left[MP_DEPTH_MAX]; /* values still to come at each open level */
+    uint32_t depth;
+    size_t at_bytes; /* where the next head is due, from the value's first byte */
+};
+
+enum mp_scan_result { MP_SCAN_WHOLE, MP_SCAN_MORE, MP_SCAN_BAD };
+
+/*
+ * Continue scanning.
+ *
+ *   data, size_bytes  the stream from the value's first byte on
+ *   size_bytes_max    a value larger than this is bad
+ *   ret_size_bytes    on MP_SCAN_WHOLE the value's length
+ *
+ * MP_SCAN_BAD: invalid msgpack, too deep, too large.
+ */
+enum mp_scan_result mp_scan(struct mp_scan *scan, const uint8_t *data, size_t size_bytes,
+                            size_t size_bytes_max, size_t *ret_size_bytes);
+
+#endif
