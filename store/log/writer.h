@@ -1,0 +1,69 @@
+/*
+ * store/log/writer.h - append to the log.
+ *
+ * A log directory holds one LMDB environment per UTC day of receipt.  Each has
+ * two streams of frames with sequence numbers and chains of their own: the
+ * events, and the quarantine of what could not enter.  One append is one LMDB
+ * transaction and so one flush: when it returns ERR_OK the bytes are on the
+ * disk.  One writer process at a time (it holds log/writer.lock); readers come
+ * and go.
+ *
+ * Day files only ever go forward: if the clock steps back over midnight, the
+ * newest file goes on.  Sequence order, not the clock, orders the log.
+ */
+#ifndef STORE_LOG_WRITER_H
+#define STORE_LOG_WRITER_H
+
+#include <stdint.h>
+
+#include "store/base/bytes.h"
+#include "store/base/err.h"
+
+enum log_stream {
+    LOG_EVENTS,     /* stored events, store/event/event.h */
+    LOG_QUARANTINE, /* store/log/quarantine.h */
+    LOG_STREAMS
+};
+
+struct log_writer;
+
+/* What one append takes of one stream; event_count 0: nothing. */
+struct log_part {
+    struct bytes bytes;
+    uint32_t event_count;
+};
+
+/*
+ * Open a log for appending; makes the directory and the first day as needed.
+ *
+ *   directory  borrowed: <data>/log; its parent must exist
+ *   ret        taken: log_writer_close()
+ *
+ * Errors: ERR_BUSY when another writer has it; ERR_DENIED, ERR_NOT_FOUND,
+ * ERR_FULL, ERR_IO of the files; ERR_CORRUPT when the newest frame cannot be
+ * read, since nothing may be chained to it.
+ */
+enum err_code log_writer_open(const char *directory, struct log_writer **ret, struct err *err)
+    ERR_MUST_CHECK;
+void log_writer_close(struct log_writer *writer);
+
+/*
+ * Append one frame per non-empty part and flush.
+ *
+ *   receive_utc_ms  when the events came; decides the day file
+ *   parts           at most FRAME_RAW_BYTES_MAX bytes each
+ *
+ * Errors:
+ *   ERR_FULL  the disk or the map is full; nothing is stored, the writer is as
+ *             it was, the same append may be tried again later
+ *   ERR_IO    a write or a flush failed; what is on disk is unknown.  The writer
+ *             refuses every later append: close it, do not retry, do not ack
+ */
+enum err_code log_writer_append(struct log_writer *writer, int64_t receive_utc_ms,
+                                const struct log_part parts[LOG_STREAMS], struct err *err)
+    ERR_MUST_CHECK;
+
+/* The number the next event of a stream will get; 1 in an empty log. */
+uint64_t log_writer_next_seq(const struct log_writer *writer, enum log_stream stream);
+
+#endif

@@ -1,0 +1,137 @@
+/*
+ * store/tables/tables.h - tables.mdb: every table that is a fold of the log or a
+ * result of a billing stage, in one LMDB environment.
+ *
+ * One file of this folder per table: its key, its row, get, put, scan.  Keys are
+ * fixed-width and big-endian, so that a scan is one organization's time line;
+ * strings are numbers of the dictionary (dict.h).  Changes go through a write
+ * transaction; what one job does in one transaction appears whole or not at all.
+ * One writing transaction at a time over all processes (LMDB's own lock).
+ */
+#ifndef STORE_TABLES_TABLES_H
+#define STORE_TABLES_TABLES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "store/base/bytes.h"
+#include "store/base/err.h"
+
+/* name, database name, "fold" (dropped and refolded by --rebuild) or "stage" */
+#define TABLES(X)                                                                       \
+    X(META, "meta", STAGE)                                                              \
+    X(DICT, "dict", FOLD)                                                               \
+    X(DICT_TEXT, "dict_text", FOLD)                                                     \
+    X(CURSOR, "cursor", FOLD)                                                           \
+    X(HOURLY, "hourly", FOLD)                                                           \
+    X(MONTHLY, "monthly", FOLD)                                                         \
+    X(ID_RUNS, "id_runs", FOLD)                                                         \
+    X(IDS, "ids", FOLD)                                                                 \
+    X(UNPRICED, "unpriced", FOLD)                                                       \
+    X(RESOURCES, "resources", FOLD)                                                     \
+    X(RESOURCE_COUNTS, "resource_counts", FOLD)                                         \
+    X(SUBSCRIPTIONS, "subscriptions", FOLD)                                             \
+    X(BUDGETS, "budgets", FOLD)                                                         \
+    X(BALANCE, "balance", FOLD)                                                         \
+    X(LIMITS, "limits", STAGE)                                                          \
+    X(INVOICES, "invoices", STAGE)                                                      \
+    X(INVOICE_LINES, "invoice_lines", STAGE)                                            \
+    X(DIRTY, "dirty", STAGE)
+
+enum table {
+#define TABLES_ENUM(name, text, origin) TABLE_##name,
+    TABLES(TABLES_ENUM)
+#undef TABLES_ENUM
+    TABLE_COUNT
+};
+
+struct tables;
+struct tables_txn;
+
+enum tables_mode { TABLES_READ, TABLES_WRITE };
+
+/*
+ * Open <data>/tables.mdb.
+ *
+ *   mode  TABLES_WRITE makes the file if needed; TABLES_READ needs it there
+ *
+ * Errors: ERR_NOT_FOUND (reading and nothing has been folded yet), ERR_DENIED,
+ * ERR_IO, ERR_CONFLICT (a format this program does not know).
+ */
+enum err_code tables_open(const char *data_directory, enum tables_mode mode,
+                          struct tables **ret, struct err *err) ERR_MUST_CHECK;
+void tables_close(struct tables *tables);
+
+/*
+ * Begin a transaction.  End it with tables_commit() or tables_abort(); both free
+ * it.  Reading ones see one moment of all tables.
+ */
+enum err_code tables_begin(struct tables *tables, enum tables_mode mode,
+                           struct tables_txn **ret, struct err *err) ERR_MUST_CHECK;
+
+/* Errors: ERR_FULL, ERR_IO: nothing of the transaction is stored. */
+enum err_code tables_commit(struct tables_txn *txn, struct err *err) ERR_MUST_CHECK;
+void tables_abort(struct tables_txn *txn); /* NULL is fine */
+
+/*
+ * The value of a key.
+ *
+ *   ret  written when found; points into the map, valid until the next write in
+ *        this transaction or its end.  8-byte alignment is not promised
+ *
+ * Returns false when there is no such key.
+ */
+bool tables_get(struct tables_txn *txn, enum table table, struct bytes key, struct bytes *ret);
+
+/* Store (replace) or delete a key.  Errors: ERR_FULL, ERR_IO. */
+enum err_code tables_put(struct tables_txn *txn, enum table table, struct bytes key,
+                         struct bytes value, struct err *err) ERR_MUST_CHECK;
+enum err_code tables_delete(struct tables_txn *txn, enum table table, struct bytes key,
+                            struct err *err) ERR_MUST_CHECK;
+
+/*
+ * Store a row that Postgres shows, and note it as dirty (what publish owes).  A
+ * row that is already stored with these bytes is left alone, so a stage that
+ * computes the same again owes nothing.
+ */
+enum err_code tables_put_published(struct tables_txn *txn, enum table table, struct bytes key,
+                                   struct bytes value, struct err *err) ERR_MUST_CHECK;
+enum err_code tables_delete_published(struct tables_txn *txn, enum table table,
+                                      struct bytes key, struct err *err) ERR_MUST_CHECK;
+
+/*
+ * Walk the keys that begin with prefix, in order.
+ *
+ *   struct tables_scan scan;
+ *   for (tables_scan_begin(&scan, txn, TABLE_HOURLY, prefix); tables_scan_next(&scan);)
+ *       … scan.key, scan.value …
+ *   tables_scan_end(&scan);
+ *
+ * Writing to the same table during a scan is not allowed.
+ */
+struct tables_scan {
+    struct bytes key, value;
+    void *cursor;
+    uint8_t prefix[64];
+    size_t prefix_bytes;
+    bool started;
+};
+
+void tables_scan_begin(struct tables_scan *scan, struct tables_txn *txn, enum table table,
+                       struct bytes prefix);
+bool tables_scan_next(struct tables_scan *scan);
+void tables_scan_end(struct tables_scan *scan);
+
+/* How many keys a table has. */
+uint64_t tables_count(struct tables_txn *txn, enum table table);
+
+/* Empty all FOLD tables (for a rebuild). */
+enum err_code tables_drop_folds(struct tables_txn *txn, struct err *err) ERR_MUST_CHECK;
+
+/* "hourly" for TABLE_HOURLY. */
+const char *tables_name(enum table table);
+
+/* The number of this write transaction: grows with every commit. */
+uint64_t tables_txn_number(struct tables_txn *txn);
+
+#endif

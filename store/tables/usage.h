@@ -1,0 +1,70 @@
+/*
+ * store/tables/usage.h - the tables hourly and monthly: usage by organization,
+ * period, project, user, type, provider, model and service tier.
+ *
+ * Both have the same key and row; a period is an hour number (hours since 1970)
+ * in hourly, a month number (months since January 1970) in monthly.  For every
+ * key without its period, the monthly row is the sum of the hourly ones.
+ */
+#ifndef STORE_TABLES_USAGE_H
+#define STORE_TABLES_USAGE_H
+
+#include "store/base/money.h"
+#include "store/event/event.h"
+#include "store/tables/tables.h"
+
+/* All are dictionary numbers but period. */
+struct usage_key {
+    uint32_t organization, period, project, user, type, provider, model, tier;
+};
+
+/* Sums over the calls of a key. */
+struct usage_row {
+    uint64_t calls;           /* all, whatever their state */
+    uint64_t failed_calls;    /* those whose status said so */
+    uint64_t estimated_calls; /* priced from counts the app made */
+    uint64_t unpriced_calls;  /* no price known: not in cost_pico, but in tokens */
+    uint64_t tokens[EVENT_CLASSES];
+    uint64_t reasoning_tokens; /* part of tokens[EVENT_OUTPUT] */
+    uint64_t latency_us;
+    money_sum cost_pico;
+};
+
+enum { USAGE_KEY_BYTES = 32, USAGE_ROW_BYTES = 8 * (6 + EVENT_CLASSES) + 16 };
+
+void usage_key_encode(const struct usage_key *key, uint8_t bytes[USAGE_KEY_BYTES]);
+struct usage_key usage_key_decode(const uint8_t bytes[USAGE_KEY_BYTES]);
+void usage_row_encode(const struct usage_row *row, uint8_t bytes[USAGE_ROW_BYTES]);
+struct usage_row usage_row_decode(const uint8_t bytes[USAGE_ROW_BYTES]);
+
+/* row += more.  Counts wrap after 2^64, which no log reaches. */
+void usage_row_add(struct usage_row *row, const struct usage_row *more);
+
+/* Input and output tokens of all classes: one AI credit each. */
+uint64_t usage_row_credits(const struct usage_row *row);
+
+/*
+ * Add to a row, which is made if needed, and note it for publishing.
+ *
+ *   table  TABLE_HOURLY or TABLE_MONTHLY
+ */
+enum err_code usage_add(struct tables_txn *txn, enum table table,
+                        const uint8_t key[USAGE_KEY_BYTES], const struct usage_row *more,
+                        struct err *err) ERR_MUST_CHECK;
+
+/*
+ * Walk rows in key order: all of them (organization 0), one organization's, or
+ * one organization's of one period.
+ */
+struct usage_scan {
+    struct usage_key key;
+    struct usage_row row;
+    struct tables_scan scan;
+};
+
+void usage_scan_begin(struct usage_scan *scan, struct tables_txn *txn, enum table table,
+                      uint32_t organization, const uint32_t *period);
+bool usage_scan_next(struct usage_scan *scan);
+void usage_scan_end(struct usage_scan *scan);
+
+#endif
