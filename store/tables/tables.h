@@ -32,6 +32,7 @@
     X(RESOURCE_COUNTS, "resource_counts", FOLD)                                         \
     X(SUBSCRIPTIONS, "subscriptions", FOLD)                                             \
     X(BUDGETS, "budgets", FOLD)                                                         \
+    X(ADJUSTMENTS, "adjustments", FOLD)                                                 \
     X(BALANCE, "balance", FOLD)                                                         \
     X(LIMITS, "limits", STAGE)                                                          \
     X(INVOICES, "invoices", STAGE)                                                      \
