@@ -55,6 +55,13 @@ void log_reader_close(struct log_reader *reader);
 enum err_code log_reader_next(struct log_reader *reader, struct log_frame *ret, bool *ret_more,
                               struct err *err) ERR_MUST_CHECK;
 
+/*
+ * From here on also check that every frame follows the one before by its chain,
+ * which costs a SHA-256 of all that is read.  Call it once, before the first
+ * log_reader_next(), on a reader that begins at a day's first frame.
+ */
+void log_reader_check_chain(struct log_reader *reader);
+
 /* The log's identity: 32 random bytes made with its first day. */
 const uint8_t *log_reader_identity(const struct log_reader *reader);
 

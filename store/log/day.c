@@ -1,0 +1,261 @@
+#include "store/log/day.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/base/time.h"
+#include "store/log/frame.h"
+
+/* Address space, not memory or disk: the file grows with what is in it. */
+#define DAY_MAP_BYTES ((size_t)256 << 30)
+
+enum { DAY_TIP_BYTES = 8 + HASH_SHA256_BYTES, DAY_MODE = 0640 };
+
+enum err_code
+day_err(struct err *err, int lmdb_code, const char *path, const char *doing)
+{
+    if (lmdb_code == MDB_MAP_FULL)
+        return err_set(err, ERR_FULL, "%s: cannot %s: the map is full", path, doing);
+    if (lmdb_code == MDB_CORRUPTED || lmdb_code == MDB_PAGE_NOTFOUND ||
+        lmdb_code == MDB_INVALID || lmdb_code == MDB_VERSION_MISMATCH)
+        return err_set(err, ERR_CORRUPT, "%s: cannot %s: %s", path, doing,
+                       mdb_strerror(lmdb_code));
+    if (lmdb_code < 0)
+        return err_set(err, ERR_IO, "%s: cannot %s: %s", path, doing, mdb_strerror(lmdb_code));
+    return err_set_errno(err, lmdb_code, "%s: cannot %s", path, doing);
+}
+
+static MDB_val
+text_val(const char *text)
+{
+    return (MDB_val){strlen(text), (void *)(uintptr_t)text};
+}
+
+/* Environment and databases; *ret_txn is a transaction in which they were opened. */
+static enum err_code
+open_env(struct day *day, const char *directory, int32_t number, bool write, bool create,
+         MDB_txn **ret_txn, struct err *err)
+{
+    static const char *const names[LOG_STREAMS] = {"events", "quarantine"};
+    char name[TIME_TEXT_BYTES + 8], date[TIME_TEXT_BYTES];
+    *day = (struct day){.number = number};
+    time_format_day(number, date);
+    snprintf(name, sizeof name, "%s.mdb", date);
+    enum err_code code = file_path(day->path, directory, name, err);
+    if (code != ERR_OK)
+        return code;
+    unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | (write ? 0 : MDB_RDONLY);
+    unsigned db_flags = create ? MDB_CREATE : 0;
+    if (!create && access(day->path, F_OK) != 0)
+        return err_set_errno(err, errno, "%s", day->path);
+    MDB_txn *txn = NULL;
+    int rc = mdb_env_create(&day->env);
+    if (rc == 0)
+        rc = mdb_env_set_maxdbs(day->env, 4);
+    if (rc == 0 && write)
+        rc = mdb_env_set_mapsize(day->env, DAY_MAP_BYTES);
+    if (rc == 0)
+        rc = mdb_env_open(day->env, day->path, flags, DAY_MODE);
+    if (rc == 0)
+        rc = mdb_txn_begin(day->env, NULL, create ? 0 : MDB_RDONLY, &txn);
+    if (rc == 0)
+        rc = mdb_dbi_open(txn, "meta", db_flags, &day->meta);
+    for (int s = 0; rc == 0 && s < LOG_STREAMS; s++)
+        rc = mdb_dbi_open(txn, names[s], db_flags | MDB_INTEGERKEY, &day->streams[s]);
+    if (rc == 0) {
+        *ret_txn = txn;
+        return ERR_OK;
+    }
+    if (txn != NULL)
+        mdb_txn_abort(txn);
+    code = rc == MDB_NOTFOUND
+               ? err_set(err, ERR_NOT_FOUND, "%s: was made but never used", day->path)
+               : day_err(err, rc, day->path, "open the day");
+    day_close(day);
+    return code;
+}
+
+static void
+tip_decode(const uint8_t *p, struct day_tip *tip)
+{
+    tip->next_seq = get_le64(p);
+    memcpy(tip->chain, p + 8, HASH_SHA256_BYTES);
+}
+
+static enum err_code
+read_meta(struct day *day, MDB_txn *txn, struct err *err)
+{
+    MDB_val key = text_val("identity"), identity, start_key = text_val("start"), start;
+    int rc = mdb_get(txn, day->meta, &key, &identity);
+    if (rc == 0)
+        rc = mdb_get(txn, day->meta, &start_key, &start);
+    if (rc == MDB_NOTFOUND)
+        return err_set(err, ERR_NOT_FOUND, "%s: was made but never used", day->path);
+    if (rc != 0)
+        return day_err(err, rc, day->path, "read its meta");
+    if (identity.mv_size != HASH_SHA256_BYTES || start.mv_size != LOG_STREAMS * DAY_TIP_BYTES)
+        return err_set(err, ERR_CORRUPT, "%s: its meta has the wrong size", day->path);
+    memcpy(day->identity, identity.mv_data, HASH_SHA256_BYTES);
+    for (int s = 0; s < LOG_STREAMS; s++)
+        tip_decode((const uint8_t *)start.mv_data + s * DAY_TIP_BYTES, &day->start[s]);
+    return ERR_OK;
+}
+
+enum err_code
+day_open(struct day *day, const char *directory, int32_t number, bool write, struct err *err)
+{
+    MDB_txn *txn;
+    enum err_code code = open_env(day, directory, number, write, false, &txn, err);
+    if (code != ERR_OK)
+        return code;
+    code = read_meta(day, txn, err);
+    /* A handle opened in a reading transaction is kept by committing, not by aborting it. */
+    int rc = mdb_txn_commit(txn);
+    if (code == ERR_OK && rc != 0)
+        code = day_err(err, rc, day->path, "open its tables");
+    if (code != ERR_OK)
+        day_close(day);
+    return code;
+}
+
+static enum err_code
+sync_directory(const char *directory, struct err *err)
+{
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set_errno(err, errno, "cannot open %s", directory);
+    enum err_code code = ERR_OK;
+    if (fsync(fd) != 0)
+        code = err_set_errno(err, errno, "cannot flush directory %s", directory);
+    close(fd);
+    return code;
+}
+
+enum err_code
+day_create(struct day *day, const char *directory, int32_t number,
+           const uint8_t identity[HASH_SHA256_BYTES], const struct day_tip start[LOG_STREAMS],
+           struct err *err)
+{
+    MDB_txn *txn;
+    enum err_code code = open_env(day, directory, number, true, true, &txn, err);
+    if (code != ERR_OK)
+        return code;
+    uint8_t tips[LOG_STREAMS * DAY_TIP_BYTES];
+    for (int s = 0; s < LOG_STREAMS; s++) {
+        put_le64(tips + s * DAY_TIP_BYTES, start[s].next_seq);
+        memcpy(tips + s * DAY_TIP_BYTES + 8, start[s].chain, HASH_SHA256_BYTES);
+        day->start[s] = start[s];
+    }
+    memcpy(day->identity, identity, HASH_SHA256_BYTES);
+    MDB_val key = text_val("identity"), value = {HASH_SHA256_BYTES, day->identity};
+    MDB_val start_key = text_val("start"), start_value = {sizeof tips, tips};
+    int rc = mdb_put(txn, day->meta, &key, &value, 0);
+    if (rc == 0)
+        rc = mdb_put(txn, day->meta, &start_key, &start_value, 0);
+    if (rc != 0)
+        mdb_txn_abort(txn);
+    else
+        rc = mdb_txn_commit(txn);
+    code = rc != 0 ? day_err(err, rc, day->path, "make the day") : sync_directory(directory, err);
+    if (code != ERR_OK)
+        day_close(day);
+    return code;
+}
+
+void
+day_close(struct day *day)
+{
+    if (day->env != NULL)
+        mdb_env_close(day->env);
+    day->env = NULL;
+}
+
+enum err_code
+day_tip_read(const struct day *day, enum log_stream stream, struct day_tip *ret, struct err *err)
+{
+    MDB_txn *txn;
+    MDB_cursor *cursor = NULL;
+    MDB_val key, value;
+    struct frame frame;
+    enum err_code code = ERR_OK;
+    int rc = mdb_txn_begin(day->env, NULL, MDB_RDONLY, &txn);
+    if (rc != 0)
+        return day_err(err, rc, day->path, "read");
+    rc = mdb_cursor_open(txn, day->streams[stream], &cursor);
+    if (rc == 0)
+        rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+    if (rc == MDB_NOTFOUND) {
+        *ret = day->start[stream];
+    } else if (rc != 0) {
+        code = day_err(err, rc, day->path, "read its last frame");
+    } else {
+        code = frame_decode((struct bytes){value.mv_data, value.mv_size}, &frame, err);
+        if (code == ERR_OK) {
+            ret->next_seq = frame.first_seq + frame.event_count;
+            memcpy(ret->chain, frame.chain, HASH_SHA256_BYTES);
+        }
+        code = err_wrap(err, code, "%s: its last frame", day->path);
+    }
+    if (cursor != NULL)
+        mdb_cursor_close(cursor);
+    mdb_txn_abort(txn);
+    return code;
+}
+
+static int
+compare_days(const void *a, const void *b)
+{
+    int32_t x = *(const int32_t *)a, y = *(const int32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* "2026-11-24.mdb" and nothing else. */
+static bool
+day_of_name(const char *name, int32_t *ret_day)
+{
+    int64_t utc_ms;
+    if (strlen(name) != 14 || strcmp(name + 10, ".mdb") != 0 ||
+        !time_parse((struct str){name, 10}, &utc_ms))
+        return false;
+    *ret_day = (int32_t)(utc_ms / TIME_DAY_MS);
+    return true;
+}
+
+enum err_code
+day_list(const char *directory, int32_t **ret_days, size_t *ret_count, struct err *err)
+{
+    DIR *dir = opendir(directory);
+    if (dir == NULL)
+        return err_set_errno(err, errno, "cannot read the log directory %s", directory);
+    int32_t *days = NULL, day;
+    size_t count = 0, room = 0;
+    enum err_code code = ERR_OK;
+    for (struct dirent *e; code == ERR_OK && (e = readdir(dir)) != NULL;) {
+        if (!day_of_name(e->d_name, &day))
+            continue;
+        if (count == room) {
+            room = room == 0 ? 64 : room * 2;
+            int32_t *more = realloc(days, room * sizeof *more);
+            if (more == NULL) {
+                code = err_set(err, ERR_LIMIT, "no memory for %zu day files", room);
+                break;
+            }
+            days = more;
+        }
+        days[count++] = day;
+    }
+    closedir(dir);
+    if (code != ERR_OK) {
+        free(days);
+        return code;
+    }
+    if (count > 1)
+        qsort(days, count, sizeof *days, compare_days);
+    *ret_days = days;
+    *ret_count = count;
+    return ERR_OK;
+}

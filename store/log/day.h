@@ -1,0 +1,75 @@
+/*
+ * store/log/day.h - one day file: an LMDB environment with the frames of one UTC
+ * day of receipt.  Private to store/log.
+ *
+ * Databases: "events" and "quarantine" (first sequence number, native u64 ->
+ * frame) and "meta" ("identity" -> 32 bytes, "start" -> for each stream the
+ * sequence number and the chain that the day begins with).  A day file without
+ * meta was never used: its making was interrupted.
+ */
+#ifndef STORE_LOG_DAY_H
+#define STORE_LOG_DAY_H
+
+#include <lmdb.h>
+
+#include "store/base/err.h"
+#include "store/base/file.h"
+#include "store/base/hash.h"
+#include "store/log/writer.h"
+
+/* Where a stream stands: the next number, and the chain to go on from. */
+struct day_tip {
+    uint64_t next_seq;
+    uint8_t chain[HASH_SHA256_BYTES];
+};
+
+struct day {
+    MDB_env *env; /* NULL: not open */
+    MDB_dbi streams[LOG_STREAMS], meta;
+    int32_t number; /* days since 1970-01-01 */
+    uint8_t identity[HASH_SHA256_BYTES];
+    struct day_tip start[LOG_STREAMS];
+    char path[FILE_PATH_BYTES_MAX];
+};
+
+/*
+ * Open an existing day file.
+ *
+ *   write  open for appending
+ *
+ * Errors: ERR_NOT_FOUND also when the file has no meta; ERR_DENIED, ERR_IO;
+ * ERR_CORRUPT.  day is then closed.
+ */
+enum err_code day_open(struct day *day, const char *directory, int32_t number, bool write,
+                       struct err *err) ERR_MUST_CHECK;
+
+/*
+ * Make a day file that begins at start, durably: its directory entry too.  An
+ * interrupted one is taken over.  Errors: ERR_FULL, ERR_DENIED, ERR_IO.
+ */
+enum err_code day_create(struct day *day, const char *directory, int32_t number,
+                         const uint8_t identity[HASH_SHA256_BYTES],
+                         const struct day_tip start[LOG_STREAMS], struct err *err) ERR_MUST_CHECK;
+
+/* Closing a closed day is fine. */
+void day_close(struct day *day);
+
+/*
+ * Where a stream of this day ends.  Errors: ERR_CORRUPT when its last frame
+ * cannot be read, ERR_IO.
+ */
+enum err_code day_tip_read(const struct day *day, enum log_stream stream, struct day_tip *ret,
+                           struct err *err) ERR_MUST_CHECK;
+
+/*
+ * List a log directory's days in order.
+ *
+ *   ret_days  taken: free(); NULL when there are none
+ */
+enum err_code day_list(const char *directory, int32_t **ret_days, size_t *ret_count,
+                       struct err *err) ERR_MUST_CHECK;
+
+/* Put what LMDB says into err: ERR_FULL for ENOSPC and a full map, else as errno. */
+enum err_code day_err(struct err *err, int lmdb_code, const char *path, const char *doing);
+
+#endif

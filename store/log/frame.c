@@ -1,0 +1,167 @@
+#include "store/log/frame.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zstd.h>
+
+#define FRAME_MAGIC 0x31464247u /* "GBF1" in little-endian */
+
+enum { FRAME_VERSION = 1, FRAME_FLAG_ZSTD = 1, FRAME_CHECKED_BYTES = 40, FRAME_CHAINED_BYTES = 48 };
+
+struct frame_codec {
+    ZSTD_CCtx *compress;
+    ZSTD_DCtx *decompress;
+};
+
+struct frame_codec *
+frame_codec_new(void)
+{
+    struct frame_codec *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return NULL;
+    c->compress = ZSTD_createCCtx();
+    c->decompress = ZSTD_createDCtx();
+    if (c->compress == NULL || c->decompress == NULL) {
+        frame_codec_free(c);
+        return NULL;
+    }
+    return c;
+}
+
+void
+frame_codec_free(struct frame_codec *codec)
+{
+    if (codec == NULL)
+        return;
+    ZSTD_freeCCtx(codec->compress);
+    ZSTD_freeDCtx(codec->decompress);
+    free(codec);
+}
+
+/* The body behind the reserved head: compressed if that is worth it. */
+static bool
+put_body(struct frame_codec *codec, struct bytes events, struct buf *out, bool *ret_compressed)
+{
+    *ret_compressed = false;
+    if (events.size_bytes >= FRAME_COMPRESS_FROM_BYTES) {
+        if (!buf_reserve(out, ZSTD_compressBound(events.size_bytes)))
+            return false;
+        size_t n = ZSTD_compressCCtx(codec->compress, out->data + out->size_bytes,
+                                     out->room_bytes - out->size_bytes, events.data,
+                                     events.size_bytes, FRAME_ZSTD_LEVEL);
+        if (!ZSTD_isError(n) && n < events.size_bytes) {
+            out->size_bytes += n;
+            *ret_compressed = true;
+            return true;
+        }
+    }
+    return buf_append(out, events.data, events.size_bytes);
+}
+
+static void
+chain_of(const uint8_t *head, struct bytes body, const uint8_t prev_chain[HASH_SHA256_BYTES],
+         uint8_t chain[HASH_SHA256_BYTES])
+{
+    struct bytes parts[] = {
+        {prev_chain, HASH_SHA256_BYTES}, {head, FRAME_CHAINED_BYTES}, body};
+    hash_sha256(parts, 3, chain);
+}
+
+enum err_code
+frame_encode(struct frame_codec *codec, struct bytes events, uint32_t event_count,
+             uint64_t first_seq, int64_t receive_utc_ms, uint8_t prev_chain[HASH_SHA256_BYTES],
+             struct buf *out, struct err *err)
+{
+    assert(event_count > 0 && events.size_bytes > 0);
+    size_t start = out->size_bytes;
+    bool compressed;
+    if (events.size_bytes > FRAME_RAW_BYTES_MAX)
+        return err_set(err, ERR_LIMIT, "a frame of %zu bytes, limit is %d", events.size_bytes,
+                       FRAME_RAW_BYTES_MAX);
+    static const uint8_t no_head[FRAME_HEAD_BYTES];
+    if (!buf_append(out, no_head, sizeof no_head) || !put_body(codec, events, out, &compressed)) {
+        out->size_bytes = start;
+        return err_set(err, ERR_LIMIT, "no memory for a frame of %zu bytes", events.size_bytes);
+    }
+    uint8_t *h = out->data + start;
+    struct bytes body = {h + FRAME_HEAD_BYTES, out->size_bytes - start - FRAME_HEAD_BYTES};
+    put_le32(h, FRAME_MAGIC);
+    h[4] = FRAME_VERSION;
+    h[5] = compressed ? FRAME_FLAG_ZSTD : 0;
+    put_le32(h + 8, event_count);
+    put_le32(h + 12, (uint32_t)events.size_bytes);
+    put_le32(h + 16, (uint32_t)body.size_bytes);
+    put_le64(h + 24, first_seq);
+    put_le64(h + 32, (uint64_t)receive_utc_ms);
+    put_le64(h + 40, hash_checksum((struct bytes){h, FRAME_CHECKED_BYTES}, body));
+    chain_of(h, body, prev_chain, h + FRAME_CHAINED_BYTES);
+    memcpy(prev_chain, h + FRAME_CHAINED_BYTES, HASH_SHA256_BYTES);
+    return ERR_OK;
+}
+
+enum err_code
+frame_decode(struct bytes bytes, struct frame *ret, struct err *err)
+{
+    const uint8_t *h = bytes.data;
+    if (bytes.size_bytes <= FRAME_HEAD_BYTES || get_le32(h) != FRAME_MAGIC)
+        return err_set(err, ERR_CORRUPT, "not a frame");
+    if (h[4] != FRAME_VERSION)
+        return err_set(err, ERR_CONFLICT, "frame version is %d, this gbill reads %d", h[4],
+                       FRAME_VERSION);
+    struct bytes body = {h + FRAME_HEAD_BYTES, bytes.size_bytes - FRAME_HEAD_BYTES};
+    if (get_le32(h + 16) != body.size_bytes)
+        return err_set(err, ERR_CORRUPT, "body has %zu bytes, head says %u", body.size_bytes,
+                       get_le32(h + 16));
+    if (get_le64(h + 40) != hash_checksum((struct bytes){h, FRAME_CHECKED_BYTES}, body))
+        return err_set(err, ERR_CORRUPT, "checksum differs");
+    struct frame f = {
+        .first_seq = get_le64(h + 24),
+        .event_count = get_le32(h + 8),
+        .raw_bytes = get_le32(h + 12),
+        .receive_utc_ms = (int64_t)get_le64(h + 32),
+        .stored = body,
+        .compressed = (h[5] & FRAME_FLAG_ZSTD) != 0,
+    };
+    if (f.event_count == 0 || f.raw_bytes == 0 || f.raw_bytes > FRAME_RAW_BYTES_MAX)
+        return err_set(err, ERR_CORRUPT, "head says %u events in %u bytes", f.event_count,
+                       f.raw_bytes);
+    memcpy(f.chain, h + FRAME_CHAINED_BYTES, HASH_SHA256_BYTES);
+    *ret = f;
+    return ERR_OK;
+}
+
+bool
+frame_chain_ok(struct bytes bytes, const uint8_t prev_chain[HASH_SHA256_BYTES])
+{
+    uint8_t chain[HASH_SHA256_BYTES];
+    assert(bytes.size_bytes > FRAME_HEAD_BYTES);
+    chain_of(bytes.data,
+             (struct bytes){bytes.data + FRAME_HEAD_BYTES, bytes.size_bytes - FRAME_HEAD_BYTES},
+             prev_chain, chain);
+    return memcmp(chain, bytes.data + FRAME_CHAINED_BYTES, sizeof chain) == 0;
+}
+
+enum err_code
+frame_events(struct frame_codec *codec, const struct frame *frame, struct buf *room,
+             struct bytes *ret_events, struct err *err)
+{
+    if (!frame->compressed) {
+        if (frame->stored.size_bytes != frame->raw_bytes)
+            return err_set(err, ERR_CORRUPT, "raw body has %zu bytes, head says %u",
+                           frame->stored.size_bytes, frame->raw_bytes);
+        *ret_events = frame->stored;
+        return ERR_OK;
+    }
+    room->size_bytes = 0;
+    if (!buf_reserve(room, frame->raw_bytes))
+        return err_set(err, ERR_LIMIT, "no memory for a frame of %u bytes", frame->raw_bytes);
+    size_t n = ZSTD_decompressDCtx(codec->decompress, room->data, frame->raw_bytes,
+                                   frame->stored.data, frame->stored.size_bytes);
+    if (ZSTD_isError(n) || n != frame->raw_bytes)
+        return err_set(err, ERR_CORRUPT, "body does not decompress to %u bytes: %s",
+                       frame->raw_bytes, ZSTD_isError(n) ? ZSTD_getErrorName(n) : "too few");
+    room->size_bytes = n;
+    *ret_events = (struct bytes){room->data, n};
+    return ERR_OK;
+}

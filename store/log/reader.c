@@ -1,0 +1,259 @@
+#include "store/log/reader.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/base/buf.h"
+#include "store/log/day.h"
+
+struct log_reader {
+    char directory[FILE_PATH_BYTES_MAX];
+    enum log_stream stream;
+    struct day day;
+    MDB_txn *txn; /* reset between calls */
+    uint64_t next_seq;
+    bool at_frame; /* next_seq is a frame's first number */
+    bool check_chain;
+    uint8_t chain[HASH_SHA256_BYTES]; /* of the frame before next_seq, when checking */
+    struct frame_codec *codec;
+    struct buf room;
+};
+
+/* Leave the open day and open another. */
+static enum err_code
+enter_day(struct log_reader *r, int32_t number, struct err *err)
+{
+    struct day next;
+    MDB_txn *txn;
+    enum err_code code = day_open(&next, r->directory, number, false, err);
+    if (code != ERR_OK)
+        return code;
+    int dead;
+    mdb_reader_check(next.env, &dead);
+    int rc = mdb_txn_begin(next.env, NULL, MDB_RDONLY, &txn);
+    if (rc != 0) {
+        code = day_err(err, rc, next.path, "read");
+        day_close(&next);
+        return code;
+    }
+    mdb_txn_reset(txn);
+    if (r->txn != NULL)
+        mdb_txn_abort(r->txn);
+    day_close(&r->day);
+    r->day = next;
+    r->txn = txn;
+    return ERR_OK;
+}
+
+/*
+ * Enter the day that holds next_seq: the newest one that begins at or before it.
+ * *ret_entered is false when the log is empty.
+ */
+static enum err_code
+find_day(struct log_reader *r, bool *ret_entered, struct err *err)
+{
+    int32_t *days = NULL;
+    size_t count = 0;
+    *ret_entered = false;
+    enum err_code code = day_list(r->directory, &days, &count, err);
+    while (code == ERR_OK && count > 0 && !*ret_entered) {
+        code = enter_day(r, days[--count], err);
+        if (code == ERR_NOT_FOUND) {
+            code = ERR_OK; /* made but never used */
+            continue;
+        }
+        if (code == ERR_OK && r->day.start[r->stream].next_seq <= r->next_seq)
+            *ret_entered = true;
+    }
+    if (code == ERR_OK && !*ret_entered && r->day.env != NULL)
+        code = err_set(err, ERR_NOT_FOUND,
+                       "%s: position %" PRIu64 " lies before the oldest day kept, which begins at %"
+                       PRIu64, r->directory, r->next_seq - 1, r->day.start[r->stream].next_seq);
+    free(days);
+    return code;
+}
+
+enum err_code
+log_reader_open(const char *directory, enum log_stream stream, uint64_t after_seq,
+                struct log_reader **ret, struct err *err)
+{
+    struct log_reader *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return err_set(err, ERR_LIMIT, "no memory");
+    bool entered;
+    buf_init(&r->room, FRAME_RAW_BYTES_MAX);
+    r->stream = stream;
+    r->next_seq = after_seq + 1;
+    r->codec = frame_codec_new();
+    snprintf(r->directory, sizeof r->directory, "%s", directory);
+    enum err_code code =
+        r->codec == NULL ? err_set(err, ERR_LIMIT, "no memory for zstd") : find_day(r, &entered, err);
+    if (code != ERR_OK) {
+        log_reader_close(r);
+        return code;
+    }
+    *ret = r;
+    return ERR_OK;
+}
+
+void
+log_reader_close(struct log_reader *reader)
+{
+    if (reader == NULL)
+        return;
+    if (reader->txn != NULL)
+        mdb_txn_abort(reader->txn);
+    day_close(&reader->day);
+    frame_codec_free(reader->codec);
+    buf_clear(&reader->room);
+    free(reader);
+}
+
+void
+log_reader_check_chain(struct log_reader *reader)
+{
+    reader->check_chain = true;
+    if (reader->day.env != NULL)
+        memcpy(reader->chain, reader->day.start[reader->stream].chain, HASH_SHA256_BYTES);
+}
+
+const uint8_t *
+log_reader_identity(const struct log_reader *reader)
+{
+    return reader->day.identity;
+}
+
+/* The stored frame that holds next_seq, or the first one behind it; MDB_NOTFOUND at the day's end. */
+static int
+seek_frame(struct log_reader *r, MDB_val *key, MDB_val *value)
+{
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(r->txn, r->day.streams[r->stream], &cursor);
+    if (rc != 0)
+        return rc;
+    *key = (MDB_val){sizeof r->next_seq, &r->next_seq};
+    rc = mdb_cursor_get(cursor, key, value, MDB_SET_RANGE);
+    bool exact = rc == 0 && memcmp(key->mv_data, &r->next_seq, sizeof r->next_seq) == 0;
+    if (!exact && !r->at_frame) {
+        /* The position lies inside the frame before, or at the very end. */
+        int prev = mdb_cursor_get(cursor, key, value, rc == 0 ? MDB_PREV : MDB_LAST);
+        struct frame f;
+        if (prev == 0 &&
+            frame_decode((struct bytes){value->mv_data, value->mv_size}, &f, NULL) == ERR_OK &&
+            f.first_seq + f.event_count <= r->next_seq)
+            prev = MDB_NOTFOUND;
+        rc = prev;
+    }
+    mdb_cursor_close(cursor);
+    return rc;
+}
+
+static enum err_code
+take_frame(struct log_reader *r, const MDB_val *value, struct log_frame *ret, struct err *err)
+{
+    struct bytes stored = {value->mv_data, value->mv_size}, events;
+    struct frame f;
+    enum err_code code = frame_decode(stored, &f, err);
+    if (code != ERR_OK)
+        return code;
+    bool holds = f.first_seq <= r->next_seq && r->next_seq < f.first_seq + f.event_count;
+    if (!holds || (r->at_frame && f.first_seq != r->next_seq))
+        return err_set(err, ERR_CORRUPT, "holds %" PRIu64 " to %" PRIu64 ", expected %" PRIu64,
+                       f.first_seq, f.first_seq + f.event_count - 1, r->next_seq);
+    if (r->check_chain && !frame_chain_ok(stored, r->chain))
+        return err_set(err, ERR_CORRUPT, "the chain is broken: it does not follow the frame before");
+    code = frame_events(r->codec, &f, &r->room, &events, err);
+    if (code != ERR_OK)
+        return code;
+    if (!f.compressed) {
+        /* Out of the map, so that the transaction can end. */
+        r->room.size_bytes = 0;
+        if (!buf_append(&r->room, events.data, events.size_bytes))
+            return err_set(err, ERR_LIMIT, "no memory for %zu bytes", events.size_bytes);
+        events.data = r->room.data;
+    }
+    *ret = (struct log_frame){.first_seq = f.first_seq,
+                              .event_count = f.event_count,
+                              .receive_utc_ms = f.receive_utc_ms,
+                              .events = events,
+                              .stored_bytes = stored.size_bytes,
+                              .day = r->day.number};
+    memcpy(ret->chain, f.chain, HASH_SHA256_BYTES);
+    memcpy(r->chain, f.chain, HASH_SHA256_BYTES);
+    r->next_seq = f.first_seq + f.event_count;
+    r->at_frame = true;
+    return ERR_OK;
+}
+
+/* Enter the day after the open one, if there is one by now. */
+static enum err_code
+next_day(struct log_reader *r, bool *ret_entered, struct err *err)
+{
+    int32_t *days = NULL;
+    size_t count = 0, i = 0;
+    *ret_entered = false;
+    enum err_code code = day_list(r->directory, &days, &count, err);
+    if (code != ERR_OK)
+        return code;
+    while (i < count && days[i] <= r->day.number)
+        i++;
+    for (; code == ERR_OK && i < count && !*ret_entered; i++) {
+        code = enter_day(r, days[i], err);
+        if (code == ERR_OK)
+            *ret_entered = true;
+        else if (code == ERR_NOT_FOUND)
+            code = ERR_OK;
+    }
+    free(days);
+    const struct day_tip *start = &r->day.start[r->stream];
+    if (code != ERR_OK || !*ret_entered)
+        return code;
+    if (start->next_seq != r->next_seq)
+        return err_set(err, ERR_CORRUPT,
+                       "%s: begins at %" PRIu64 ", the day before ended at %" PRIu64, r->day.path,
+                       start->next_seq, r->next_seq - 1);
+    if (r->check_chain && memcmp(start->chain, r->chain, HASH_SHA256_BYTES) != 0)
+        return err_set(err, ERR_CORRUPT, "%s: its chain does not follow the day before",
+                       r->day.path);
+    return ERR_OK;
+}
+
+enum err_code
+log_reader_next(struct log_reader *reader, struct log_frame *ret, bool *ret_more, struct err *err)
+{
+    struct log_reader *r = reader;
+    *ret_more = false;
+    for (;;) {
+        bool entered = true;
+        enum err_code code = ERR_OK;
+        if (r->day.env == NULL) {
+            code = find_day(r, &entered, err);
+            if (code == ERR_OK && entered && r->check_chain)
+                log_reader_check_chain(r);
+        }
+        if (code != ERR_OK || !entered)
+            return code;
+        MDB_val key, value;
+        int rc = mdb_txn_renew(r->txn);
+        if (rc == 0) {
+            rc = seek_frame(r, &key, &value);
+            if (rc == 0) {
+                uint64_t seq;
+                memcpy(&seq, key.mv_data, sizeof seq);
+                code = take_frame(r, &value, ret, err);
+                code = err_wrap(err, code, "%s: frame %" PRIu64, r->day.path, seq);
+            }
+            mdb_txn_reset(r->txn);
+        }
+        if (rc == 0) {
+            *ret_more = code == ERR_OK;
+            return code;
+        }
+        if (rc != MDB_NOTFOUND)
+            return day_err(err, rc, r->day.path, "read a frame");
+        code = next_day(r, &entered, err);
+        if (code != ERR_OK || !entered)
+            return code;
+    }
+}
