@@ -123,6 +123,10 @@ void tables_scan_begin(struct tables_scan *scan, struct tables_txn *txn, enum ta
 bool tables_scan_next(struct tables_scan *scan);
 void tables_scan_end(struct tables_scan *scan);
 
+/* The first key at or behind from; false when there is none. */
+bool tables_first_from(struct tables_txn *txn, enum table table, struct bytes from,
+                       struct bytes *ret_key);
+
 /* How many keys a table has. */
 uint64_t tables_count(struct tables_txn *txn, enum table table);
 

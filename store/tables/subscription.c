@@ -1,0 +1,51 @@
+#include "store/tables/subscription.h"
+
+/* Key: organization u32, effective ms u64, seq u64. Value: action u8, plan u32, currency u32. */
+enum { SUBSCRIPTION_KEY_BYTES = 20, SUBSCRIPTION_ROW_BYTES = 9 };
+
+enum err_code
+subscription_put(struct tables_txn *txn, const struct subscription *s, struct err *err)
+{
+    uint8_t key[SUBSCRIPTION_KEY_BYTES], row[SUBSCRIPTION_ROW_BYTES];
+    put_be32(key, s->organization);
+    put_be64(key + 4, (uint64_t)s->effective_ms);
+    put_be64(key + 12, s->seq);
+    row[0] = (uint8_t)s->action;
+    put_le32(row + 1, s->plan);
+    put_le32(row + 5, s->currency);
+    return tables_put(txn, TABLE_SUBSCRIPTIONS, (struct bytes){key, sizeof key},
+                      (struct bytes){row, sizeof row}, err);
+}
+
+void
+subscription_scan_begin(struct subscription_scan *scan, struct tables_txn *txn,
+                        uint32_t organization)
+{
+    uint8_t prefix[4];
+    put_be32(prefix, organization);
+    tables_scan_begin(&scan->scan, txn, TABLE_SUBSCRIPTIONS,
+                      (struct bytes){prefix, organization == 0 ? 0 : sizeof prefix});
+}
+
+bool
+subscription_scan_next(struct subscription_scan *scan)
+{
+    if (!tables_scan_next(&scan->scan))
+        return false;
+    const uint8_t *key = scan->scan.key.data, *row = scan->scan.value.data;
+    scan->row = (struct subscription){
+        .organization = get_be32(key),
+        .effective_ms = (int64_t)get_be64(key + 4),
+        .seq = get_be64(key + 12),
+        .action = (enum event_subscription_action)row[0],
+        .plan = get_le32(row + 1),
+        .currency = get_le32(row + 5),
+    };
+    return true;
+}
+
+void
+subscription_scan_end(struct subscription_scan *scan)
+{
+    tables_scan_end(&scan->scan);
+}

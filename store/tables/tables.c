@@ -1,0 +1,347 @@
+#include "store/tables/tables.h"
+
+#include <assert.h>
+#include <lmdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/base/file.h"
+
+/* Address space, not memory or disk. */
+#define TABLES_MAP_BYTES ((size_t)1 << 40)
+
+enum { TABLES_FORMAT = 1, TABLES_MODE = 0640, TABLES_DIRTY_KEY_BYTES_MAX = 128 };
+
+struct tables {
+    MDB_env *env;
+    MDB_dbi dbis[TABLE_COUNT];
+    char path[FILE_PATH_BYTES_MAX];
+};
+
+struct tables_txn {
+    struct tables *tables;
+    MDB_txn *txn;
+};
+
+static const char *const names[TABLE_COUNT] = {
+#define TABLES_NAME(name, text, origin) [TABLE_##name] = text,
+    TABLES(TABLES_NAME)
+#undef TABLES_NAME
+};
+
+enum origin { FOLD, STAGE };
+
+static const enum origin origins[TABLE_COUNT] = {
+#define TABLES_ORIGIN(name, text, origin) [TABLE_##name] = origin,
+    TABLES(TABLES_ORIGIN)
+#undef TABLES_ORIGIN
+};
+
+static enum err_code
+fail(struct err *err, int rc, const char *path, const char *doing)
+{
+    if (rc == MDB_MAP_FULL)
+        return err_set(err, ERR_FULL, "%s: cannot %s: the map is full", path, doing);
+    if (rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_INVALID)
+        return err_set(err, ERR_CORRUPT,
+                       "%s: cannot %s: %s; move it away and run gbill rollup to fold the log anew",
+                       path, doing, mdb_strerror(rc));
+    if (rc < 0)
+        return err_set(err, ERR_IO, "%s: cannot %s: %s", path, doing, mdb_strerror(rc));
+    return err_set_errno(err, rc, "%s: cannot %s", path, doing);
+}
+
+static enum err_code
+check_format(struct tables *t, MDB_txn *txn, bool write, struct err *err)
+{
+    static char format_key[] = "format";
+    uint32_t format = TABLES_FORMAT;
+    MDB_val key = {sizeof format_key - 1, format_key}, value;
+    int rc = mdb_get(txn, t->dbis[TABLE_META], &key, &value);
+    if (rc == 0 && (value.mv_size != sizeof format ||
+                    get_le32(value.mv_data) != TABLES_FORMAT))
+        return err_set(err, ERR_CONFLICT,
+                       "%s: was written by another version of gbill; move it away and run gbill "
+                       "rollup to fold the log anew", t->path);
+    if (rc == MDB_NOTFOUND && write) {
+        value = (MDB_val){sizeof format, &format};
+        rc = mdb_put(txn, t->dbis[TABLE_META], &key, &value, 0);
+    }
+    return rc == 0 ? ERR_OK : fail(err, rc, t->path, "check its format");
+}
+
+static enum err_code
+open_dbis(struct tables *t, bool write, struct err *err)
+{
+    MDB_txn *txn;
+    enum err_code code = ERR_OK;
+    int rc = mdb_txn_begin(t->env, NULL, write ? 0 : MDB_RDONLY, &txn);
+    for (int i = 0; rc == 0 && i < TABLE_COUNT; i++)
+        rc = mdb_dbi_open(txn, names[i], write ? MDB_CREATE : 0, &t->dbis[i]);
+    if (rc == MDB_NOTFOUND)
+        code = err_set(err, ERR_NOT_FOUND, "%s: nothing has been folded yet; run gbill rollup",
+                       t->path);
+    else if (rc != 0)
+        code = fail(err, rc, t->path, "open its tables");
+    else
+        code = check_format(t, txn, write, err);
+    if (rc == 0 && code == ERR_OK) {
+        rc = mdb_txn_commit(txn);
+        return rc == 0 ? ERR_OK : fail(err, rc, t->path, "open its tables");
+    }
+    mdb_txn_abort(txn);
+    return code;
+}
+
+enum err_code
+tables_open(const char *data_directory, enum tables_mode mode, struct tables **ret,
+            struct err *err)
+{
+    struct tables *t = calloc(1, sizeof *t);
+    if (t == NULL)
+        return err_set(err, ERR_LIMIT, "no memory");
+    bool write = mode == TABLES_WRITE;
+    enum err_code code = file_path(t->path, data_directory, "tables.mdb", err);
+    if (code != ERR_OK)
+        goto out;
+    if (!write && access(t->path, F_OK) != 0) {
+        code = err_set(err, ERR_NOT_FOUND, "%s: nothing has been folded yet; run gbill rollup",
+                       t->path);
+        goto out;
+    }
+    int rc = mdb_env_create(&t->env);
+    if (rc == 0)
+        rc = mdb_env_set_maxdbs(t->env, TABLE_COUNT);
+    if (rc == 0)
+        rc = mdb_env_set_mapsize(t->env, TABLES_MAP_BYTES);
+    if (rc == 0)
+        rc = mdb_env_open(t->env, t->path, MDB_NOSUBDIR | MDB_NOTLS | (write ? 0 : MDB_RDONLY),
+                          TABLES_MODE);
+    if (rc != 0) {
+        code = fail(err, rc, t->path, "open");
+        goto out;
+    }
+    int dead;
+    mdb_reader_check(t->env, &dead);
+    code = open_dbis(t, write, err);
+out:
+    if (code != ERR_OK) {
+        tables_close(t);
+        return code;
+    }
+    *ret = t;
+    return ERR_OK;
+}
+
+void
+tables_close(struct tables *tables)
+{
+    if (tables == NULL)
+        return;
+    if (tables->env != NULL)
+        mdb_env_close(tables->env);
+    free(tables);
+}
+
+enum err_code
+tables_begin(struct tables *tables, enum tables_mode mode, struct tables_txn **ret,
+             struct err *err)
+{
+    struct tables_txn *txn = calloc(1, sizeof *txn);
+    if (txn == NULL)
+        return err_set(err, ERR_LIMIT, "no memory");
+    txn->tables = tables;
+    int rc = mdb_txn_begin(tables->env, NULL, mode == TABLES_READ ? MDB_RDONLY : 0, &txn->txn);
+    if (rc != 0) {
+        free(txn);
+        return fail(err, rc, tables->path, "begin a transaction");
+    }
+    *ret = txn;
+    return ERR_OK;
+}
+
+enum err_code
+tables_commit(struct tables_txn *txn, struct err *err)
+{
+    const char *path = txn->tables->path;
+    int rc = mdb_txn_commit(txn->txn);
+    free(txn);
+    return rc == 0 ? ERR_OK : fail(err, rc, path, "commit");
+}
+
+void
+tables_abort(struct tables_txn *txn)
+{
+    if (txn == NULL)
+        return;
+    mdb_txn_abort(txn->txn);
+    free(txn);
+}
+
+static MDB_val
+val_of(struct bytes b)
+{
+    return (MDB_val){b.size_bytes, (void *)(uintptr_t)b.data};
+}
+
+static struct bytes
+bytes_of(MDB_val v)
+{
+    return (struct bytes){v.mv_data, v.mv_size};
+}
+
+bool
+tables_get(struct tables_txn *txn, enum table table, struct bytes key, struct bytes *ret)
+{
+    MDB_val k = val_of(key), v;
+    int rc = mdb_get(txn->txn, txn->tables->dbis[table], &k, &v);
+    /* A read in LMDB's map fails only on a bug of ours or a damaged file. */
+    assert(rc == 0 || rc == MDB_NOTFOUND);
+    if (rc == 0)
+        *ret = bytes_of(v);
+    return rc == 0;
+}
+
+enum err_code
+tables_put(struct tables_txn *txn, enum table table, struct bytes key, struct bytes value,
+           struct err *err)
+{
+    MDB_val k = val_of(key), v = val_of(value);
+    int rc = mdb_put(txn->txn, txn->tables->dbis[table], &k, &v, 0);
+    if (rc == 0)
+        return ERR_OK;
+    enum err_code code = fail(err, rc, txn->tables->path, "put a row");
+    return err_wrap(err, code, "table %s", names[table]);
+}
+
+enum err_code
+tables_delete(struct tables_txn *txn, enum table table, struct bytes key, struct err *err)
+{
+    MDB_val k = val_of(key);
+    int rc = mdb_del(txn->txn, txn->tables->dbis[table], &k, NULL);
+    if (rc == 0 || rc == MDB_NOTFOUND)
+        return ERR_OK;
+    return fail(err, rc, txn->tables->path, "delete a row");
+}
+
+/* (table, key) -> transaction number; see store/tables/dirty.h. */
+static enum err_code
+note_dirty(struct tables_txn *txn, enum table table, struct bytes key, struct err *err)
+{
+    uint8_t dirty_key[TABLES_DIRTY_KEY_BYTES_MAX], number[8];
+    assert(key.size_bytes < sizeof dirty_key);
+    dirty_key[0] = (uint8_t)table;
+    memcpy(dirty_key + 1, key.data, key.size_bytes);
+    put_le64(number, tables_txn_number(txn));
+    return tables_put(txn, TABLE_DIRTY, (struct bytes){dirty_key, key.size_bytes + 1},
+                      (struct bytes){number, sizeof number}, err);
+}
+
+enum err_code
+tables_put_published(struct tables_txn *txn, enum table table, struct bytes key,
+                     struct bytes value, struct err *err)
+{
+    struct bytes old;
+    if (tables_get(txn, table, key, &old) && old.size_bytes == value.size_bytes &&
+        memcmp(old.data, value.data, value.size_bytes) == 0)
+        return ERR_OK;
+    enum err_code code = tables_put(txn, table, key, value, err);
+    return code == ERR_OK ? note_dirty(txn, table, key, err) : code;
+}
+
+enum err_code
+tables_delete_published(struct tables_txn *txn, enum table table, struct bytes key,
+                        struct err *err)
+{
+    struct bytes old;
+    if (!tables_get(txn, table, key, &old))
+        return ERR_OK;
+    enum err_code code = tables_delete(txn, table, key, err);
+    return code == ERR_OK ? note_dirty(txn, table, key, err) : code;
+}
+
+void
+tables_scan_begin(struct tables_scan *scan, struct tables_txn *txn, enum table table,
+                  struct bytes prefix)
+{
+    MDB_cursor *cursor;
+    *scan = (struct tables_scan){.prefix_bytes = prefix.size_bytes};
+    assert(prefix.size_bytes <= sizeof scan->prefix);
+    if (prefix.size_bytes > 0)
+        memcpy(scan->prefix, prefix.data, prefix.size_bytes);
+    int rc = mdb_cursor_open(txn->txn, txn->tables->dbis[table], &cursor);
+    assert(rc == 0);
+    scan->cursor = cursor;
+}
+
+bool
+tables_scan_next(struct tables_scan *scan)
+{
+    MDB_val k = {scan->prefix_bytes, scan->prefix}, v;
+    MDB_cursor_op op = scan->started ? MDB_NEXT : scan->prefix_bytes > 0 ? MDB_SET_RANGE : MDB_FIRST;
+    scan->started = true;
+    int rc = mdb_cursor_get(scan->cursor, &k, &v, op);
+    assert(rc == 0 || rc == MDB_NOTFOUND);
+    if (rc != 0 || k.mv_size < scan->prefix_bytes ||
+        memcmp(k.mv_data, scan->prefix, scan->prefix_bytes) != 0)
+        return false;
+    scan->key = bytes_of(k);
+    scan->value = bytes_of(v);
+    return true;
+}
+
+void
+tables_scan_end(struct tables_scan *scan)
+{
+    mdb_cursor_close(scan->cursor);
+    scan->cursor = NULL;
+}
+
+bool
+tables_first_from(struct tables_txn *txn, enum table table, struct bytes from,
+                  struct bytes *ret_key)
+{
+    MDB_cursor *cursor;
+    MDB_val k = val_of(from), v;
+    int rc = mdb_cursor_open(txn->txn, txn->tables->dbis[table], &cursor);
+    assert(rc == 0);
+    rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    mdb_cursor_close(cursor);
+    assert(rc == 0 || rc == MDB_NOTFOUND);
+    if (rc == 0)
+        *ret_key = bytes_of(k);
+    return rc == 0;
+}
+
+uint64_t
+tables_count(struct tables_txn *txn, enum table table)
+{
+    MDB_stat stat;
+    int rc = mdb_stat(txn->txn, txn->tables->dbis[table], &stat);
+    assert(rc == 0);
+    return stat.ms_entries;
+}
+
+enum err_code
+tables_drop_folds(struct tables_txn *txn, struct err *err)
+{
+    for (int i = 0; i < TABLE_COUNT; i++) {
+        int rc = origins[i] == FOLD ? mdb_drop(txn->txn, txn->tables->dbis[i], 0) : 0;
+        if (rc != 0)
+            return fail(err, rc, txn->tables->path, "empty a table");
+    }
+    return ERR_OK;
+}
+
+const char *
+tables_name(enum table table)
+{
+    return names[table];
+}
+
+uint64_t
+tables_txn_number(struct tables_txn *txn)
+{
+    return mdb_txn_id(txn->txn);
+}
