@@ -17,6 +17,34 @@ static const struct {
 #undef ERR_ROW
 };
 
+/* One line: a foreign text (a path, libpq's words) must not break it. */
+static void
+flatten(char *text)
+{
+    size_t n = strlen(text);
+    while (n > 0 && (text[n - 1] == '\n' || text[n - 1] == ' '))
+        text[--n] = '\0';
+    for (size_t i = 0; i < n; i++) {
+        if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+            text[i] = ' ';
+    }
+}
+
+/* Put ": tail" behind the text, cut where the room ends. */
+static void
+append(struct err *err, const char *tail)
+{
+    size_t used = strlen(err->text), room = sizeof err->text - 1 - used;
+    size_t n = strlen(tail);
+    if (room < 3)
+        return;
+    if (n > room - 2)
+        n = room - 2;
+    memcpy(err->text + used, ": ", 2);
+    memcpy(err->text + used + 2, tail, n);
+    err->text[used + 2 + n] = '\0';
+}
+
 enum err_code
 err_set(struct err *err, enum err_code code, const char *fmt, ...)
 {
@@ -28,6 +56,7 @@ err_set(struct err *err, enum err_code code, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(err->text, sizeof err->text, fmt, ap);
     va_end(ap);
+    flatten(err->text);
     return code;
 }
 
@@ -40,11 +69,10 @@ err_wrap(struct err *err, enum err_code code, const char *fmt, ...)
     memcpy(inner, err->text, sizeof inner);
     va_list ap;
     va_start(ap, fmt);
-    int n = vsnprintf(err->text, sizeof err->text, fmt, ap);
+    vsnprintf(err->text, sizeof err->text, fmt, ap);
     va_end(ap);
-    size_t used = n < 0 ? 0 : (size_t)n;
-    if (used < sizeof err->text)
-        snprintf(err->text + used, sizeof err->text - used, ": %s", inner);
+    flatten(err->text);
+    append(err, inner);
     return code;
 }
 
@@ -63,11 +91,10 @@ err_set_errno(struct err *err, int errno_value, const char *fmt, ...)
     err->code = code;
     va_list ap;
     va_start(ap, fmt);
-    int n = vsnprintf(err->text, sizeof err->text, fmt, ap);
+    vsnprintf(err->text, sizeof err->text, fmt, ap);
     va_end(ap);
-    size_t used = n < 0 ? 0 : (size_t)n;
-    if (used < sizeof err->text)
-        snprintf(err->text + used, sizeof err->text - used, ": %s", strerror(errno_value));
+    flatten(err->text);
+    append(err, strerror(errno_value));
     return code;
 }
 

@@ -48,7 +48,8 @@ struct err {
  *
  *   err   filled; NULL is allowed and keeps only the code
  *   code  not ERR_OK
- *   fmt   printf format; longer text is cut
+ *   fmt   printf format; longer text is cut, control characters become spaces;
+ *         its arguments must not point into err (that is err_wrap's work)
  *
  * Returns code, so that "return err_set(...)" reads well.
  */
@@ -64,8 +65,8 @@ enum err_code err_wrap(struct err *err, enum err_code code, const char *fmt, ...
     __attribute__((format(printf, 3, 4)));
 
 /*
- * Set an error from errno_value: ENOSPC and EDQUOT become ERR_FULL, EACCES and
- * EPERM ERR_DENIED, ENOENT ERR_NOT_FOUND, all others ERR_IO.  The system's own
+ * Set an error from errno_value: ENOSPC and EDQUOT become ERR_FULL; EACCES, EPERM
+ * and EROFS ERR_DENIED; ENOENT ERR_NOT_FOUND; all others ERR_IO.  The system's own
  * words are appended.
  */
 enum err_code err_set_errno(struct err *err, int errno_value, const char *fmt, ...)

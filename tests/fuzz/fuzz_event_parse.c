@@ -1,0 +1,77 @@
+/*
+ * event_parse() on any bytes, as each kind.  What is accepted must be stored,
+ * read back as the same event, and be stored a second time to the same bytes.
+ */
+#include <assert.h>
+#include <string.h>
+
+#include "store/event/event.h"
+#include "tests/fuzz/fuzz.h"
+
+static const int64_t entry_ms = 1764000000000;
+
+static void
+check_event(const struct event *e)
+{
+    assert(e->id.size_bytes >= 1 && e->id.size_bytes <= EVENT_TEXT_BYTES_MAX);
+    assert(e->organization.size_bytes >= 1 && e->organization.size_bytes <= EVENT_TEXT_BYTES_MAX);
+    assert(e->time_utc_ms >= 0 && e->time_utc_ms < TIME_MAX_MS);
+    if (e->kind != EVENT_USAGE)
+        return;
+    for (int c = 0; c < EVENT_CLASSES; c++)
+        assert(e->usage.tokens[c] <= EVENT_COUNT_MAX);
+    assert(e->usage.reasoning_tokens <= e->usage.tokens[EVENT_OUTPUT]);
+    assert(e->usage.model.size_bytes <= EVENT_MODEL_BYTES_MAX);
+    assert(e->usage.tier.size_bytes <= EVENT_TEXT_BYTES_MAX);
+}
+
+static void
+check_same(const struct event *a, const struct event *b)
+{
+    assert(a->kind == b->kind && a->time_utc_ms == b->time_utc_ms);
+    assert(str_equal(a->id, b->id) && str_equal(a->organization, b->organization));
+    if (a->kind != EVENT_USAGE)
+        return;
+    assert(memcmp(a->usage.tokens, b->usage.tokens, sizeof a->usage.tokens) == 0);
+    assert(str_equal(a->usage.model, b->usage.model) && str_equal(a->usage.tier, b->usage.tier));
+    assert(a->usage.latency_us == b->usage.latency_us && a->usage.failed == b->usage.failed);
+}
+
+static void
+check_kind(enum event_kind kind, struct bytes record)
+{
+    struct event e, back, again;
+    struct event_defect defect = {""};
+    if (!event_parse(kind, record, entry_ms, &e, &defect)) {
+        assert(defect.text[0] != '\0' && strlen(defect.text) < EVENT_DEFECT_BYTES_MAX);
+        return;
+    }
+    check_event(&e);
+    struct buf first, second;
+    buf_init(&first, (size_t)EVENT_RECORD_BYTES_MAX * 2);
+    buf_init(&second, (size_t)EVENT_RECORD_BYTES_MAX * 2);
+    if (!event_store(&e, &first))
+        assert(!"an accepted event must fit");
+    struct mp m = mp_of((struct bytes){first.data, first.size_bytes});
+    if (!event_read(&m, &back, &defect))
+        assert(!"a stored event must be readable");
+    assert(m.p == m.end && back.undeclared == 0);
+    check_same(&e, &back);
+    if (!event_store(&back, &second))
+        assert(!"a read event must fit");
+    assert(first.size_bytes == second.size_bytes &&
+           memcmp(first.data, second.data, first.size_bytes) == 0);
+    m = mp_of((struct bytes){second.data, second.size_bytes});
+    if (!event_read(&m, &again, &defect))
+        assert(!"and again");
+    buf_clear(&first);
+    buf_clear(&second);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
+{
+    for (int k = EVENT_USAGE; k < EVENT_KINDS; k++)
+        check_kind((enum event_kind)k, (struct bytes){data, size_bytes});
+    return 0;
+}
