@@ -275,11 +275,10 @@ tables_scan_begin(struct tables_scan *scan, struct tables_txn *txn, enum table t
     scan->cursor = cursor;
 }
 
-bool
-tables_scan_next(struct tables_scan *scan)
+static bool
+scan_to(struct tables_scan *scan, MDB_val k, MDB_cursor_op op)
 {
-    MDB_val k = {scan->prefix_bytes, scan->prefix}, v;
-    MDB_cursor_op op = scan->started ? MDB_NEXT : scan->prefix_bytes > 0 ? MDB_SET_RANGE : MDB_FIRST;
+    MDB_val v;
     scan->started = true;
     int rc = mdb_cursor_get(scan->cursor, &k, &v, op);
     assert(rc == 0 || rc == MDB_NOTFOUND);
@@ -289,6 +288,20 @@ tables_scan_next(struct tables_scan *scan)
     scan->key = bytes_of(k);
     scan->value = bytes_of(v);
     return true;
+}
+
+bool
+tables_scan_next(struct tables_scan *scan)
+{
+    MDB_val prefix = {scan->prefix_bytes, scan->prefix};
+    MDB_cursor_op first = scan->prefix_bytes > 0 ? MDB_SET_RANGE : MDB_FIRST;
+    return scan_to(scan, prefix, scan->started ? MDB_NEXT : first);
+}
+
+bool
+tables_scan_seek(struct tables_scan *scan, struct bytes from)
+{
+    return scan_to(scan, val_of(from), MDB_SET_RANGE);
 }
 
 void

@@ -108,7 +108,8 @@ enum err_code tables_delete_published(struct tables_txn *txn, enum table table,
  *       … scan.key, scan.value …
  *   tables_scan_end(&scan);
  *
- * Writing to the same table during a scan is not allowed.
+ * Key and value point into the map: they are valid until the next write in the
+ * transaction, whatever table it goes to.
  */
 struct tables_scan {
     struct bytes key, value;
@@ -121,6 +122,8 @@ struct tables_scan {
 void tables_scan_begin(struct tables_scan *scan, struct tables_txn *txn, enum table table,
                        struct bytes prefix);
 bool tables_scan_next(struct tables_scan *scan);
+/* Step to the first key at or behind from instead; tables_scan_next() goes on behind it. */
+bool tables_scan_seek(struct tables_scan *scan, struct bytes from);
 void tables_scan_end(struct tables_scan *scan);
 
 /* The first key at or behind from; false when there is none. */

@@ -1,0 +1,48 @@
+/*
+ * store/tables/balance.h - what became of every event, by organization and hour
+ * of the event: the proof that none was lost.
+ *
+ * For every row, accepted = priced + estimated + unpriced + duplicate + settings
+ * + kept.  Over all rows, accepted = the cursor's sequence number, since that is
+ * dense.  Quarantined events have no organization that could be believed: they
+ * are counted under organization 0 by the hour they were received.
+ */
+#ifndef STORE_TABLES_BALANCE_H
+#define STORE_TABLES_BALANCE_H
+
+#include "store/tables/tables.h"
+
+#define BALANCE_COLUMNS(X)                                                              \
+    X(ACCEPTED, "accepted")                                                             \
+    X(PRICED, "priced")                                                                 \
+    X(ESTIMATED, "estimated")                                                           \
+    X(UNPRICED, "unpriced")                                                             \
+    X(DUPLICATE, "duplicate")                                                           \
+    X(SETTINGS, "settings") /* resources, subscriptions, budgets, adjustments: folded */\
+    X(KEPT, "kept") /* payments, voids, feedback: in the log for the stage that reads them */\
+    X(QUARANTINED, "quarantined")
+
+enum balance_column {
+#define BALANCE_ENUM(column, text) BALANCE_##column,
+    BALANCE_COLUMNS(BALANCE_ENUM)
+#undef BALANCE_ENUM
+    BALANCE_COUNT
+};
+
+struct balance {
+    uint64_t events[BALANCE_COUNT];
+};
+
+/* Add to (organization, hour); deltas may be negative as two's complement. */
+enum err_code balance_add(struct tables_txn *txn, uint32_t organization, uint32_t hour,
+                          const struct balance *more, struct err *err) ERR_MUST_CHECK;
+
+/* The sum over all rows. */
+struct balance balance_total(struct tables_txn *txn);
+
+/* Does accepted equal the sum of what became of it? */
+bool balance_closes(const struct balance *balance);
+
+const char *balance_column_name(enum balance_column column);
+
+#endif
