@@ -41,10 +41,14 @@ arena_alloc(struct arena *arena, size_t size_bytes)
     size_t need = (size_bytes + ARENA_ALIGN - 1) / ARENA_ALIGN * ARENA_ALIGN;
     struct arena_block *b = arena->blocks;
     if (b == NULL || b->size_bytes - b->used_bytes < need) {
-        size_t data_bytes = need > ARENA_BLOCK_BYTES ? need : ARENA_BLOCK_BYTES;
-        size_t total = sizeof *b + data_bytes;
-        if (total > arena->cap_bytes - arena->used_bytes)
+        size_t left = arena->cap_bytes - arena->used_bytes;
+        if (left < sizeof *b || left - sizeof *b < need)
             return NULL;
+        /* A small cap, or the last stretch before it, gets a smaller block. */
+        size_t data_bytes = need > ARENA_BLOCK_BYTES ? need : ARENA_BLOCK_BYTES;
+        if (data_bytes > left - sizeof *b)
+            data_bytes = left - sizeof *b;
+        size_t total = sizeof *b + data_bytes;
         b = calloc(1, total);
         if (b == NULL)
             return NULL;

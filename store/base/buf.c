@@ -29,7 +29,9 @@ buf_reserve(struct buf *buf, size_t more_bytes)
     if (more_bytes > buf->cap_bytes - buf->size_bytes)
         return false;
     size_t need = buf->size_bytes + more_bytes;
-    size_t room = buf->room_bytes == 0 ? BUF_FIRST_BYTES : buf->room_bytes;
+    size_t room = buf->room_bytes > 0 ? buf->room_bytes : BUF_FIRST_BYTES;
+    if (room > buf->cap_bytes)
+        room = buf->cap_bytes;
     while (room < need)
         room = room > buf->cap_bytes / 2 ? buf->cap_bytes : room * 2;
     uint8_t *data = realloc(buf->data, room);

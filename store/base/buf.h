@@ -27,11 +27,14 @@ void buf_clear(struct buf *buf); /* free; empty and usable again */
  */
 bool buf_reserve(struct buf *buf, size_t more_bytes) __attribute__((warn_unused_result));
 
-/* Append size_bytes bytes; false as buf_reserve(). */
+/* Append size_bytes bytes that do not lie in buf itself; false as buf_reserve(). */
 bool buf_append(struct buf *buf, const void *data, size_t size_bytes)
     __attribute__((warn_unused_result));
 
-/* Append printf output (without its NUL); false as buf_reserve(). */
+/*
+ * Append printf output.  Its NUL stands behind the contents and does not count,
+ * but needs room below the cap.  False as buf_reserve().
+ */
 bool buf_printf(struct buf *buf, const char *fmt, ...)
     __attribute__((format(printf, 2, 3), warn_unused_result));
 

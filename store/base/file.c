@@ -15,7 +15,8 @@ file_read(const char *path, size_t bytes_max, struct bytes *ret_text, struct err
     uint8_t *data = NULL;
     struct stat st;
     enum err_code code = ERR_OK;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    /* Without O_NONBLOCK a FIFO of that name would hold us here for ever. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0)
         return err_set_errno(err, errno, "cannot open %s", path);
     if (fstat(fd, &st) != 0) {

@@ -15,7 +15,8 @@ enum { FILE_PATH_BYTES_MAX = 512 };
  *   bytes_max  files over it are refused
  *   ret_text   taken by the caller: free() its data; one NUL stands behind it
  *
- * Errors: ERR_NOT_FOUND, ERR_DENIED, ERR_IO; ERR_LIMIT over bytes_max.
+ * Errors: ERR_NOT_FOUND, ERR_DENIED, ERR_IO; ERR_INPUT when it is no regular file;
+ * ERR_LIMIT over bytes_max.
  */
 enum err_code file_read(const char *path, size_t bytes_max, struct bytes *ret_text,
                         struct err *err) ERR_MUST_CHECK;

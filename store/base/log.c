@@ -27,6 +27,11 @@ log_line(enum log_level level, const char *event, const char *fmt, ...)
     va_start(ap, fmt);
     vsnprintf(pairs, sizeof pairs, fmt, ap);
     va_end(ap);
+    /* A foreign text must not be able to forge a line. */
+    for (char *p = pairs; *p != '\0'; p++) {
+        if ((unsigned char)*p < 0x20 || *p == 0x7f)
+            *p = ' ';
+    }
     /* One call, so that lines of two threads do not mix. */
     fprintf(stderr, "time=%s level=%s event=%s%s%s\n", when, names[level], event,
             pairs[0] != '\0' ? " " : "", pairs);

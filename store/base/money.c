@@ -25,11 +25,13 @@ bool
 money_parse(struct str text, int decimals, int64_t *ret_value)
 {
     assert(decimals >= 0 && decimals <= 18);
+    if (text.size_bytes == 0)
+        return false; /* its data may be NULL, which knows no arithmetic */
     const char *p = text.data, *end = text.data + text.size_bytes;
     bool negative = false, point = false, digit = false;
     int behind = 0;
     int64_t value = 0;
-    if (text.size_bytes > 0 && (*p == '-' || *p == '+'))
+    if (*p == '-' || *p == '+')
         negative = *p++ == '-';
     for (; p < end; p++) {
         if (*p == '.' && !point && digit) {

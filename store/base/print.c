@@ -74,14 +74,16 @@ put_table_cell(struct print *p, struct str s)
     size_t width = text_width(s);
     if (width > p->width[p->column])
         p->width[p->column] = width;
-    /* A control character must not reach the terminal; the cell ends at NUL. */
-    for (size_t i = 0; i < s.size_bytes; i++) {
-        char c = (unsigned char)s.data[i] < 0x20 || s.data[i] == 0x7f ? '?' : s.data[i];
-        if (!buf_append(&p->cells, &c, 1))
-            return;
-    }
-    if (!buf_append(&p->cells, "", 1))
+    p->cut = p->cut || !buf_reserve(&p->cells, s.size_bytes + 1);
+    if (p->cut)
         return;
+    uint8_t *to = p->cells.data + p->cells.size_bytes;
+    /* A control character must not reach the terminal; the cell ends at NUL. */
+    for (size_t i = 0; i < s.size_bytes; i++)
+        to[i] = (uint8_t)((unsigned char)s.data[i] < 0x20 || s.data[i] == 0x7f ? '?' : s.data[i]);
+    to[s.size_bytes] = '\0';
+    p->cells.size_bytes += s.size_bytes + 1;
+    p->rows_kept += p->column + 1 == p->column_count ? 1 : 0;
 }
 
 static void
@@ -152,12 +154,15 @@ print_end(struct print *p)
         for (size_t i = 0; i < p->column_count; i++)
             put_padded(p, i, p->columns[i].title);
         const char *cell = (const char *)p->cells.data;
-        for (uint64_t row = 0; row < p->rows; row++) {
+        for (uint64_t row = 0; row < p->rows_kept; row++) {
             for (size_t i = 0; i < p->column_count; i++) {
                 put_padded(p, i, cell);
                 cell += strlen(cell) + 1;
             }
         }
+        if (p->cut)
+            fprintf(p->out, "(cut after %" PRIu64 " of %" PRIu64 " rows: ask for CSV or JSON)\n",
+                    p->rows_kept, p->rows);
     }
     buf_clear(&p->cells);
 }

@@ -8,6 +8,7 @@
 #ifndef STORE_BASE_PRINT_H
 #define STORE_BASE_PRINT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -36,7 +37,9 @@ struct print {
     size_t column_count;
     size_t column; /* the next cell's */
     uint64_t rows;
-    struct buf cells; /* PRINT_TABLE: NUL-separated */
+    struct buf cells;   /* PRINT_TABLE: NUL-separated */
+    uint64_t rows_kept; /* of them whole in cells */
+    bool cut;           /* a cell found no room: the table ends before it and says so */
     size_t width[PRINT_COLUMNS_MAX];
 };
 

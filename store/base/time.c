@@ -154,10 +154,12 @@ take_time_of_day(struct cursor *c, struct time_civil *t, int *ret_offset_minutes
 bool
 time_parse(struct str text, int64_t *ret_utc_ms)
 {
+    if (text.size_bytes == 0)
+        return false; /* its data may be NULL, which knows no arithmetic */
     struct cursor c = {text.data, text.data + text.size_bytes};
     struct time_civil t = {.day = 1};
     int offset_minutes = 0;
-    if (text.size_bytes == 0 || !take_digits(&c, 4, &t.year) || !take_char(&c, "-") ||
+    if (!take_digits(&c, 4, &t.year) || !take_char(&c, "-") ||
         !take_digits(&c, 2, &t.month))
         return false;
     if (t.year < 1970 || t.month < 1 || t.month > 12)

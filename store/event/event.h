@@ -196,8 +196,10 @@ bool event_read(struct mp *m, struct event *ret, struct event_defect *defect)
  *
  *   provider  "anthropic" has its own shape; every other name is read as OpenAI's
  *   object    a msgpack map
- *   usage     tokens, reasoning_tokens and tier (if the object names one) are set
+ *   usage     tokens, reasoning_tokens and tier (empty: the object names none) are
+ *             set; undefined on failure
  *
+ * Nothing is clamped: counts that contradict each other are a defect.
  * Source: schemas/event.md, "Provider usage objects".
  */
 bool event_usage_from_provider(struct str provider, struct bytes object,

@@ -34,7 +34,7 @@ static const uint8_t fields[EVENT_KINDS][FIELD_COUNT] = {
                             [FIELD_ACTION] = FIELD_TEXT,
                             [FIELD_PLAN] = FIELD_TEXT,
                             [FIELD_EFFECTIVE_AT] = FIELD_TIME,
-                            [FIELD_CURRENCY] = FIELD_TEXT,
+                            [FIELD_CURRENCY] = FIELD_CURRENCY_TEXT,
                             [FIELD_ANCHOR] = FIELD_TIME},
     [EVENT_BUDGET] = {COMMON,
                       [FIELD_MONTHLY_BUDGET] = FIELD_WHOLE,
@@ -44,13 +44,13 @@ static const uint8_t fields[EVENT_KINDS][FIELD_COUNT] = {
                       [FIELD_AUTO_LIMITS] = FIELD_SETTING},
     [EVENT_ADJUSTMENT] = {COMMON,
                           [FIELD_AMOUNT] = FIELD_SIGNED | REQ,
-                          [FIELD_CURRENCY] = FIELD_TEXT | REQ,
+                          [FIELD_CURRENCY] = FIELD_CURRENCY_TEXT | REQ,
                           [FIELD_REASON] = FIELD_REASON_TEXT | REQ},
     [EVENT_PAYMENT] = {COMMON,
                        [FIELD_INVOICE] = FIELD_TEXT | REQ,
                        [FIELD_STATUS] = FIELD_TEXT | REQ,
                        [FIELD_AMOUNT] = FIELD_SIGNED | REQ,
-                       [FIELD_CURRENCY] = FIELD_TEXT},
+                       [FIELD_CURRENCY] = FIELD_CURRENCY_TEXT},
     [EVENT_VOID] = {COMMON,
                     [FIELD_VOIDS] = FIELD_TEXT | REQ,
                     [FIELD_AT] = FIELD_TIME | REQ,
@@ -92,7 +92,7 @@ enum event_field
 event_field_find(struct str name)
 {
     size_t n = name.size_bytes;
-    if (n < 2)
+    if (n < 2 || n > EVENT_NAME_BYTES_MAX)
         return FIELD_COUNT;
     enum event_field f;
     switch (NAME_KEY(n, name.data[0], name.data[n > 3 ? 3 : 1])) {

@@ -58,12 +58,15 @@ enum event_field {
     FIELD_COUNT
 };
 
+enum { EVENT_NAME_BYTES_MAX = 20 }; /* no name is longer */
+
 /* What a field's value must be. */
 enum event_field_type {
     FIELD_UNDECLARED, /* this kind does not know the field */
     FIELD_TEXT,       /* 1 to 64 bytes of UTF-8 without control characters */
     FIELD_MODEL_TEXT, /* 1 to 128 */
-    FIELD_REASON_TEXT,/* 1 to 256 */
+    FIELD_REASON_TEXT, /* 1 to 256 */
+    FIELD_CURRENCY_TEXT, /* three capital letters */
     FIELD_WHOLE,      /* 0 to EVENT_COUNT_MAX */
     FIELD_SIGNED,     /* -EVENT_MINOR_MAX to EVENT_MINOR_MAX, whole */
     FIELD_TIME,       /* RFC 3339 text or whole milliseconds */
@@ -71,7 +74,7 @@ enum event_field_type {
     FIELD_OUTCOME,    /* a whole number or a text */
     FIELD_BOOL,
     FIELD_OBJECT,     /* a map of at most 4 KiB */
-    FIELD_SCALAR_MAP, /* the same, at most 32 scalars: metadata */
+    FIELD_SCALAR_MAP, /* the same, at most 32 scalars under text keys: metadata */
     FIELD_SETTING,    /* a map or an array of at most 4 KiB */
 };
 
@@ -84,5 +87,18 @@ const char *event_field_name(enum event_field field);
 
 /* FIELD_COUNT when the contract has no such name. */
 enum event_field event_field_find(struct str name);
+
+/*
+ * A stored event is [kind, time, uid, {field: value}]: two levels stand around
+ * each value, and the whole must stay within MP_DEPTH_MAX.
+ */
+enum { EVENT_OUTER_LEVELS = 2 };
+
+/*
+ * event_parse() on the front of m: steps over the record on success, and may
+ * leave m anywhere else.  ret->record is what was stepped over.
+ */
+bool event_parse_at(enum event_kind kind, struct mp *m, int64_t entry_utc_ms, struct event *ret,
+                    struct event_defect *defect) __attribute__((warn_unused_result));
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -68,7 +69,8 @@ signed_whole(const struct mp_value *v, int64_t *ret)
 static bool
 text_ok(struct str s)
 {
-    const uint8_t *p = (const uint8_t *)s.data, *end = p + s.size_bytes;
+    const uint8_t *p = (const uint8_t *)s.data;
+    const uint8_t *end = s.size_bytes > 0 ? p + s.size_bytes : p;
     while (p < end) {
         uint8_t b = *p++;
         if (b < 0x80) {
@@ -124,19 +126,65 @@ time_of(const struct mp_value *v, int64_t *ret_utc_ms)
     return true;
 }
 
-/* Texts inside a map are bounded too: a map is no place for content. */
+/* ISO 4217's form; which currencies there are is the plan book's business. */
 static bool
-check_map_leaves(struct mp m, const char *name, struct event_defect *defect)
+check_currency(const struct mp_value *v, const char *name, struct event_defect *defect)
+{
+    bool ok = v->type == MP_STR && v->count == 3;
+    for (uint32_t i = 0; ok && i < 3; i++)
+        ok = v->data[i] >= 'A' && v->data[i] <= 'Z';
+    return ok || event_defect_set(defect, "%s is not a code of three capital letters", name);
+}
+
+/*
+ * What stands inside a map is bounded too: a map is no place for content, and all
+ * of it must have a form in JSON.
+ */
+static bool
+check_leaf(const struct mp_value *v, const char *name, struct event_defect *defect)
+{
+    if (v->type == MP_BIN || v->type == MP_EXT)
+        return event_defect_set(defect, "%s holds binary data", name);
+    if (v->type == MP_FLOAT && !isfinite(v->f))
+        return event_defect_set(defect, "%s holds a number that is not finite", name);
+    if (v->type == MP_STR && v->count > EVENT_REASON_BYTES_MAX)
+        return event_defect_set(defect, "%s holds a text of %u bytes, limit is %d", name, v->count,
+                                EVENT_REASON_BYTES_MAX);
+    if (v->type == MP_STR && !text_ok(mp_str(v)))
+        return event_defect_set(
+            defect, "%s holds a text that is not UTF-8 or has a control character", name);
+    return true;
+}
+
+static bool
+check_leaves(struct mp m, const char *name, struct event_defect *defect)
 {
     while (m.p < m.end) {
         struct mp_value v;
         if (!mp_read(&m, &v))
             return event_defect_set(defect, "%s is not whole", name);
-        if (v.type == MP_BIN || v.type == MP_EXT)
-            return event_defect_set(defect, "%s holds binary data", name);
-        if (v.type == MP_STR && (v.count > EVENT_REASON_BYTES_MAX || !text_ok(mp_str(&v))))
-            return event_defect_set(defect, "%s holds a text over %d bytes or not UTF-8", name,
-                                    EVENT_REASON_BYTES_MAX);
+        if (!check_leaf(&v, name, defect))
+            return false;
+    }
+    return true;
+}
+
+static bool
+check_metadata(struct mp m, const char *name, struct event_defect *defect)
+{
+    struct mp_value head, key, v;
+    if (!mp_read(&m, &head))
+        return event_defect_set(defect, "%s is not whole", name);
+    if (head.count > EVENT_METADATA_PAIRS_MAX)
+        return event_defect_set(defect, "%s has %u pairs, limit is %d", name, head.count,
+                                EVENT_METADATA_PAIRS_MAX);
+    for (uint32_t i = 0; i < head.count; i++) {
+        if (!mp_read(&m, &key) || key.type != MP_STR)
+            return event_defect_set(defect, "%s has a key that is not a text", name);
+        if (!mp_read(&m, &v) || v.type == MP_MAP || v.type == MP_ARRAY)
+            return event_defect_set(defect, "%s holds a map or an array", name);
+        if (!check_leaf(&key, name, defect) || !check_leaf(&v, name, defect))
+            return false;
     }
     return true;
 }
@@ -148,24 +196,14 @@ check_map(const struct slots *s, enum event_field f, enum event_field_type type,
     const char *name = event_field_name(f);
     const struct mp_value *v = &s->value[f];
     if (v->type != MP_MAP && !(type == FIELD_SETTING && v->type == MP_ARRAY))
-        return event_defect_set(defect, "%s is not a map", name);
+        return event_defect_set(defect, "%s is not a map%s", name,
+                                type == FIELD_SETTING ? " or an array" : "");
     if (s->raw[f].size_bytes > EVENT_MAP_BYTES_MAX)
         return event_defect_set(defect, "%s has %zu bytes, limit is %d", name,
                                 s->raw[f].size_bytes, EVENT_MAP_BYTES_MAX);
-    if (type == FIELD_SCALAR_MAP) {
-        if (v->count > EVENT_METADATA_PAIRS_MAX)
-            return event_defect_set(defect, "%s has %u pairs, limit is %d", name, v->count,
-                                    EVENT_METADATA_PAIRS_MAX);
-        struct mp m = mp_of(s->raw[f]);
-        struct mp_value inner;
-        bool head = true;
-        while (mp_read(&m, &inner)) {
-            if (!head && (inner.type == MP_MAP || inner.type == MP_ARRAY))
-                return event_defect_set(defect, "%s holds a map or an array", name);
-            head = false;
-        }
-    }
-    return check_map_leaves(mp_of(s->raw[f]), name, defect);
+    struct mp m = mp_of(s->raw[f]);
+    return type == FIELD_SCALAR_MAP ? check_metadata(m, name, defect)
+                                    : check_leaves(m, name, defect);
 }
 
 static bool
@@ -183,6 +221,8 @@ check_value(const struct slots *s, enum event_field f, enum event_field_type typ
         return check_text(v, name, EVENT_MODEL_BYTES_MAX, defect);
     case FIELD_REASON_TEXT:
         return check_text(v, name, EVENT_REASON_BYTES_MAX, defect);
+    case FIELD_CURRENCY_TEXT:
+        return check_currency(v, name, defect);
     case FIELD_WHOLE:
         if (!mp_whole(v, &u) || u > EVENT_COUNT_MAX)
             return event_defect_set(defect, "%s is not a whole number in 0 to %" PRIu64, name,
@@ -190,7 +230,10 @@ check_value(const struct slots *s, enum event_field f, enum event_field_type typ
         return true;
     case FIELD_SIGNED:
         if (!signed_whole(v, &i) || i > EVENT_MINOR_MAX || i < -EVENT_MINOR_MAX)
-            return event_defect_set(defect, "%s is not a whole number of minor units", name);
+            return event_defect_set(defect,
+                                    "%s is not a whole number of minor units in -%" PRId64
+                                    " to %" PRId64,
+                                    name, EVENT_MINOR_MAX, EVENT_MINOR_MAX);
         return true;
     case FIELD_TIME:
         if (!time_of(v, &i))
@@ -218,46 +261,57 @@ check_value(const struct slots *s, enum event_field f, enum event_field_type typ
     return event_defect_set(defect, "%s is not declared", name);
 }
 
+/* Read one value into its slot. */
+static bool
+fill_slot(struct slots *s, enum event_field f, enum event_field_type type, struct mp *m,
+          struct event_defect *defect)
+{
+    const uint8_t *start = m->p;
+    struct mp_value v;
+    struct mp after = *m;
+    bool whole = mp_read(&after, &v);
+    if (whole && (v.type == MP_MAP || v.type == MP_ARRAY)) {
+        after = *m;
+        whole = mp_skip_inside(&after, EVENT_OUTER_LEVELS);
+    }
+    if (!whole)
+        return event_defect_set(defect, "%s is not whole or nested too deep", event_field_name(f));
+    *m = after;
+    if (has(s, f))
+        return event_defect_set(defect, "%s is given twice", event_field_name(f));
+    if (v.type == MP_NIL)
+        return true;
+    s->value[f] = v;
+    s->raw[f] = (struct bytes){start, (size_t)(m->p - start)};
+    s->filled |= (uint64_t)1 << f;
+    return check_value(s, f, type, defect);
+}
+
 /* Fill the slots from the map; nil is the same as absent. */
 static bool
-fill(struct slots *s, const uint8_t *types, struct bytes record, uint32_t *ret_undeclared,
+fill(struct slots *s, const uint8_t *types, struct mp *m, uint32_t *ret_undeclared,
      struct event_defect *defect)
 {
-    struct mp m = mp_of(record);
     struct mp_value head, key;
     s->filled = 0;
-    if (record.size_bytes > EVENT_RECORD_BYTES_MAX)
-        return event_defect_set(defect, "the record has %zu bytes, limit is %d",
-                                record.size_bytes, EVENT_RECORD_BYTES_MAX);
-    if (!mp_read(&m, &head) || head.type != MP_MAP)
+    if (!mp_read(m, &head) || head.type != MP_MAP)
         return event_defect_set(defect, "the record is not a map");
     for (uint32_t i = 0; i < head.count; i++) {
-        if (!mp_read(&m, &key))
+        if (!mp_read(m, &key))
             return event_defect_set(defect, "the record is not whole");
         enum event_field f = key.type == MP_STR ? event_field_find(mp_str(&key)) : FIELD_COUNT;
-        if (f == FIELD_COUNT || types[f] == FIELD_UNDECLARED) {
-            if (key.type == MP_MAP || key.type == MP_ARRAY)
-                return event_defect_set(defect, "a key of the record is a map or an array");
-            if (!mp_skip(&m))
-                return event_defect_set(defect, "the record is not whole");
-            ++*ret_undeclared;
+        if (f != FIELD_COUNT && types[f] != FIELD_UNDECLARED) {
+            enum event_field_type type = (enum event_field_type)(types[f] & ~FIELD_REQUIRED);
+            if (!fill_slot(s, f, type, m, defect))
+                return false;
             continue;
         }
-        const uint8_t *start = m.p;
-        struct mp peek = m;
-        if (!mp_read(&peek, &s->value[f]) || !mp_skip(&m))
-            return event_defect_set(defect, "%s is not whole", event_field_name(f));
-        if (has(s, f))
-            return event_defect_set(defect, "%s is given twice", event_field_name(f));
-        if (s->value[f].type == MP_NIL)
-            continue;
-        s->raw[f] = (struct bytes){start, (size_t)(m.p - start)};
-        s->filled |= (uint64_t)1 << f;
-        if (!check_value(s, f, types[f] & ~FIELD_REQUIRED, defect))
-            return false;
+        if (key.type == MP_MAP || key.type == MP_ARRAY)
+            return event_defect_set(defect, "a key of the record is a map or an array");
+        if (!mp_skip_inside(m, EVENT_OUTER_LEVELS))
+            return event_defect_set(defect, "the record is not whole or nested too deep");
+        ++*ret_undeclared;
     }
-    if (m.p != m.end)
-        return event_defect_set(defect, "bytes follow the record");
     return true;
 }
 
@@ -411,8 +465,6 @@ take_subscription(const struct slots *s, struct event *e, struct event_defect *d
     }
     if (sub->action == EVENT_PLAN_SET && sub->plan.size_bytes == 0)
         return event_defect_set(defect, "plan is missing");
-    if (sub->currency.size_bytes != 0 && sub->currency.size_bytes != 3)
-        return event_defect_set(defect, "currency is no ISO 4217 code of three letters");
     return true;
 }
 
@@ -431,8 +483,7 @@ take_other(const struct slots *s, struct event *e, struct event_defect *defect)
         e->adjustment = (struct event_adjustment){.amount_minor = amount,
                                                   .currency = text_of(s, FIELD_CURRENCY),
                                                   .reason = text_of(s, FIELD_REASON)};
-        return e->adjustment.currency.size_bytes == 3 ||
-               event_defect_set(defect, "currency is no ISO 4217 code of three letters");
+        return true;
     case EVENT_PAYMENT:
         e->payment = (struct event_payment){.invoice = text_of(s, FIELD_INVOICE),
                                             .status = text_of(s, FIELD_STATUS),
@@ -456,13 +507,19 @@ take_other(const struct slots *s, struct event *e, struct event_defect *defect)
 }
 
 bool
-event_parse(enum event_kind kind, struct bytes record, int64_t entry_utc_ms, struct event *ret,
-            struct event_defect *defect)
+event_parse_at(enum event_kind kind, struct mp *m, int64_t entry_utc_ms, struct event *ret,
+               struct event_defect *defect)
 {
-    const uint8_t *types = event_fields_of(kind);
+    const uint8_t *types = event_fields_of(kind), *start = m->p;
     struct slots s;
-    struct event e = {.kind = kind, .record = record, .time_utc_ms = entry_utc_ms};
-    if (!fill(&s, types, record, &e.undeclared, defect) || !check_required(&s, types, defect))
+    struct event e = {.kind = kind, .time_utc_ms = entry_utc_ms};
+    if (!fill(&s, types, m, &e.undeclared, defect))
+        return false;
+    e.record = (struct bytes){start, (size_t)(m->p - start)};
+    if (e.record.size_bytes > EVENT_RECORD_BYTES_MAX)
+        return event_defect_set(defect, "the record has %zu bytes, limit is %d",
+                                e.record.size_bytes, EVENT_RECORD_BYTES_MAX);
+    if (!check_required(&s, types, defect))
         return false;
     e.id = text_of(&s, FIELD_ID);
     e.organization = text_of(&s, FIELD_ORGANIZATION);
@@ -482,6 +539,23 @@ event_parse(enum event_kind kind, struct bytes record, int64_t entry_utc_ms, str
     if (ok)
         *ret = e;
     return ok;
+}
+
+bool
+event_parse(enum event_kind kind, struct bytes record, int64_t entry_utc_ms, struct event *ret,
+            struct event_defect *defect)
+{
+    struct mp m = mp_of(record);
+    struct event e;
+    if (record.size_bytes > EVENT_RECORD_BYTES_MAX)
+        return event_defect_set(defect, "the record has %zu bytes, limit is %d",
+                                record.size_bytes, EVENT_RECORD_BYTES_MAX);
+    if (!event_parse_at(kind, &m, entry_utc_ms, &e, defect))
+        return false;
+    if (m.p != m.end)
+        return event_defect_set(defect, "%zu bytes follow the record", (size_t)(m.end - m.p));
+    *ret = e;
+    return true;
 }
 
 bool

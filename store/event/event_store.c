@@ -98,11 +98,7 @@ event_read(struct mp *m, struct event *ret, struct event_defect *defect)
         !mp_read(&at, &when) || !mp_whole(&when, &ms) || ms >= (uint64_t)TIME_MAX_MS ||
         !mp_read(&at, &uid) || !mp_whole(&uid, &u) || u > UINT32_MAX)
         return event_defect_set(defect, "the envelope is not [kind, time, uid, record]");
-    const uint8_t *start = at.p;
-    if (!mp_skip(&at))
-        return event_defect_set(defect, "the record is not whole");
-    struct bytes record = {start, (size_t)(at.p - start)};
-    if (!event_parse((enum event_kind)k, record, (int64_t)ms, ret, defect))
+    if (!event_parse_at((enum event_kind)k, &at, (int64_t)ms, ret, defect))
         return false;
     ret->peer_uid = (uint32_t)u;
     *m = at;

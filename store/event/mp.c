@@ -1,5 +1,6 @@
 #include "store/event/mp.h"
 
+#include <assert.h>
 #include <string.h>
 
 /*
@@ -39,7 +40,7 @@ static const uint8_t length_bytes[28] = {
 /* Payload of the fixed-size types 0xca to 0xd8. */
 static const uint8_t fixed_bytes[15] = {4, 8, 1, 2, 4, 8, 1, 2, 4, 8, 2, 3, 5, 9, 17};
 
-/* False: not enough bytes for the head. */
+/* False: not enough bytes for the head (of h->head_bytes). */
 static bool
 read_head(const uint8_t *p, size_t left_bytes, struct head *h)
 {
@@ -59,9 +60,9 @@ read_head(const uint8_t *p, size_t left_bytes, struct head *h)
         *h = (struct head){H_NUMBER, 1, fixed_bytes[b - 0xca]};
     } else {
         size_t n = length_bytes[b - 0xc4];
+        h->head_bytes = (uint32_t)(1 + n);
         if (left_bytes < 1 + n)
             return false;
-        h->head_bytes = (uint32_t)(1 + n);
         h->count = read_be(p + 1, n);
         h->kind = b >= 0xde ? H_MAP : b >= 0xdc ? H_ARRAY : H_BYTES;
         if (b >= 0xc7 && b <= 0xc9)
@@ -75,7 +76,8 @@ fits(const struct head *h, size_t left_bytes)
 {
     /* Every element takes at least one byte, every pair two. */
     uint64_t least = h->kind == H_MAP ? h->count * 2 : h->count;
-    return h->kind != H_BAD && least <= left_bytes - h->head_bytes;
+    return h->kind != H_BAD && h->head_bytes <= left_bytes &&
+           least <= left_bytes - h->head_bytes;
 }
 
 static void
@@ -170,54 +172,80 @@ mp_read(struct mp *m, struct mp_value *ret)
     return true;
 }
 
-enum mp_scan_result
-mp_scan(struct mp_scan *scan, const uint8_t *data, size_t size_bytes, size_t size_bytes_max,
-        size_t *ret_size_bytes)
+/* Read heads until the value ends, the bytes run out, or it turns out bad. */
+static enum mp_scan_result
+scan_heads(struct mp_scan *scan, const uint8_t *data, size_t size_bytes, size_t size_bytes_max,
+           uint32_t depth_max)
 {
     while (scan->at_bytes < size_bytes) {
         struct head h;
-        size_t left = size_bytes - scan->at_bytes;
-        if (!read_head(data + scan->at_bytes, left, &h))
-            return MP_SCAN_MORE;
-        if (h.kind == H_BAD || !fits(&h, size_bytes_max - scan->at_bytes))
+        size_t left_max = size_bytes_max - scan->at_bytes;
+        if (!read_head(data + scan->at_bytes, size_bytes - scan->at_bytes, &h))
+            return h.head_bytes > left_max ? MP_SCAN_BAD : MP_SCAN_MORE;
+        if (!fits(&h, left_max))
             return MP_SCAN_BAD;
         scan->at_bytes += h.head_bytes;
         bool container = h.kind == H_ARRAY || h.kind == H_MAP;
         if (container && h.count > 0) {
-            if (scan->depth == MP_DEPTH_MAX)
+            if (scan->depth == depth_max)
                 return MP_SCAN_BAD;
             scan->left[scan->depth++] = (uint32_t)(h.kind == H_MAP ? h.count * 2 : h.count);
-            continue;
+        } else {
+            scan->at_bytes += container ? 0 : h.count;
+            /* A value ended; so may the containers around it. */
+            while (scan->depth > 0 && --scan->left[scan->depth - 1] == 0)
+                scan->depth--;
+            if (scan->depth == 0)
+                return MP_SCAN_WHOLE;
         }
-        if (!container)
-            scan->at_bytes += h.count;
-        /* A value ended; so may the containers around it. */
-        while (scan->depth > 0 && --scan->left[scan->depth - 1] == 0)
-            scan->depth--;
-        if (scan->depth == 0) {
-            if (scan->at_bytes > size_bytes) {
-                /* A payload that is still coming: wait for it, then be whole at once. */
-                scan->depth = 1;
-                scan->left[0] = 0;
-                break;
-            }
-            *ret_size_bytes = scan->at_bytes;
-            return MP_SCAN_WHOLE;
-        }
-    }
-    if (scan->depth == 1 && scan->left[0] == 0 && scan->at_bytes <= size_bytes) {
-        *ret_size_bytes = scan->at_bytes;
-        return MP_SCAN_WHOLE;
+        if (scan->at_bytes >= size_bytes_max)
+            return MP_SCAN_BAD; /* more values are due than may come */
     }
     return MP_SCAN_MORE;
+}
+
+static enum mp_scan_result
+scan_on(struct mp_scan *scan, const uint8_t *data, size_t size_bytes, size_t size_bytes_max,
+        uint32_t depth_max, size_t *ret_size_bytes)
+{
+    assert(size_bytes_max <= UINT32_MAX);
+    if (!scan->last) {
+        enum mp_scan_result r = scan_heads(scan, data, size_bytes, size_bytes_max, depth_max);
+        if (r != MP_SCAN_WHOLE)
+            return r;
+        scan->last = true;
+    }
+    if (scan->at_bytes > size_bytes)
+        return MP_SCAN_MORE;
+    *ret_size_bytes = scan->at_bytes;
+    return MP_SCAN_WHOLE;
+}
+
+enum mp_scan_result
+mp_scan(struct mp_scan *scan, const uint8_t *data, size_t size_bytes, size_t size_bytes_max,
+        size_t *ret_size_bytes)
+{
+    return scan_on(scan, data, size_bytes, size_bytes_max, MP_DEPTH_MAX, ret_size_bytes);
 }
 
 bool
 mp_skip(struct mp *m)
 {
-    struct mp_scan scan = {0};
+    return mp_skip_inside(m, 0);
+}
+
+bool
+mp_skip_inside(struct mp *m, uint32_t outer_levels)
+{
+    assert(outer_levels <= MP_DEPTH_MAX);
+    struct mp_scan scan;
+    scan.depth = 0; /* left[] is written before it is read: no need to clear 64 bytes */
+    scan.last = false;
+    scan.at_bytes = 0;
     size_t left = (size_t)(m->end - m->p), size_bytes;
-    if (mp_scan(&scan, m->p, left, left, &size_bytes) != MP_SCAN_WHOLE)
+    size_t max = left < UINT32_MAX ? left : UINT32_MAX;
+    if (scan_on(&scan, m->p, left, max, MP_DEPTH_MAX - outer_levels, &size_bytes) !=
+        MP_SCAN_WHOLE)
         return false;
     m->p += size_bytes;
     return true;

@@ -50,7 +50,8 @@ struct mp {
 static inline struct mp
 mp_of(struct bytes b)
 {
-    return (struct mp){b.data, b.data + b.size_bytes};
+    /* NULL + 0 is undefined in C; an empty span may well be NULL. */
+    return (struct mp){b.data, b.size_bytes > 0 ? b.data + b.size_bytes : b.data};
 }
 
 /*
@@ -63,6 +64,16 @@ bool mp_read(struct mp *m, struct mp_value *ret) __attribute__((warn_unused_resu
 
 /* Step over one value with all it contains; false as mp_read() or too deep. */
 bool mp_skip(struct mp *m) __attribute__((warn_unused_result));
+
+/*
+ * The same for a value inside others.
+ *
+ *   outer_levels  arrays and maps that are open around it, <= MP_DEPTH_MAX: the
+ *                 limit on depth counts from the outermost
+ *
+ * Returns false, with m where it was, as mp_read() or when it is too deep.
+ */
+bool mp_skip_inside(struct mp *m, uint32_t outer_levels) __attribute__((warn_unused_result));
 
 /* The text of an MP_STR value. */
 static inline struct str
@@ -85,6 +96,7 @@ bool mp_whole(const struct mp_value *v, uint64_t *ret) __attribute__((warn_unuse
 struct mp_scan {
     uint32_t left[MP_DEPTH_MAX]; /* values still to come at each open level */
     uint32_t depth;
+    bool last;       /* all heads are read; only the last payload is still to come */
     size_t at_bytes; /* where the next head is due, from the value's first byte */
 };
 
@@ -94,10 +106,13 @@ enum mp_scan_result { MP_SCAN_WHOLE, MP_SCAN_MORE, MP_SCAN_BAD };
  * Continue scanning.
  *
  *   data, size_bytes  the stream from the value's first byte on
- *   size_bytes_max    a value larger than this is bad
- *   ret_size_bytes    on MP_SCAN_WHOLE the value's length
+ *   size_bytes_max    a value larger than this is bad; at most UINT32_MAX
+ *   ret_size_bytes    on MP_SCAN_WHOLE the value's length, <= size_bytes
  *
- * MP_SCAN_BAD: invalid msgpack, too deep, too large.
+ * MP_SCAN_BAD: invalid msgpack, too deep, too large; known as soon as a head says
+ * so, before the payload is there.  MP_SCAN_MORE is never the answer to
+ * size_bytes >= size_bytes_max, so a buffer of size_bytes_max always suffices.
+ * After WHOLE and BAD, start anew from all zero.
  */
 enum mp_scan_result mp_scan(struct mp_scan *scan, const uint8_t *data, size_t size_bytes,
                             size_t size_bytes_max, size_t *ret_size_bytes);
