@@ -42,7 +42,7 @@ whole_of(const struct slots *s, enum event_field f)
 {
     uint64_t v = 0;
     if (has(s, f) && !mp_whole(&s->value[f], &v))
-        assert(!"checked by check_value");
+        assert(false && "checked by check_value");
     return v;
 }
 

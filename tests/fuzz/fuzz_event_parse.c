@@ -51,19 +51,19 @@ check_kind(enum event_kind kind, struct bytes record)
     buf_init(&first, (size_t)EVENT_RECORD_BYTES_MAX * 2);
     buf_init(&second, (size_t)EVENT_RECORD_BYTES_MAX * 2);
     if (!event_store(&e, &first))
-        assert(!"an accepted event must fit");
+        assert(false && "an accepted event must fit");
     struct mp m = mp_of((struct bytes){first.data, first.size_bytes});
     if (!event_read(&m, &back, &defect))
-        assert(!"a stored event must be readable");
+        assert(false && "a stored event must be readable");
     assert(m.p == m.end && back.undeclared == 0);
     check_same(&e, &back);
     if (!event_store(&back, &second))
-        assert(!"a read event must fit");
+        assert(false && "a read event must fit");
     assert(first.size_bytes == second.size_bytes &&
            memcmp(first.data, second.data, first.size_bytes) == 0);
     m = mp_of((struct bytes){second.data, second.size_bytes});
     if (!event_read(&m, &again, &defect))
-        assert(!"and again");
+        assert(false && "and again");
     buf_clear(&first);
     buf_clear(&second);
 }

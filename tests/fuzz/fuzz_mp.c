@@ -30,7 +30,7 @@ check_reads(struct mp m)
         struct mp_value v;
         const uint8_t *before = m.p;
         if (!mp_read(&m, &v))
-            assert(!"a whole value must be readable");
+            assert(false && "a whole value must be readable");
         assert(m.p > before && m.p <= m.end);
         left--;
         if (v.type == MP_ARRAY)

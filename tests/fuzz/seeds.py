@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Write the seed inputs of the fuzz targets into tests/fuzz/corpus/ (kept in git).
+
+Run it after the contract gained a field or a kind; inputs found by the fuzzer are added by hand.
+Plain Python: the msgpack here is written apart from the one under test.
+"""
+import pathlib
+import struct
+
+HERE = pathlib.Path(__file__).resolve().parent
+CORPUS = HERE / "corpus"
+FORWARD = HERE.parent / "data" / "forward"
+
+
+def pack(v):
+    if v is None:
+        return b"\xc0"
+    if v is True or v is False:
+        return b"\xc3" if v else b"\xc2"
+    if isinstance(v, int):
+        if 0 <= v < 128:
+            return bytes([v])
+        if -32 <= v < 0:
+            return struct.pack("b", v)
+        if v >= 0:
+            return b"\xcf" + struct.pack(">Q", v) if v >> 32 else b"\xce" + struct.pack(">I", v)
+        return b"\xd3" + struct.pack(">q", v)
+    if isinstance(v, float):
+        return b"\xcb" + struct.pack(">d", v)
+    if isinstance(v, str):
+        b = v.encode()
+        return (bytes([0xA0 | len(b)]) if len(b) < 32 else b"\xd9" + bytes([len(b)])) + b
+    if isinstance(v, bytes):
+        return b"\xc4" + bytes([len(v)]) + v
+    if isinstance(v, list):
+        return bytes([0x90 | len(v)]) + b"".join(map(pack, v))
+    head = bytes([0x80 | len(v)]) if len(v) < 16 else b"\xde" + struct.pack(">H", len(v))
+    return head + b"".join(pack(k) + pack(x) for k, x in v.items())
+
+
+COMMON = {"id": "evt-1", "organizationId": "org-1"}
+CALL = dict(COMMON, userId="u", type="chat", provider="openai", model="gpt-4o")
+KINDS = {
+    "usage": (1, dict(CALL, inputTokens=1000, outputTokens=200, cachedInputTokens=400,
+                      reasoningTokens=20, createdAt="2026-11-24T08:15:30.5Z", projectId="p",
+                      serviceTier="flex", latencyMs=812.25, status=200, estimated=True,
+                      metadata={"feature": "draft", "n": 3, "x": 0.5, "ok": None})),
+    "openai": (1, dict(CALL, usage={
+        "prompt_tokens": 1200, "completion_tokens": 300, "total_tokens": 1500,
+        "prompt_tokens_details": {"cached_tokens": 1024, "audio_tokens": 0},
+        "completion_tokens_details": {"reasoning_tokens": 128}})),
+    "anthropic": (1, dict(CALL, provider="anthropic", model="claude-sonnet-4-5", usage={
+        "input_tokens": 10, "output_tokens": 20, "cache_read_input_tokens": 5000,
+        "cache_creation_input_tokens": 300, "service_tier": "standard",
+        "cache_creation": {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 200},
+        "server_tool_use": {"web_search_requests": 1}}, prompt="undeclared")),
+    "resource": (2, dict(COMMON, resource="document", action="created", resourceId="d-1")),
+    "subscription": (3, dict(COMMON, action="changed", plan="pro", currency="USD",
+                             effectiveAt=1763942400000, anchor="2026-11-01")),
+    "budget": (4, dict(COMMON, monthlyBudget=50000, emailAlerts=True,
+                       alertThresholds={"warning": 80, "critical": 95},
+                       spikeDetection={"enabled": True, "threshold": 200}, autoLimits=[])),
+    "adjustment": (5, dict(COMMON, amount=-1250, currency="EUR", reason="goodwill, ticket 5")),
+    "payment": (6, dict(COMMON, invoice="inv-1", status="paid", amount=2900, currency="USD")),
+    "void": (7, dict(COMMON, voids="evt-0", at="2026-11-24T08:00:00Z", reason="sent twice")),
+    "feedback": (8, dict(COMMON, recommendation="rec-1", status="applied")),
+}
+TIMES = ["2026-11-24T08:15:30.5Z", "2026-11-24t08:15:30+05:30", "2026-11-24 08:15", "2026-11-24",
+         "2026-11", "2024-02-29T23:59:60Z", "1970-01-01T00:00:00-00:01", "9999-12-31T23:59:59.999Z",
+         "2026-02-30", "2026-11-24T24:00:00Z", "2026-11-24T08:15:30.Z", "20261124"]
+MONEY = ["2.5", "-0.000001", "29", "+7.10", "0", "9223372036854775807", "9223372036854775808",
+         "0.1234567890123456789", ".5", "5.", "1e3", "--1", "00012.500000", ""]
+
+
+def write(target, name, data):
+    folder = CORPUS / target
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(data)
+
+
+def main():
+    for name, (kind, record) in KINDS.items():
+        data = pack(record)
+        write("event_parse", name, data)
+        write("event_parse", name + "-cut", data[:-3])
+        write("event_read", name, pack([kind, 1763942400000, 1000, record]))
+        write("mp", name, data)
+    write("event_read", "several", b"".join(
+        pack([k, 1763942400000 + k, 0, r]) for k, r in KINDS.values()))
+    write("mp", "depth-16", b"\x91" * 16 + b"\x01")
+    write("mp", "depth-17", b"\x91" * 17 + b"\x01")
+    write("mp", "huge-array", b"\xdd\xff\xff\xff\xff")
+    write("mp", "huge-map", b"\xdf\x80\x00\x00\x00\x01")
+    write("mp", "every-head", b"".join(
+        bytes([b]) + bytes(17) for b in list(range(0xC0, 0xE0)) + [0x00, 0x80, 0x90, 0xA0, 0xFF]))
+    for path in sorted(FORWARD.glob("*.bin")):
+        write("mp", "forward-" + path.stem, path.read_bytes())
+    for i, text in enumerate(TIMES):
+        write("time", f"{i:02}", text.encode())
+    for i, text in enumerate(MONEY):
+        for decimals in (0, 6, 12, 18):
+            write("money", f"{i:02}-{decimals:02}", bytes([decimals]) + text.encode())
+
+
+if __name__ == "__main__":
+    main()
