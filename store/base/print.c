@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "store/base/utf8.h"
+
 enum { PRINT_TABLE_BYTES_MAX = 256 * 1024 * 1024 };
 
 void
@@ -52,18 +54,22 @@ put_csv(FILE *out, struct str s)
     fputc('"', out);
 }
 
-static void
-put_json_text(FILE *out, struct str s)
+void
+print_json_text(FILE *out, struct str text)
 {
     fputc('"', out);
-    for (size_t i = 0; i < s.size_bytes; i++) {
-        unsigned char c = (unsigned char)s.data[i];
-        if (c == '"' || c == '\\')
-            fprintf(out, "\\%c", c);
-        else if (c < 0x20 || c == 0x7f)
-            fprintf(out, "\\u%04x", c);
+    for (size_t i = 0; i < text.size_bytes;) {
+        const uint8_t *p = (const uint8_t *)text.data + i;
+        size_t n = utf8_char_bytes(p, text.size_bytes - i);
+        if (n == 0)
+            fputs("\\ufffd", out);
+        else if (*p == '"' || *p == '\\')
+            fprintf(out, "\\%c", *p);
+        else if (*p < 0x20 || *p == 0x7f)
+            fprintf(out, "\\u%04x", *p);
         else
-            fputc(c, out);
+            fwrite(p, 1, n, out);
+        i += n == 0 ? 1 : n;
     }
     fputc('"', out);
 }
@@ -104,7 +110,7 @@ put_cell(struct print *p, struct str s, bool json_text)
             fputs(p->rows == 0 ? "\n{" : ",\n{", p->out);
         fprintf(p->out, "\"%s\":", c->title);
         if (json_text)
-            put_json_text(p->out, s);
+            print_json_text(p->out, s);
         else
             fwrite(s.data, 1, s.size_bytes, p->out);
         fputs(last ? "}" : ",", p->out);

@@ -53,6 +53,9 @@ void print_text(struct print *p, struct str text);
 void print_whole(struct print *p, uint64_t value);
 void print_amount(struct print *p, const char *decimal); /* also for PRINT_WHOLE cells ready as text */
 
+/* One JSON string with its quotes; bytes that are no UTF-8 become U+FFFD. */
+void print_json_text(FILE *out, struct str text);
+
 /* Finish and free. */
 void print_end(struct print *p);
 

@@ -353,6 +353,12 @@ tables_name(enum table table)
     return names[table];
 }
 
+bool
+tables_is_fold(enum table table)
+{
+    return origins[table] == FOLD;
+}
+
 uint64_t
 tables_txn_number(struct tables_txn *txn)
 {

@@ -136,8 +136,9 @@ uint64_t tables_count(struct tables_txn *txn, enum table table);
 /* Empty all FOLD tables (for a rebuild). */
 enum err_code tables_drop_folds(struct tables_txn *txn, struct err *err) ERR_MUST_CHECK;
 
-/* "hourly" for TABLE_HOURLY. */
+/* "hourly" for TABLE_HOURLY; is it a FOLD table? */
 const char *tables_name(enum table table);
+bool tables_is_fold(enum table table);
 
 /* The number of this write transaction: grows with every commit. */
 uint64_t tables_txn_number(struct tables_txn *txn);

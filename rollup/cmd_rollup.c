@@ -1,0 +1,122 @@
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "rollup/cmd.h"
+#include "rollup/job.h"
+#include "store/base/print.h"
+#include "store/tables/cursor.h"
+#include "store/tables/digest.h"
+
+static const struct conf_opt opts[] = {
+    CONF_ROW_DATA,
+    CONF_ROW_PRICES,
+    {"rebuild", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
+     "drop every folded table and fold the whole log again, in one transaction"},
+    {"batch-events", NULL, CONF_INT, "N", 1, 10000000, "131072", false,
+     "events folded in one transaction; bounds memory"},
+    {"digest", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
+     "also print a SHA-256 over all folded rows"},
+    CONF_ROW_JSON,
+};
+
+static void
+show_progress(void *context, uint64_t seq)
+{
+    (void)context;
+    fprintf(stderr, "\rfolded up to event %" PRIu64, seq);
+}
+
+static enum err_code
+read_digest(const char *data_directory, char text[HASH_SHA256_TEXT_BYTES], struct err *err)
+{
+    struct tables *tables;
+    struct tables_txn *txn;
+    uint8_t digest[HASH_SHA256_BYTES];
+    enum err_code code = tables_open(data_directory, TABLES_READ, &tables, err);
+    if (code != ERR_OK)
+        return code;
+    code = tables_begin(tables, TABLES_READ, &txn, err);
+    if (code == ERR_OK) {
+        tables_digest(txn, digest);
+        hash_hex(digest, sizeof digest, text);
+        tables_abort(txn);
+    }
+    tables_close(tables);
+    return code;
+}
+
+static void
+print_result(const struct rollup_result *r, const char *digest, bool json)
+{
+    static const struct print_column columns[] = {
+        {"events", PRINT_TEXT}, {"thisRun", PRINT_WHOLE}, {"inAll", PRINT_WHOLE}};
+    struct print p;
+    print_begin(&p, stdout, json ? PRINT_JSON : PRINT_TABLE, columns, 3);
+    for (int c = 0; c < BALANCE_COUNT; c++) {
+        print_text(&p, str_of(balance_column_name((enum balance_column)c)));
+        print_whole(&p, r->sum.events[c]);
+        print_whole(&p, r->total.events[c]);
+    }
+    print_text(&p, str_of("repriced"));
+    print_whole(&p, r->repriced);
+    print_whole(&p, r->repriced);
+    print_end(&p);
+    if (!json)
+        printf("position %" PRIu64 "%s%s\n", r->seq, digest[0] != '\0' ? ", digest " : "",
+               digest);
+}
+
+static enum err_code
+run(struct cli *cli, struct err *err)
+{
+    const struct conf *conf = &cli->conf;
+    bool tty = isatty(STDERR_FILENO) != 0;
+    struct rollup_options o = {
+        .data_directory = conf_data_dir(conf),
+        .price_path = conf_text(conf, "prices"),
+        .rebuild = conf_flag(conf, "rebuild"),
+        .batch_events = (uint32_t)conf_int(conf, "batch-events"),
+        .progress = tty ? show_progress : NULL,
+    };
+    struct rollup_result r;
+    char digest[HASH_SHA256_TEXT_BYTES] = "";
+    enum err_code code = rollup_run(&o, &r, err);
+    if (tty)
+        fputs("\r\033[K", stderr);
+    if (code == ERR_OK && conf_flag(conf, "digest"))
+        code = read_digest(o.data_directory, digest, err);
+    if (code != ERR_OK)
+        return code;
+    print_result(&r, digest, conf_flag(conf, "json"));
+    if (r.total.events[BALANCE_UNPRICED] > 0)
+        fprintf(stderr,
+                "gbill rollup: warning: %" PRIu64 " events have no price and are billed nothing; "
+                "see gbill report costs --by model, then add the model to the price book\n",
+                r.total.events[BALANCE_UNPRICED]);
+    if (!balance_closes(&r.total) || r.total.events[BALANCE_ACCEPTED] != r.seq)
+        return err_set(err, ERR_CORRUPT,
+                       "the balance does not close: %" PRIu64 " events accepted, the log is at %"
+                       PRIu64 "; run gbill rollup --rebuild",
+                       r.total.events[BALANCE_ACCEPTED], r.seq);
+    return ERR_OK;
+}
+
+const struct cli_cmd cmd_rollup = {
+    .name = "rollup",
+    .args = "",
+    .opts = opts,
+    .opt_count = CLI_COUNT(opts),
+    .run = run,
+    .summary = "price, dedupe and fold the log into hourly and monthly tables",
+    .help =
+        "Reads the log from where the last run ended, prices every usage event, leaves out\n"
+        "what was counted before (same organizationId and id), adds the rest to the tables\n"
+        "hourly and monthly, and moves the cursor in the same transaction.  It may be killed\n"
+        "at any moment and run again.  Prints what became of every event; the columns always\n"
+        "add up to accepted.\n"
+        "\n"
+        "--rebuild drops what was folded and folds the whole log again; the tables come out\n"
+        "byte for byte the same, which --digest shows.\n",
+};

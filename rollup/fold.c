@@ -1,0 +1,232 @@
+#include "rollup/fold.h"
+
+#include <stdlib.h>
+
+#include "rollup/map.h"
+#include "store/tables/adjustment.h"
+#include "store/tables/budget.h"
+#include "store/tables/resource.h"
+#include "store/tables/subscription.h"
+#include "store/tables/unpriced.h"
+
+static uint32_t
+hour_of(const struct batch_item *item)
+{
+    return (uint32_t)(item->time_utc_ms / TIME_HOUR_MS);
+}
+
+static void
+key_of(const struct batch_item *item, uint32_t period, uint8_t key[USAGE_KEY_BYTES])
+{
+    const struct batch_usage *u = &item->usage;
+    struct usage_key k = {
+        .organization = item->organization,
+        .period = period,
+        .project = u->project,
+        .user = u->user,
+        .type = u->type,
+        .provider = u->provider,
+        .model = u->model,
+        .tier = u->tier,
+    };
+    usage_key_encode(&k, key);
+}
+
+static void
+add_usage(struct usage_row *row, const struct batch_usage *u)
+{
+    row->calls++;
+    row->failed_calls += u->failed;
+    row->estimated_calls += u->state == COST_ESTIMATED;
+    row->unpriced_calls += u->state == COST_UNPRICED;
+    for (size_t i = 0; i < EVENT_CLASSES; i++)
+        row->tokens[i] += u->tokens[i];
+    row->reasoning_tokens += u->reasoning_tokens;
+    row->latency_us += u->latency_us;
+    row->cost_pico += u->cost_pico;
+}
+
+static enum balance_column
+column_of(const struct batch_item *item, bool duplicate)
+{
+    static const enum balance_column by_state[] = {
+        [COST_PRICED] = BALANCE_PRICED,
+        [COST_ESTIMATED] = BALANCE_ESTIMATED,
+        [COST_UNPRICED] = BALANCE_UNPRICED,
+    };
+    if (duplicate)
+        return BALANCE_DUPLICATE;
+    if (item->kind == EVENT_USAGE)
+        return by_state[item->usage.state];
+    return item->kind == EVENT_PAYMENT || item->kind == EVENT_VOID || item->kind == EVENT_FEEDBACK
+               ? BALANCE_KEPT
+               : BALANCE_SETTINGS;
+}
+
+static enum err_code
+apply_setting(struct tables_txn *txn, const struct batch_item *item, struct err *err)
+{
+    const struct batch_setting *s = &item->setting;
+    if (item->kind == EVENT_RESOURCE)
+        return resource_apply(txn, item->organization, (enum event_resource_type)s->type,
+                              s->text[0], s->action != 0, item->time_utc_ms, item->seq, err);
+    if (item->kind == EVENT_SUBSCRIPTION) {
+        struct subscription row = {
+            .organization = item->organization,
+            .effective_ms = s->time_or_amount,
+            .seq = item->seq,
+            .action = (enum event_subscription_action)s->action,
+            .plan = s->text[0],
+            .currency = s->text[1],
+        };
+        return subscription_put(txn, &row, err);
+    }
+    if (item->kind == EVENT_ADJUSTMENT) {
+        struct adjustment row = {
+            .organization = item->organization,
+            .month = time_month(item->time_utc_ms),
+            .seq = item->seq,
+            .time_utc_ms = item->time_utc_ms,
+            .amount_minor = s->time_or_amount,
+            .currency = s->text[0],
+            .reason = s->text[1],
+        };
+        return adjustment_put(txn, &row, err);
+    }
+    if (item->kind == EVENT_BUDGET)
+        return budget_apply(txn, item->organization, item->time_utc_ms, item->seq, s->record,
+                            err);
+    return ERR_OK;
+}
+
+/* The batch's sums, by key. */
+struct sums {
+    struct map hourly, monthly, balance;
+};
+
+static enum err_code
+no_memory(struct err *err)
+{
+    return err_set(err, ERR_LIMIT, "no memory for the sums of a batch");
+}
+
+static enum err_code
+add_item(struct sums *sums, struct tables_txn *txn, const struct batch_item *item,
+         bool duplicate, struct balance *ret_sum, struct err *err)
+{
+    uint8_t key[USAGE_KEY_BYTES], balance_key[8];
+    put_be32(balance_key, item->organization);
+    put_be32(balance_key + 4, hour_of(item));
+    struct balance *b = map_at(&sums->balance, balance_key);
+    if (b == NULL)
+        return no_memory(err);
+    enum balance_column column = column_of(item, duplicate);
+    b->events[BALANCE_ACCEPTED]++;
+    b->events[column]++;
+    ret_sum->events[BALANCE_ACCEPTED]++;
+    ret_sum->events[column]++;
+    if (duplicate)
+        return ERR_OK;
+    if (item->kind != EVENT_USAGE)
+        return apply_setting(txn, item, err);
+    key_of(item, hour_of(item), key);
+    struct usage_row *row = map_at(&sums->hourly, key);
+    if (row == NULL)
+        return no_memory(err);
+    add_usage(row, &item->usage);
+    return item->usage.state == COST_UNPRICED ? unpriced_add(txn, item->seq, err) : ERR_OK;
+}
+
+/* Months are summed from the batch's hours, of which there are fewer than events. */
+static enum err_code
+sum_months(struct sums *sums, struct err *err)
+{
+    uint32_t hour = 0, month = 0;
+    for (uint32_t i = 0; i < sums->hourly.count; i++) {
+        struct usage_key k = usage_key_decode(map_key(&sums->hourly, i));
+        uint8_t key[USAGE_KEY_BYTES];
+        if (k.period != hour || i == 0) {
+            hour = k.period;
+            month = (uint32_t)time_month((int64_t)hour * TIME_HOUR_MS);
+        }
+        k.period = month;
+        usage_key_encode(&k, key);
+        struct usage_row *row = map_at(&sums->monthly, key);
+        if (row == NULL)
+            return no_memory(err);
+        usage_row_add(row, map_value(&sums->hourly, i));
+    }
+    return ERR_OK;
+}
+
+static enum err_code
+write_usage(struct tables_txn *txn, enum table table, const struct map *map, struct err *err)
+{
+    uint32_t *order = map_sorted(map);
+    if (order == NULL)
+        return no_memory(err);
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; code == ERR_OK && i < map->count; i++)
+        code = usage_add(txn, table, map_key(map, order[i]), map_value(map, order[i]), err);
+    free(order);
+    return code;
+}
+
+static enum err_code
+write_balance(struct tables_txn *txn, const struct map *map, struct err *err)
+{
+    enum err_code code = ERR_OK;
+    for (uint32_t i = 0; code == ERR_OK && i < map->count; i++) {
+        const uint8_t *key = map_key(map, i);
+        code = balance_add(txn, get_be32(key), get_be32(key + 4), map_value(map, i), err);
+    }
+    return code;
+}
+
+enum err_code
+fold_batch(struct batch *batch, struct tables_txn *txn, struct balance *ret_sum, struct err *err)
+{
+    struct sums sums;
+    map_init(&sums.hourly, USAGE_KEY_BYTES, sizeof(struct usage_row));
+    map_init(&sums.monthly, USAGE_KEY_BYTES, sizeof(struct usage_row));
+    map_init(&sums.balance, 8, sizeof(struct balance));
+    enum err_code code = dedupe_batch(txn, batch->entries, batch->spare, batch->count,
+                                      batch->duplicate, err);
+    for (size_t i = 0; code == ERR_OK && i < batch->count; i++)
+        code = add_item(&sums, txn, &batch->items[i], batch->duplicate[i] != 0, ret_sum, err);
+    if (code == ERR_OK)
+        code = sum_months(&sums, err);
+    if (code == ERR_OK)
+        code = write_usage(txn, TABLE_HOURLY, &sums.hourly, err);
+    if (code == ERR_OK)
+        code = write_usage(txn, TABLE_MONTHLY, &sums.monthly, err);
+    if (code == ERR_OK)
+        code = write_balance(txn, &sums.balance, err);
+    map_clear(&sums.hourly);
+    map_clear(&sums.monthly);
+    map_clear(&sums.balance);
+    return code;
+}
+
+enum err_code
+fold_repriced(struct tables_txn *txn, const struct batch_item *item, struct err *err)
+{
+    uint8_t key[USAGE_KEY_BYTES];
+    const struct batch_usage *u = &item->usage;
+    struct usage_row more = {
+        .unpriced_calls = (uint64_t)-1, /* one less, modulo 2^64 */
+        .estimated_calls = u->state == COST_ESTIMATED,
+        .cost_pico = u->cost_pico,
+    };
+    struct balance balance = {0};
+    balance.events[BALANCE_UNPRICED] = (uint64_t)-1;
+    balance.events[column_of(item, false)] = 1;
+    key_of(item, hour_of(item), key);
+    enum err_code code = usage_add(txn, TABLE_HOURLY, key, &more, err);
+    key_of(item, (uint32_t)time_month(item->time_utc_ms), key);
+    if (code == ERR_OK)
+        code = usage_add(txn, TABLE_MONTHLY, key, &more, err);
+    if (code == ERR_OK)
+        code = balance_add(txn, item->organization, hour_of(item), &balance, err);
+    return code == ERR_OK ? unpriced_remove(txn, item->seq, err) : code;
+}

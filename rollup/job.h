@@ -1,0 +1,47 @@
+/*
+ * rollup/job.h - the rollup job: from the cursor to the end of the log.
+ *
+ * Every batch is one transaction: totals, ids, balance and cursor move together
+ * or not at all.  The job may be killed at any instruction; the next one starts
+ * at the cursor and comes to the same bytes.
+ */
+#ifndef ROLLUP_JOB_H
+#define ROLLUP_JOB_H
+
+#include "rollup/price.h"
+#include "store/tables/balance.h"
+
+struct rollup_options {
+    const char *data_directory;
+    const char *price_path;
+    bool rebuild;       /* drop what was folded and fold the whole log, in one transaction */
+    uint32_t batch_events; /* 0: BATCH_EVENTS */
+    /* Called after every batch with the last number folded; may be NULL. */
+    void (*progress)(void *context, uint64_t seq);
+    void *context;
+};
+
+struct rollup_result {
+    struct balance sum;   /* what this run did with the events it read */
+    uint64_t repriced;    /* unpriced events that found their price */
+    uint64_t seq;         /* the cursor now */
+    uint64_t batches;
+    struct balance total; /* over all events ever folded */
+};
+
+/*
+ * Fold what the log has beyond the cursor.
+ *
+ * Errors:
+ *   ERR_BUSY       another rollup runs on this data directory
+ *   ERR_NOT_FOUND  no data directory or no log in it yet
+ *   ERR_CONFIG     the price book is wrong; nothing is changed
+ *   ERR_CONFLICT   the tables were folded from another log
+ *   ERR_CORRUPT    the log cannot be read at the frame named; everything before
+ *                  it is folded
+ *   ERR_FULL, ERR_IO  the batch at hand is not folded, those before it are
+ */
+enum err_code rollup_run(const struct rollup_options *options, struct rollup_result *ret,
+                         struct err *err) ERR_MUST_CHECK;
+
+#endif

@@ -1,0 +1,12 @@
+/*
+ * store/cmd.h - the commands that look at the log.
+ */
+#ifndef STORE_CMD_H
+#define STORE_CMD_H
+
+#include "store/base/cli.h"
+
+extern const struct cli_cmd cmd_log_stat, cmd_log_cat, cmd_log_verify, cmd_log_probe;
+extern const struct cli_cmd cmd_quarantine_list, cmd_quarantine_show;
+
+#endif

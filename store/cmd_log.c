@@ -1,0 +1,310 @@
+#include <inttypes.h>
+#include <string.h>
+
+#include "store/base/file.h"
+#include "store/base/print.h"
+#include "store/base/time.h"
+#include "store/cmd.h"
+#include "store/event/event.h"
+#include "store/event/event_json.h"
+#include "store/log/probe.h"
+#include "store/log/quarantine.h"
+#include "store/log/reader.h"
+
+static enum err_code
+open_log(const struct conf *conf, enum log_stream stream, uint64_t after_seq,
+         struct log_reader **ret, struct err *err)
+{
+    char directory[FILE_PATH_BYTES_MAX];
+    enum err_code code = file_path(directory, conf_data_dir(conf), "log", err);
+    if (code == ERR_OK)
+        code = log_reader_open(directory, stream, after_seq, ret, err);
+    if (code == ERR_NOT_FOUND && after_seq == 0)
+        return err_set(err, ERR_NOT_FOUND,
+                       "%s: no log here yet; start gbill-agent, or name another --data",
+                       directory);
+    return code;
+}
+
+/* log stat: sums over the frames of one day and stream. */
+struct day_sum {
+    int32_t day;
+    uint64_t frames, events, first_seq, last_seq, raw_bytes, stored_bytes;
+    int64_t first_ms, last_ms;
+};
+
+static void
+print_day(struct print *p, const char *stream, const struct day_sum *s)
+{
+    char day[TIME_TEXT_BYTES], first[TIME_TEXT_BYTES], last[TIME_TEXT_BYTES];
+    time_format_day(s->day, day);
+    time_format_ms(s->first_ms, first);
+    time_format_ms(s->last_ms, last);
+    print_text(p, str_of(day));
+    print_text(p, str_of(stream));
+    print_whole(p, s->events);
+    print_whole(p, s->frames);
+    print_whole(p, s->first_seq);
+    print_whole(p, s->last_seq);
+    print_whole(p, s->raw_bytes);
+    print_whole(p, s->stored_bytes);
+    print_text(p, str_of(first));
+    print_text(p, str_of(last));
+}
+
+static enum err_code
+stat_stream(const struct conf *conf, enum log_stream stream, struct print *p, struct err *err)
+{
+    const char *name = stream == LOG_EVENTS ? "events" : "quarantine";
+    struct log_reader *reader;
+    struct log_frame frame;
+    struct day_sum sum = {0};
+    bool more = true;
+    enum err_code code = open_log(conf, stream, 0, &reader, err);
+    if (code != ERR_OK)
+        return code;
+    while ((code = log_reader_next(reader, &frame, &more, err)) == ERR_OK && more) {
+        if (sum.frames > 0 && sum.day != frame.day) {
+            print_day(p, name, &sum);
+            sum.frames = 0;
+        }
+        if (sum.frames == 0)
+            sum = (struct day_sum){.day = frame.day,
+                                   .first_seq = frame.first_seq,
+                                   .first_ms = frame.receive_utc_ms};
+        sum.frames++;
+        sum.events += frame.event_count;
+        sum.last_seq = frame.first_seq + frame.event_count - 1;
+        sum.last_ms = frame.receive_utc_ms;
+        sum.raw_bytes += frame.events.size_bytes;
+        sum.stored_bytes += frame.stored_bytes;
+    }
+    if (sum.frames > 0)
+        print_day(p, name, &sum);
+    log_reader_close(reader);
+    return code;
+}
+
+static enum err_code
+run_stat(struct cli *cli, struct err *err)
+{
+    static const struct print_column columns[] = {
+        {"day", PRINT_TEXT},         {"stream", PRINT_TEXT},   {"events", PRINT_WHOLE},
+        {"frames", PRINT_WHOLE},     {"firstSeq", PRINT_WHOLE}, {"lastSeq", PRINT_WHOLE},
+        {"rawBytes", PRINT_WHOLE},   {"storedBytes", PRINT_WHOLE}, {"firstReceived", PRINT_TEXT},
+        {"lastReceived", PRINT_TEXT}};
+    struct print p;
+    print_begin(&p, stdout, conf_flag(&cli->conf, "json") ? PRINT_JSON : PRINT_TABLE, columns,
+                CLI_COUNT(columns));
+    enum err_code code = stat_stream(&cli->conf, LOG_EVENTS, &p, err);
+    if (code == ERR_OK)
+        code = stat_stream(&cli->conf, LOG_QUARANTINE, &p, err);
+    if (code == ERR_OK)
+        print_end(&p);
+    return code;
+}
+
+static void
+print_event(uint64_t seq, const struct event *e, int64_t receive_utc_ms)
+{
+    char received[TIME_TEXT_BYTES], when[TIME_TEXT_BYTES];
+    time_format_ms(receive_utc_ms, received);
+    time_format_ms(e->time_utc_ms, when);
+    printf("{\"seq\":%" PRIu64 ",\"kind\":\"%s\",\"time\":\"%s\",\"received\":\"%s\",\"uid\":%u,"
+           "\"record\":", seq, event_kind_name(e->kind), when, received, e->peer_uid);
+    event_json_write(stdout, e->record);
+    fputs("}\n", stdout);
+}
+
+static enum err_code
+run_cat(struct cli *cli, struct err *err)
+{
+    uint64_t from = (uint64_t)conf_int(&cli->conf, "from");
+    uint64_t left = (uint64_t)conf_int(&cli->conf, "count");
+    const char *organization = conf_text(&cli->conf, "org");
+    struct log_reader *reader;
+    struct log_frame frame;
+    bool more = true;
+    enum err_code code = open_log(&cli->conf, LOG_EVENTS, from - 1, &reader, err);
+    if (code != ERR_OK)
+        return code;
+    while (left > 0 && (code = log_reader_next(reader, &frame, &more, err)) == ERR_OK && more) {
+        struct mp m = mp_of(frame.events);
+        for (uint32_t i = 0; i < frame.event_count && left > 0; i++) {
+            struct event e;
+            struct event_defect defect;
+            uint64_t seq = frame.first_seq + i;
+            if (!event_read(&m, &e, &defect)) {
+                code = err_set(err, ERR_CORRUPT, "event %" PRIu64 ": %s", seq, defect.text);
+                break;
+            }
+            if (seq < from || (organization != NULL && !str_is(e.organization, organization)))
+                continue;
+            print_event(seq, &e, frame.receive_utc_ms);
+            left--;
+        }
+        if (code != ERR_OK)
+            break;
+    }
+    log_reader_close(reader);
+    return code;
+}
+
+/* Do the frame's bytes hold exactly its events? */
+static enum err_code
+check_events(const struct log_frame *frame, enum log_stream stream, struct err *err)
+{
+    struct mp m = mp_of(frame->events);
+    for (uint32_t i = 0; i < frame->event_count; i++) {
+        struct event e;
+        struct quarantined q;
+        struct event_defect defect = {"not a quarantined event"};
+        bool ok = stream == LOG_EVENTS ? event_read(&m, &e, &defect) : quarantine_read(&m, &q);
+        if (!ok)
+            return err_set(err, ERR_CORRUPT, "event %" PRIu64 ": %s", frame->first_seq + i,
+                           defect.text);
+    }
+    if (m.p != m.end)
+        return err_set(err, ERR_CORRUPT, "frame %" PRIu64 ": bytes follow its %u events",
+                       frame->first_seq, frame->event_count);
+    return ERR_OK;
+}
+
+static enum err_code
+verify_stream(const struct conf *conf, enum log_stream stream, struct print *p, struct err *err)
+{
+    struct log_reader *reader;
+    struct log_frame frame = {0};
+    uint64_t frames = 0, events = 0, last = 0;
+    bool more = true;
+    char chain[HASH_SHA256_TEXT_BYTES] = "";
+    enum err_code code = open_log(conf, stream, 0, &reader, err);
+    if (code != ERR_OK)
+        return code;
+    log_reader_check_chain(reader);
+    while ((code = log_reader_next(reader, &frame, &more, err)) == ERR_OK && more) {
+        code = check_events(&frame, stream, err);
+        if (code != ERR_OK)
+            break;
+        frames++;
+        events += frame.event_count;
+        last = frame.first_seq + frame.event_count - 1;
+        hash_hex(frame.chain, HASH_SHA256_BYTES, chain);
+    }
+    log_reader_close(reader);
+    if (code != ERR_OK)
+        return code;
+    print_text(p, str_of(stream == LOG_EVENTS ? "events" : "quarantine"));
+    print_whole(p, events);
+    print_whole(p, frames);
+    print_whole(p, last);
+    print_text(p, str_of(chain));
+    return ERR_OK;
+}
+
+static enum err_code
+run_verify(struct cli *cli, struct err *err)
+{
+    static const struct print_column columns[] = {{"stream", PRINT_TEXT},
+                                                  {"events", PRINT_WHOLE},
+                                                  {"frames", PRINT_WHOLE},
+                                                  {"lastSeq", PRINT_WHOLE},
+                                                  {"chain", PRINT_TEXT}};
+    bool json = conf_flag(&cli->conf, "json");
+    struct print p;
+    print_begin(&p, stdout, json ? PRINT_JSON : PRINT_TABLE, columns, CLI_COUNT(columns));
+    enum err_code code = verify_stream(&cli->conf, LOG_EVENTS, &p, err);
+    if (code == ERR_OK)
+        code = verify_stream(&cli->conf, LOG_QUARANTINE, &p, err);
+    if (code != ERR_OK)
+        return code;
+    print_end(&p);
+    if (!json)
+        puts("Every checksum, every chain link and every event is as it was written.");
+    return ERR_OK;
+}
+
+static enum err_code
+run_probe(struct cli *cli, struct err *err)
+{
+    static const struct print_column columns[] = {{"writes", PRINT_WHOLE},
+                                                  {"p50Us", PRINT_WHOLE},
+                                                  {"p99Us", PRINT_WHOLE},
+                                                  {"maxUs", PRINT_WHOLE}};
+    struct probe probe;
+    struct print p;
+    enum err_code code = probe_disk(conf_data_dir(&cli->conf),
+                                    (size_t)conf_int(&cli->conf, "count"), &probe, err);
+    if (code != ERR_OK)
+        return code;
+    print_begin(&p, stdout, conf_flag(&cli->conf, "json") ? PRINT_JSON : PRINT_TABLE, columns,
+                CLI_COUNT(columns));
+    print_whole(&p, probe.count);
+    print_whole(&p, (uint64_t)probe.p50_ns / 1000);
+    print_whole(&p, (uint64_t)probe.p99_ns / 1000);
+    print_whole(&p, (uint64_t)probe.max_ns / 1000);
+    print_end(&p);
+    return ERR_OK;
+}
+
+static const struct conf_opt plain_opts[] = {CONF_ROW_DATA, CONF_ROW_JSON};
+
+static const struct conf_opt cat_opts[] = {
+    CONF_ROW_DATA,
+    {"from", NULL, CONF_INT, "SEQ", 1, INT64_MAX, "1", false, "first sequence number"},
+    {"count", NULL, CONF_INT, "N", 1, INT64_MAX, "9223372036854775807", false,
+     "stop after so many events"},
+    {"org", NULL, CONF_TEXT, "ID", 0, 0, NULL, false, "only this organization's events"},
+};
+
+static const struct conf_opt probe_opts[] = {
+    CONF_ROW_DATA,
+    {"count", NULL, CONF_INT, "N", 1, PROBE_COUNT_MAX, "1000", false, "writes to time"},
+    CONF_ROW_JSON,
+};
+
+const struct cli_cmd cmd_log_stat = {
+    .name = "log stat",
+    .args = "",
+    .opts = plain_opts,
+    .opt_count = CLI_COUNT(plain_opts),
+    .run = run_stat,
+    .summary = "events, frames and bytes of each day",
+    .help = "Prints one line per UTC day of receipt and stream: how many events and frames (one\n"
+            "frame is one flush), their sequence numbers, bytes before and after compression.\n",
+};
+
+const struct cli_cmd cmd_log_cat = {
+    .name = "log cat",
+    .args = "",
+    .opts = cat_opts,
+    .opt_count = CLI_COUNT(cat_opts),
+    .run = run_cat,
+    .summary = "print events as JSON lines, from any position",
+    .help = "Prints stored events in log order, one JSON object a line: seq, kind, time, received,\n"
+            "uid (of the process that sent it) and the record as it was sent.\n",
+};
+
+const struct cli_cmd cmd_log_verify = {
+    .name = "log verify",
+    .args = "",
+    .opts = plain_opts,
+    .opt_count = CLI_COUNT(plain_opts),
+    .run = run_verify,
+    .summary = "re-check every checksum, chain link and event",
+    .help = "Reads the whole log and checks every frame's checksum, that its SHA-256 chain follows\n"
+            "the frame before, that sequence numbers have no gap and that every event can be\n"
+            "read.  Exits with 12 at the first thing that is not as it was written, and names it.\n"
+            "Keep the printed chain elsewhere: it changes if any byte before it changes.\n",
+};
+
+const struct cli_cmd cmd_log_probe = {
+    .name = "log probe",
+    .args = "",
+    .opts = probe_opts,
+    .opt_count = CLI_COUNT(probe_opts),
+    .run = run_probe,
+    .summary = "time this disk's flush, the limit of every ack",
+    .help = "Times writing and flushing 4 KiB in the data directory.  An ack cannot come sooner\n"
+            "than such a flush; gbill-agent's LMDB commit takes two of them.\n",
+};
