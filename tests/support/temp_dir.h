@@ -1,0 +1,39 @@
+/*
+ * tests/support/temp_dir.h - a directory of its own for a test, and its end.
+ */
+#ifndef TESTS_SUPPORT_TEMP_DIR_H
+#define TESTS_SUPPORT_TEMP_DIR_H
+
+#include <criterion/criterion.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct temp_dir {
+    char path[64];
+};
+
+static inline struct temp_dir
+temp_dir_make(void)
+{
+    struct temp_dir t = {"/tmp/gbill-test-XXXXXX"};
+    cr_assert_not_null(mkdtemp(t.path));
+    return t;
+}
+
+static inline int
+temp_dir_remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static inline void
+temp_dir_remove(struct temp_dir *t)
+{
+    nftw(t->path, temp_dir_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+#endif
