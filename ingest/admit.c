@@ -1,0 +1,97 @@
+#include "ingest/admit.h"
+
+#include "ingest/forward.h"
+
+static const char no_room[] = "message with its quarantined events is over 32 MiB; send less in one";
+
+/* "gbill.usage" is the kind usage. */
+static bool
+kind_of_tag(struct str tag, enum event_kind *ret_kind)
+{
+    static const char prefix[] = "gbill.";
+    size_t n = sizeof prefix - 1;
+    if (tag.size_bytes < n || memcmp(tag.data, prefix, n) != 0)
+        return false;
+    return event_kind_find((struct str){tag.data + n, tag.size_bytes - n}, ret_kind);
+}
+
+static bool
+quarantine(const struct admit_from *from, struct str tag, const struct forward_entry *entry,
+           const char *reason, struct batch *batch)
+{
+    struct quarantined q = {
+        .reason = str_of(reason),
+        .tag = tag,
+        .entry_utc_ms = entry->time_utc_ms,
+        .peer_uid = from->peer_uid,
+        .record = entry->record,
+    };
+    return batch_add_quarantined(batch, &q);
+}
+
+/* All entries, until the end (NULL) or a reason to refuse the message. */
+static const char *
+admit_entries(struct forward *f, const struct admit_from *from, struct batch *batch,
+              uint64_t *undeclared)
+{
+    enum event_kind kind = EVENT_USAGE;
+    bool known = kind_of_tag(f->tag, &kind);
+    const char *reason = NULL;
+    for (;;) {
+        struct forward_entry entry;
+        enum forward_step step = forward_next(f, &entry, &reason);
+        if (step != FORWARD_ENTRY)
+            return step == FORWARD_END ? NULL : reason;
+        struct event event;
+        struct event_defect defect = {"unknown tag"};
+        bool ok = known && event_parse(kind, entry.record, entry.time_utc_ms, &event, &defect) &&
+                  event_time_ok(&event, from->receive_utc_ms, &defect);
+        if (ok) {
+            event.peer_uid = from->peer_uid;
+            *undeclared += event.undeclared;
+            ok = batch_add_event(batch, &event);
+        } else {
+            ok = quarantine(from, f->tag, &entry, defect.text, batch);
+        }
+        if (!ok)
+            return no_room;
+    }
+}
+
+const char *
+admit_message(struct bytes message, const struct admit_from *from, struct batch *batch,
+              struct admit_counts *counts, uint32_t *ret_owed)
+{
+    struct forward f;
+    const char *reason = NULL;
+    uint64_t undeclared = 0;
+    bool new_owner = false;
+    *ret_owed = 0;
+    if (forward_is_heartbeat(message)) {
+        counts->heartbeats++;
+        return NULL;
+    }
+    if (!forward_open(message, &f, &reason))
+        return reason;
+    bool was_empty = batch_is_empty(batch);
+    struct batch_mark mark = batch_mark(batch);
+    reason = admit_entries(&f, from, batch, &undeclared);
+    if (reason == NULL && f.chunk.id.size_bytes > 0) {
+        uint8_t ack[FORWARD_ACK_BYTES_MAX];
+        size_t n = forward_ack(&f.chunk, ack);
+        if (!batch_add_ack(batch, from->conn, ack, n, &new_owner))
+            reason = no_room;
+    }
+    if (reason != NULL) {
+        batch_rollback(batch, mark);
+        return reason;
+    }
+    if (was_empty)
+        batch->receive_utc_ms = from->receive_utc_ms;
+    counts->messages++;
+    counts->events += batch->event_count - mark.event_count;
+    counts->quarantined += batch->quarantined_count - mark.quarantined_count;
+    counts->undeclared += undeclared;
+    *ret_owed = new_owner ? 1 : 0;
+    return NULL;
+}

@@ -1,0 +1,43 @@
+/*
+ * ingest/admit.h - one whole message of a client becomes part of a batch.
+ *
+ * A message is taken all or not at all: if it is not the protocol, the batch is
+ * as it was.  An event in it that breaks the contract is no reason to refuse the
+ * message (its sender would retry for ever): it goes to the quarantine, with the
+ * defect's words, and the chunk is acked like any other.
+ */
+#ifndef INGEST_ADMIT_H
+#define INGEST_ADMIT_H
+
+#include <stdint.h>
+
+#include "ingest/batch.h"
+#include "store/base/bytes.h"
+
+struct admit_counts {
+    uint64_t messages, heartbeats, events, quarantined, undeclared;
+};
+
+/* Whose message it is. */
+struct admit_from {
+    struct conn *conn;
+    uint32_t peer_uid;
+    int64_t receive_utc_ms;
+};
+
+/*
+ * Admit a message.
+ *
+ *   message    borrowed; one whole msgpack value
+ *   batch      filled
+ *   counts     moved on success only
+ *   ret_owed   set to 1 when the batch has one receiver more: from->conn must
+ *              live until the batch is reset; else 0
+ *
+ * Returns NULL, or why the message is refused: a fixed text.  Safe on any bytes.
+ */
+const char *admit_message(struct bytes message, const struct admit_from *from,
+                          struct batch *batch, struct admit_counts *counts, uint32_t *ret_owed)
+    __attribute__((warn_unused_result));
+
+#endif

@@ -1,0 +1,34 @@
+/*
+ * ingest/agent.h - the agent: a socket in front, the log behind.
+ *
+ * One thread reads, checks and answers; another commits (ingest/commit.h).  An
+ * ack goes out after its event's flush and never before.  What is promised, and
+ * how it fails, is in ingest/DESIGN.md.
+ */
+#ifndef INGEST_AGENT_H
+#define INGEST_AGENT_H
+
+#include "store/base/clock.h"
+#include "store/base/err.h"
+
+struct agent_options {
+    const char *data;   /* the data directory */
+    const char *socket; /* NULL: <data>/agent.sock */
+    struct clock clock;
+};
+
+/* Check the options and what they name, and change nothing. */
+enum err_code agent_check(const struct agent_options *options, struct err *err) ERR_MUST_CHECK;
+
+/*
+ * Run until SIGTERM or SIGINT, which drain: what came whole is committed and
+ * acked.  Blocks these signals in the calling thread, ignores SIGPIPE, raises the
+ * limit of open files; one run per process.  Logs to stderr.
+ *
+ * Errors: ERR_BUSY when another agent has the data directory or the socket; what
+ * opening the log and the socket says; ERR_FULL when told to stop while the disk
+ * is full (what was not acked is not stored); ERR_IO after a failed flush.
+ */
+enum err_code agent_run(const struct agent_options *options, struct err *err) ERR_MUST_CHECK;
+
+#endif

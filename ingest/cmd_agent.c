@@ -1,0 +1,42 @@
+#include "ingest/cmd_agent.h"
+
+#include "ingest/agent.h"
+#include "store/base/log.h"
+
+static const struct conf_opt opts[] = {
+    CONF_ROW_DATA,
+    {"socket", "GBILL_SOCKET", CONF_TEXT, "PATH", 0, 0, NULL, false,
+     "unix socket to listen on (default: agent.sock in the data directory)"},
+    {"check", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
+     "check the settings and exit (also -n)"},
+    {"debug", "DEBUG_BILLING", CONF_FLAG, NULL, 0, 0, "false", false,
+     "log every connection too"},
+};
+
+static enum err_code
+run(struct cli *cli, struct err *err)
+{
+    struct agent_options o = {
+        .data = conf_data_dir(&cli->conf),
+        .socket = conf_text(&cli->conf, "socket"),
+        .clock = cli->clock,
+    };
+    if (conf_flag(&cli->conf, "debug"))
+        log_set_level(LOG_LEVEL_DEBUG);
+    enum err_code code = agent_check(&o, err);
+    if (code != ERR_OK || conf_flag(&cli->conf, "check"))
+        return code;
+    return agent_run(&o, err);
+}
+
+const struct cli_cmd cmd_agent = {
+    .name = "gbill-agent",
+    .args = "",
+    .opts = opts,
+    .opt_count = CLI_COUNT(opts),
+    .run = run,
+    .summary = "take events from a unix socket into the log",
+    .help = "Takes events over a unix socket, in the Fluentd forward protocol, checks them\n"
+            "and appends them to the log.  An event is acknowledged after it is on the disk.\n"
+            "SIGTERM stops it: what it received whole is stored and acknowledged first.\n",
+};
