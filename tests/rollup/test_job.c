@@ -1,0 +1,415 @@
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "rollup/job.h"
+#include "store/log/writer.h"
+#include "store/tables/cursor.h"
+#include "store/tables/dict.h"
+#include "store/tables/digest.h"
+#include "store/tables/resource.h"
+#include "store/tables/subscription.h"
+#include "store/tables/usage.h"
+#include "tests/support/make_event.h"
+#include "tests/support/temp_dir.h"
+
+static const int64_t noon = (int64_t)20781 * 86400000 + 43200000; /* 2026-11-24T12:00Z */
+
+/* A data directory with a log writer and a price book of one model. */
+struct fixture {
+    struct temp_dir dir;
+    struct log_writer *writer;
+    struct buf frame;
+    uint32_t count;
+    char book[128];
+};
+
+static const char one_model[] =
+    "{\"format\": \"gbill-prices/1\", \"currency\": \"USD\", \"unit\": \"1000000 tokens\",\n"
+    "\"models\": [{\"provider\": \"openai\", \"model\": \"m1\", \"prices\": [\n"
+    " {\"from\": null, \"recorded\": \"2026-01-01\", \"tier\": \"standard\",\n"
+    "  \"rates\": {\"input\": \"2.5\", \"output\": \"10\"}}]}%s]}\n";
+
+static const char second_model[] =
+    ",{\"provider\": \"openai\", \"model\": \"m2\", \"prices\": [\n"
+    " {\"from\": null, \"recorded\": \"2026-12-01\", \"tier\": \"standard\",\n"
+    "  \"rates\": {\"input\": \"0.15\", \"output\": \"0.6\"}}]}";
+
+static void
+write_book(const char *path, const char *more)
+{
+    FILE *f = fopen(path, "w");
+    cr_assert_not_null(f);
+    fprintf(f, one_model, more);
+    fclose(f);
+}
+
+static struct fixture
+set_up(void)
+{
+    struct fixture x = {.dir = temp_dir_make()};
+    struct err err;
+    char log[128];
+    snprintf(log, sizeof log, "%s/log", x.dir.path);
+    snprintf(x.book, sizeof x.book, "%s/prices.json", x.dir.path);
+    write_book(x.book, "");
+    buf_init(&x.frame, 64 << 20);
+    cr_assert_eq(log_writer_open(log, &x.writer, &err), ERR_OK, "%s", err.text);
+    return x;
+}
+
+static void
+tear_down(struct fixture *x)
+{
+    log_writer_close(x->writer);
+    buf_clear(&x->frame);
+    temp_dir_remove(&x->dir);
+}
+
+static void
+flush(struct fixture *x, int64_t receive_utc_ms)
+{
+    struct err err;
+    struct log_part parts[LOG_STREAMS] = {
+        [LOG_EVENTS] = {{x->frame.data, x->frame.size_bytes}, x->count}};
+    cr_assert_eq(log_writer_append(x->writer, receive_utc_ms, parts, &err), ERR_OK, "%s",
+                 err.text);
+    x->frame.size_bytes = 0;
+    x->count = 0;
+}
+
+static void
+use(struct fixture *x, const char *id, const char *organization, const char *model,
+    int64_t input, int64_t output, int64_t when)
+{
+    make_usage(&x->frame, id, organization, model, input, output, when);
+    x->count++;
+}
+
+static struct rollup_result
+rollup(const struct fixture *x, bool rebuild, uint32_t batch_events)
+{
+    struct rollup_options o = {.data_directory = x->dir.path,
+                               .price_path = x->book,
+                               .rebuild = rebuild,
+                               .batch_events = batch_events};
+    struct rollup_result r;
+    struct err err;
+    cr_assert_eq(rollup_run(&o, &r, &err), ERR_OK, "%s", err.text);
+    cr_assert(balance_closes(&r.total));
+    cr_assert_eq(r.total.events[BALANCE_ACCEPTED], r.seq);
+    return r;
+}
+
+static struct tables_txn *
+open_tables(const struct fixture *x, struct tables **ret)
+{
+    struct tables_txn *txn;
+    struct err err;
+    cr_assert_eq(tables_open(x->dir.path, TABLES_READ, ret, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(tables_begin(*ret, TABLES_READ, &txn, &err), ERR_OK);
+    return txn;
+}
+
+static void
+digest(const struct fixture *x, char text[HASH_SHA256_TEXT_BYTES])
+{
+    struct tables *t;
+    struct tables_txn *txn = open_tables(x, &t);
+    uint8_t d[HASH_SHA256_BYTES];
+    tables_digest(txn, d);
+    hash_hex(d, sizeof d, text);
+    tables_abort(txn);
+    tables_close(t);
+}
+
+static struct usage_row
+total_of(const struct fixture *x, enum table table)
+{
+    struct tables *t;
+    struct tables_txn *txn = open_tables(x, &t);
+    struct usage_scan s;
+    struct usage_row sum = {0};
+    usage_scan_begin(&s, txn, table, 0, NULL);
+    while (usage_scan_next(&s))
+        usage_row_add(&sum, &s.row);
+    usage_scan_end(&s);
+    tables_abort(txn);
+    tables_close(t);
+    return sum;
+}
+
+Test(rollup_job, usage_is_priced_and_summed_exactly)
+{
+    struct fixture x = set_up();
+    use(&x, "a", "org1", "m1", 1000, 100, noon);
+    use(&x, "b", "org1", "m1", 1, 0, noon + 1);
+    use(&x, "c", "org2", "m1", 7, 3, noon + TIME_HOUR_MS);
+    flush(&x, noon + TIME_HOUR_MS);
+    struct rollup_result r = rollup(&x, false, 0);
+    cr_assert_eq(r.sum.events[BALANCE_PRICED], 3);
+    for (int table = TABLE_HOURLY; table <= TABLE_MONTHLY; table++) {
+        struct usage_row sum = total_of(&x, (enum table)table);
+        cr_assert_eq(sum.calls, 3);
+        cr_assert_eq(sum.tokens[EVENT_INPUT], 1008);
+        cr_assert_eq(sum.tokens[EVENT_OUTPUT], 103);
+        cr_assert(sum.cost_pico == (money_sum)1008 * 2500000 + (money_sum)103 * 10000000);
+    }
+    tear_down(&x);
+}
+
+Test(rollup_job, the_same_events_again_change_only_the_duplicates)
+{
+    struct fixture x = set_up();
+    char id[16], before[HASH_SHA256_TEXT_BYTES];
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < 500; i++) {
+            snprintf(id, sizeof id, "id%d", i);
+            use(&x, id, i % 2 == 0 ? "org1" : "org2", "m1", i, i, noon + i * 20000);
+        }
+        flush(&x, noon + 500 * 20000);
+        struct rollup_result r = rollup(&x, false, 0);
+        cr_assert_eq(r.total.events[BALANCE_PRICED], 500);
+        cr_assert_eq(r.total.events[BALANCE_DUPLICATE], (uint64_t)round * 500);
+    }
+    struct usage_row sum = total_of(&x, TABLE_MONTHLY);
+    cr_assert_eq(sum.tokens[EVENT_INPUT], 499 * 500 / 2);
+    digest(&x, before);
+    struct rollup_result idle = rollup(&x, false, 0);
+    cr_assert_eq(idle.sum.events[BALANCE_ACCEPTED], 0);
+    tear_down(&x);
+}
+
+Test(rollup_job, a_retry_with_a_fresh_clock_is_still_the_same_event)
+{
+    struct fixture x = set_up();
+    use(&x, "call-1", "org1", "m1", 10, 1, noon + 59 * 60000);
+    flush(&x, noon + 59 * 60000);
+    rollup(&x, false, 0);
+    use(&x, "call-1", "org1", "m1", 10, 1, noon + 61 * 60000); /* the next hour */
+    use(&x, "call-1", "org2", "m1", 10, 1, noon + 61 * 60000); /* another organization's */
+    use(&x, "call-1", "org1", "m1", 99, 9, noon + 62 * 60000); /* other contents: the first counts */
+    flush(&x, noon + 62 * 60000);
+    struct rollup_result r = rollup(&x, false, 0);
+    cr_assert_eq(r.total.events[BALANCE_DUPLICATE], 2);
+    cr_assert_eq(total_of(&x, TABLE_MONTHLY).tokens[EVENT_INPUT], 20);
+    tear_down(&x);
+}
+
+Test(rollup_job, an_unknown_model_is_unpriced_until_the_book_learns_it)
+{
+    struct fixture x = set_up();
+    char after[HASH_SHA256_TEXT_BYTES], rebuilt[HASH_SHA256_TEXT_BYTES];
+    for (int i = 0; i < 50; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "id%d", i);
+        use(&x, id, "org1", i % 3 == 0 ? "m2" : "m1", 1000, 10, noon + i);
+        if (i % 7 == 6)
+            flush(&x, noon + 1000);
+    }
+    flush(&x, noon + 1000);
+    struct rollup_result r = rollup(&x, false, 0);
+    cr_assert_eq(r.total.events[BALANCE_UNPRICED], 17);
+    struct usage_row sum = total_of(&x, TABLE_HOURLY);
+    cr_assert_eq(sum.unpriced_calls, 17);
+    cr_assert_eq(sum.tokens[EVENT_INPUT], 50000, "tokens count whatever the price");
+    cr_assert(sum.cost_pico == (money_sum)33 * (1000 * 2500000LL + 10 * 10000000LL));
+
+    write_book(x.book, second_model);
+    r = rollup(&x, false, 0);
+    cr_assert_eq(r.repriced, 17);
+    cr_assert_eq(r.total.events[BALANCE_UNPRICED], 0);
+    sum = total_of(&x, TABLE_MONTHLY);
+    cr_assert_eq(sum.unpriced_calls, 0);
+    cr_assert(sum.cost_pico == (money_sum)33 * (1000 * 2500000LL + 10 * 10000000LL) +
+                                   (money_sum)17 * (1000 * 150000LL + 10 * 600000LL));
+    digest(&x, after);
+    rollup(&x, true, 3);
+    digest(&x, rebuilt);
+    cr_assert_str_eq(after, rebuilt);
+    tear_down(&x);
+}
+
+/* xorshift: the same history for the same seed. */
+static uint64_t
+roll(uint64_t *state, uint64_t below)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state % below;
+}
+
+static void
+random_event(struct fixture *x, uint64_t *seed, int64_t now)
+{
+    char id[24], org[16], thing[16];
+    int64_t when = now - (int64_t)roll(seed, 3 * 86400000ULL);
+    snprintf(id, sizeof id, "id%d", (int)roll(seed, 300));
+    snprintf(org, sizeof org, "org%d", (int)roll(seed, 4));
+    snprintf(thing, sizeof thing, "t%d", (int)roll(seed, 6));
+    switch (roll(seed, 12)) {
+    case 0:
+        make_stored(&x->frame, EVENT_RESOURCE, when,
+                    make_record(5, "id", "s", id, "organizationId", "s", org, "resource", "s",
+                                "document", "action", "s",
+                                roll(seed, 3) == 0 ? "deleted" : "created", "resourceId", "s",
+                                thing));
+        break;
+    case 1:
+        make_stored(&x->frame, EVENT_SUBSCRIPTION, when,
+                    make_record(4, "id", "s", id, "organizationId", "s", org, "plan", "s",
+                                roll(seed, 2) == 0 ? "pro" : "team", "effectiveAt", "i", when));
+        break;
+    case 2:
+        make_stored(&x->frame, EVENT_BUDGET, when,
+                    make_record(3, "id", "s", id, "organizationId", "s", org, "monthlyBudget", "i",
+                                (int64_t)roll(seed, 100000)));
+        break;
+    case 3:
+        make_stored(&x->frame, EVENT_ADJUSTMENT, when,
+                    make_record(5, "id", "s", id, "organizationId", "s", org, "amount", "i",
+                                (int64_t)roll(seed, 1000) - 500, "currency", "s", "USD", "reason",
+                                "s", thing));
+        break;
+    case 4:
+        make_stored(&x->frame, EVENT_FEEDBACK, when,
+                    make_record(4, "id", "s", id, "organizationId", "s", org, "recommendation",
+                                "s", thing, "status", "s", "applied"));
+        break;
+    default:
+        make_usage(&x->frame, id, org, roll(seed, 5) == 0 ? "m2" : "m1",
+                   (int64_t)roll(seed, 5000), (int64_t)roll(seed, 500), when);
+        break;
+    }
+    x->count++;
+}
+
+Test(rollup_job, any_history_in_any_batches_folds_to_the_same_bytes, .timeout = 120)
+{
+    for (uint64_t history = 1; history <= 12; history++) {
+        struct fixture x = set_up();
+        uint64_t seed = history * 0x9e3779b97f4a7c15ULL;
+        char stepwise[HASH_SHA256_TEXT_BYTES], rebuilt[HASH_SHA256_TEXT_BYTES];
+        int64_t now = noon;
+        uint64_t frames = 5 + roll(&seed, 40);
+        for (uint64_t f = 0; f < frames; f++) {
+            uint64_t events = 1 + roll(&seed, 60);
+            for (uint64_t e = 0; e < events; e++)
+                random_event(&x, &seed, now);
+            flush(&x, now);
+            now += (int64_t)roll(&seed, 8 * 3600000);
+            if (roll(&seed, 3) == 0)
+                rollup(&x, false, 1 + (uint32_t)roll(&seed, 100));
+        }
+        rollup(&x, false, 0);
+        digest(&x, stepwise);
+        for (int i = 0; i < 3; i++) {
+            rollup(&x, true, i == 0 ? 0 : 1 + (uint32_t)roll(&seed, 200));
+            digest(&x, rebuilt);
+            cr_assert_str_eq(stepwise, rebuilt, "history %d", (int)history);
+        }
+        tear_down(&x);
+    }
+}
+
+Test(rollup_job, a_kill_at_any_moment_is_made_good_by_the_next_run, .timeout = 120)
+{
+    struct fixture x = set_up();
+    uint64_t seed = 42;
+    char whole[HASH_SHA256_TEXT_BYTES], killed[HASH_SHA256_TEXT_BYTES];
+    for (int f = 0; f < 60; f++) {
+        for (int e = 0; e < 40; e++)
+            random_event(&x, &seed, noon + f * 60000);
+        flush(&x, noon + f * 60000);
+    }
+    for (int kills = 0; kills < 25; kills++) {
+        pid_t child = fork();
+        cr_assert(child >= 0);
+        if (child == 0) {
+            rollup(&x, false, 100);
+            _exit(0);
+        }
+        usleep((useconds_t)roll(&seed, 30000));
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
+    rollup(&x, false, 100);
+    digest(&x, killed);
+    rollup(&x, true, 0);
+    digest(&x, whole);
+    cr_assert_str_eq(killed, whole);
+    tear_down(&x);
+}
+
+Test(rollup_job, resources_count_what_exists_by_the_newest_event)
+{
+    struct fixture x = set_up();
+    static const struct {
+        const char *id, *thing, *action;
+        int64_t at;
+    } acts[] = {
+        {"1", "p1", "created", 0},  {"2", "p2", "created", 1},  {"3", "p1", "deleted", 5},
+        {"4", "p1", "created", 3},  {"5", "p3", "deleted", 2},  {"6", "p2", "created", 9},
+        {"7", "p4", "created", 4},
+    };
+    for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++) {
+        make_stored(&x.frame, EVENT_RESOURCE, noon + acts[i].at,
+                    make_record(5, "id", "s", acts[i].id, "organizationId", "s", "org1",
+                                "resource", "s", "project", "action", "s", acts[i].action,
+                                "resourceId", "s", acts[i].thing));
+        x.count++;
+    }
+    flush(&x, noon + 10);
+    rollup(&x, false, 0);
+    struct tables *t;
+    struct tables_txn *txn = open_tables(&x, &t);
+    uint32_t org;
+    cr_assert(dict_find(txn, str_of("org1"), &org));
+    /* p1: its newest event deleted it; p3 never was; p2 and p4 are. */
+    cr_assert_eq(resource_count(txn, org, EVENT_PROJECT), 2);
+    tables_abort(txn);
+    tables_close(t);
+    tear_down(&x);
+}
+
+Test(rollup_job, tables_of_another_log_are_refused)
+{
+    struct fixture x = set_up(), y = set_up();
+    struct err err;
+    struct rollup_result r;
+    use(&x, "a", "org1", "m1", 1, 1, noon);
+    flush(&x, noon);
+    use(&y, "a", "org1", "m1", 1, 1, noon);
+    flush(&y, noon);
+    rollup(&x, false, 0);
+    char from[160], to[160];
+    snprintf(from, sizeof from, "%s/tables.mdb", x.dir.path);
+    snprintf(to, sizeof to, "%s/tables.mdb", y.dir.path);
+    cr_assert_eq(rename(from, to), 0);
+    struct rollup_options o = {.data_directory = y.dir.path, .price_path = y.book};
+    cr_assert_eq(rollup_run(&o, &r, &err), ERR_CONFLICT);
+    cr_assert_not_null(strstr(err.text, "--rebuild"), "%s", err.text);
+    tear_down(&x);
+    tear_down(&y);
+}
+
+Test(rollup_job, no_log_and_a_bad_book_are_said_in_one_line)
+{
+    struct temp_dir t = temp_dir_make();
+    struct err err;
+    struct rollup_result r;
+    char book[128];
+    snprintf(book, sizeof book, "%s/prices.json", t.path);
+    write_book(book, "");
+    struct rollup_options o = {.data_directory = t.path, .price_path = book};
+    cr_assert_eq(rollup_run(&o, &r, &err), ERR_NOT_FOUND);
+    cr_assert_not_null(strstr(err.text, "gbill-agent"), "%s", err.text);
+    write_book(book, ",{}");
+    cr_assert_eq(rollup_run(&o, &r, &err), ERR_CONFIG);
+    cr_assert_not_null(strstr(err.text, "prices.json"), "%s", err.text);
+    o.price_path = "/nonexistent/prices.json";
+    cr_assert_eq(rollup_run(&o, &r, &err), ERR_NOT_FOUND);
+    temp_dir_remove(&t);
+}
