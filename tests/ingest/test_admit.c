@@ -1,0 +1,218 @@
+#include "ingest/admit.h"
+
+#include <criterion/criterion.h>
+
+#include "tests/ingest/wire.h"
+
+/* The batch only keeps the pointer: any address will do. */
+static int who[2];
+#define CONN(i) ((struct conn *)(void *)&who[i])
+
+static const int64_t now_ms = 1764000000000;
+#define NOW_S (now_ms / 1000)
+
+static struct batch batch;
+static struct admit_counts counts;
+
+static void
+setup(void)
+{
+    batch_init(&batch);
+    counts = (struct admit_counts){0};
+}
+
+static void
+teardown(void)
+{
+    batch_clear(&batch);
+}
+
+TestSuite(ingest_admit, .init = setup, .fini = teardown);
+
+static const char *
+admit(struct wire *w, int conn, uint32_t *ret_owed)
+{
+    struct admit_from from = {CONN(conn), 1000, now_ms};
+    const char *reason = admit_message(wire_bytes(w), &from, &batch, &counts, ret_owed);
+    wire_clear(w);
+    wire_init(w);
+    return reason;
+}
+
+static struct quarantined
+nth_quarantined(int n)
+{
+    struct mp m = mp_of((struct bytes){batch.quarantined.data, batch.quarantined.size_bytes});
+    struct quarantined q = {0};
+    for (int i = 0; i <= n; i++)
+        cr_assert(quarantine_read(&m, &q));
+    return q;
+}
+
+Test(ingest_admit, a_good_event_is_stored_with_its_peer_and_owed_an_ack)
+{
+    struct wire w;
+    uint32_t owed;
+    wire_init(&w);
+    wire_message(&w, "gbill.usage", NOW_S, "ev1", "chunk-1");
+    cr_assert_null(admit(&w, 0, &owed));
+    cr_expect_eq(owed, 1);
+    cr_expect_eq(counts.events, 1);
+    cr_expect_eq(batch.receive_utc_ms, now_ms);
+    struct mp m = mp_of((struct bytes){batch.events.data, batch.events.size_bytes});
+    struct event e;
+    struct event_defect defect;
+    cr_assert(event_read(&m, &e, &defect), "%s", defect.text);
+    cr_expect(str_is(e.id, "ev1"));
+    cr_expect_eq(e.peer_uid, 1000);
+    cr_expect_eq(e.time_utc_ms, now_ms);
+    wire_ack(&w, "chunk-1");
+    cr_expect_eq(batch.acks.size_bytes, wire_bytes(&w).size_bytes);
+    cr_expect_eq(memcmp(batch.acks.data, wire_bytes(&w).data, batch.acks.size_bytes), 0);
+    wire_clear(&w);
+}
+
+Test(ingest_admit, what_breaks_the_contract_is_quarantined_with_its_reason_and_acked)
+{
+    struct wire w;
+    uint32_t owed;
+    wire_init(&w);
+    wire_message(&w, "gbill.usage", NOW_S, NULL, "c1");
+    cr_assert_null(admit(&w, 0, &owed));
+    wire_message(&w, "gbill.nonsense", NOW_S, "b", "c2");
+    cr_assert_null(admit(&w, 0, &owed));
+    wire_message(&w, "usage.llm", NOW_S, "c", "c3");
+    cr_assert_null(admit(&w, 0, &owed));
+    wire_message(&w, "gbill.usage", 0, "d", "c4");
+    cr_assert_null(admit(&w, 0, &owed));
+    wire_message(&w, "gbill.usage", NOW_S + 301, "e", "c5");
+    cr_assert_null(admit(&w, 0, &owed));
+    cr_expect_eq(counts.quarantined, 5);
+    cr_expect_eq(batch.quarantined_count, 5);
+    cr_expect_eq(batch.event_count, 0);
+    cr_expect_not_null(strstr(nth_quarantined(0).reason.data, "id is missing"));
+    cr_expect(str_is(nth_quarantined(1).reason, "unknown tag"));
+    cr_expect(str_is(nth_quarantined(1).tag, "gbill.nonsense"));
+    cr_expect(str_is(nth_quarantined(2).reason, "unknown tag"));
+    cr_expect_not_null(strstr(nth_quarantined(3).reason.data, "too old"));
+    cr_expect_not_null(strstr(nth_quarantined(4).reason.data, "in the future"));
+    cr_expect_eq(nth_quarantined(0).peer_uid, 1000);
+    wire_ack(&w, "c1");
+    wire_ack(&w, "c2");
+    wire_ack(&w, "c3");
+    wire_ack(&w, "c4");
+    wire_ack(&w, "c5");
+    cr_expect_eq(batch.acks.size_bytes, wire_bytes(&w).size_bytes);
+    cr_expect_eq(memcmp(batch.acks.data, wire_bytes(&w).data, batch.acks.size_bytes), 0);
+    wire_clear(&w);
+}
+
+Test(ingest_admit, a_message_broken_at_its_last_entry_leaves_the_batch_as_it_was)
+{
+    struct wire w;
+    uint32_t owed;
+    wire_init(&w);
+    wire_message(&w, "gbill.usage", NOW_S, "ev1", "c1");
+    cr_assert_null(admit(&w, 0, &owed));
+    size_t events = batch.events.size_bytes, all = batch_bytes(&batch);
+    msgpack_pack_array(&w.pk, 3);
+    wire_text(&w, "gbill.usage");
+    msgpack_pack_array(&w.pk, 3);
+    for (int i = 0; i < 2; i++) {
+        msgpack_pack_array(&w.pk, 2);
+        msgpack_pack_int64(&w.pk, NOW_S);
+        wire_record(&w, i == 0 ? "ev2" : NULL);
+    }
+    msgpack_pack_int(&w.pk, 5);
+    wire_option(&w, "c2");
+    cr_assert_not_null(admit(&w, 0, &owed));
+    cr_expect_eq(owed, 0);
+    cr_expect_eq(batch.events.size_bytes, events);
+    cr_expect_eq(batch_bytes(&batch), all);
+    cr_expect_eq(batch.event_count, 1);
+    cr_expect_eq(batch.quarantined_count, 0);
+    cr_expect_eq(counts.events, 1);
+    cr_expect_eq(counts.quarantined, 0);
+    wire_clear(&w);
+}
+
+Test(ingest_admit, acks_in_a_row_to_one_connection_have_one_receiver)
+{
+    struct wire w;
+    uint32_t owed, sum = 0;
+    static const int to[] = {0, 0, 0, 1, 0};
+    wire_init(&w);
+    for (size_t i = 0; i < 5; i++) {
+        wire_message(&w, "gbill.usage", NOW_S, "ev", "chunk");
+        cr_assert_null(admit(&w, to[i], &owed));
+        sum += owed;
+    }
+    cr_expect_eq(sum, 3);
+    cr_assert_eq(batch_receiver_count(&batch), 3);
+    const struct batch_receiver *r = batch_receivers(&batch);
+    cr_expect(r[0].conn == CONN(0) && r[1].conn == CONN(1) && r[2].conn == CONN(0));
+    cr_expect_eq(r[0].size_bytes, 3 * r[1].size_bytes);
+    cr_expect_eq(r[0].size_bytes + r[1].size_bytes + r[2].size_bytes, batch.acks.size_bytes);
+    batch_reset(&batch);
+    cr_expect(batch_is_empty(&batch));
+    wire_clear(&w);
+}
+
+Test(ingest_admit, an_empty_chunk_is_owed_an_ack_and_a_heartbeat_nothing)
+{
+    struct wire w;
+    uint32_t owed;
+    wire_init(&w);
+    msgpack_pack_nil(&w.pk);
+    cr_assert_null(admit(&w, 0, &owed));
+    cr_expect(owed == 0 && batch_is_empty(&batch));
+    cr_expect_eq(counts.heartbeats, 1);
+    wire_packed(&w, NOW_S, "x", 0, "c");
+    cr_assert_null(admit(&w, 0, &owed));
+    cr_expect(owed == 1 && !batch_is_empty(&batch));
+    cr_expect(batch.event_count == 0 && batch.quarantined_count == 0);
+    wire_clear(&w);
+}
+
+Test(ingest_admit, undeclared_fields_are_counted_and_left_out)
+{
+    struct wire w;
+    uint32_t owed;
+    wire_init(&w);
+    msgpack_pack_array(&w.pk, 3);
+    wire_text(&w, "gbill.feedback");
+    msgpack_pack_int64(&w.pk, NOW_S);
+    msgpack_pack_map(&w.pk, 6);
+    wire_text_pair(&w, "id", "f1");
+    wire_text_pair(&w, "prompt", "secret words");
+    wire_text_pair(&w, "organizationId", "org");
+    wire_text_pair(&w, "recommendation", "r1");
+    wire_text_pair(&w, "completion", "more secret words");
+    wire_text_pair(&w, "status", "applied");
+    cr_assert_null(admit(&w, 0, &owed));
+    cr_expect_eq(counts.events, 1);
+    cr_expect_eq(counts.undeclared, 2);
+    cr_expect_null(memmem(batch.events.data, batch.events.size_bytes, "secret", 6));
+    wire_clear(&w);
+}
+
+Test(ingest_admit, tiny_invalid_entries_cannot_blow_the_batch_up)
+{
+    enum { BYTES = 8 * 1024 * 1024 - 64 };
+    struct wire w;
+    uint32_t owed;
+    uint8_t *entries = malloc(BYTES);
+    for (size_t i = 0; i < BYTES; i++)
+        entries[i] = (const uint8_t[]){0x92, 0x00, 0x80}[i % 3];
+    wire_init(&w);
+    msgpack_pack_array(&w.pk, 2);
+    wire_text(&w, "t");
+    msgpack_pack_bin(&w.pk, BYTES - BYTES % 3);
+    msgpack_pack_bin_body(&w.pk, entries, BYTES - BYTES % 3);
+    const char *reason = admit(&w, 0, &owed);
+    cr_assert_not_null(reason);
+    cr_expect_not_null(strstr(reason, "32 MiB"));
+    cr_expect(batch_is_empty(&batch));
+    free(entries);
+    wire_clear(&w);
+}
