@@ -109,8 +109,10 @@ file_lock(const char *path, const char *who, int *ret_fd, struct err *err)
     /* The pid is a courtesy to whoever finds the lock taken; failing to write it is no error. */
     char text[32];
     int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-    if (ftruncate(fd, 0) == 0 && n > 0 && pwrite(fd, text, (size_t)n, 0) < 0)
-        (void)ftruncate(fd, 0);
+    if (ftruncate(fd, 0) == 0) {
+        ssize_t wrote = pwrite(fd, text, (size_t)n, 0);
+        (void)wrote;
+    }
     *ret_fd = fd;
     return ERR_OK;
 }
