@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# ./dev bench [ingest|rollup]: ratios against this machine's own limits, in one run.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+bin=${GBILL_BIN:-build/release}
+what=${1:-all}
+dir=$(mktemp -d "${BENCH_DIR:-/var/tmp}/gbill-bench-XXXXXX")
+agent=
+cleanup() {
+    if [ -n "$agent" ]; then kill "$agent" 2>/dev/null || true; wait "$agent" 2>/dev/null || true; fi
+    rm -rf "$dir"
+}
+trap cleanup EXIT
+
+if [ "$what" = all ] || [ "$what" = ingest ]; then
+    "$bin/gbill-agent" --data "$dir/ingest" 2>"$dir/agent.log" &
+    agent=$!
+    for _ in $(seq 100); do [ -S "$dir/ingest/agent.sock" ] && break; sleep 0.05; done
+    "$bin/tests/bench_ingest" "$dir/ingest/agent.sock" "$dir/ingest"
+    peak=$(awk '/VmHWM/ {printf "%.1f", $2 / 1024}' "/proc/$agent/status")
+    kill "$agent"; wait "$agent" || true; agent=
+    strip -o "$dir/agent.stripped" "$bin/gbill-agent"
+    echo "agent  peak resident memory $peak MiB   stripped binary $(($(stat -c %s "$dir/agent.stripped") / 1024)) KiB"
+    "$bin/gbill" log stat --json --data "$dir/ingest" |
+        awk -F'[:,]' '/"events"/ {for (i = 1; i < NF; i++) {if ($i ~ /"events"$/) e += $(i + 1); if ($i ~ /rawBytes/) r += $(i + 1); if ($i ~ /storedBytes/) s += $(i + 1)}}
+            END {printf "log    %d events, %.1f bytes an event before compression, %.1f in frames\n", e, r / e, s / e}'
+    echo "log    $(du -sb "$dir/ingest/log" | cut -f1) bytes of files"
+fi
+if [ "$what" = all ] || [ "$what" = rollup ]; then
+    mkdir "$dir/rollup"
+    "$bin/tests/bench_rollup" "$dir/rollup" schemas/prices.json "${2:-2000000}"
+fi
