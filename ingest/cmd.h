@@ -1,0 +1,12 @@
+/*
+ * ingest/cmd.h - the commands of gbill that this folder offers.
+ */
+#ifndef INGEST_CMD_H
+#define INGEST_CMD_H
+
+#include "store/base/cli.h"
+
+/* gbill send: replay files of events into the agent's socket. */
+extern const struct cli_cmd cmd_send;
+
+#endif
