@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,6 +36,83 @@ text_val(const char *text)
     return (MDB_val){strlen(text), (void *)(uintptr_t)text};
 }
 
+/* An environment of this process, by path. */
+struct day_env {
+    struct day_env *next;
+    MDB_env *env;
+    unsigned users;
+    bool write;
+    char path[FILE_PATH_BYTES_MAX];
+};
+
+static struct day_env *open_envs;
+static pthread_mutex_t open_envs_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static int
+make_env(const char *path, bool write, MDB_env **ret)
+{
+    unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | (write ? 0 : MDB_RDONLY);
+    MDB_env *env = NULL;
+    int rc = mdb_env_create(&env);
+    if (rc == 0)
+        rc = mdb_env_set_maxdbs(env, 4);
+    if (rc == 0 && write)
+        rc = mdb_env_set_mapsize(env, DAY_MAP_BYTES);
+    if (rc == 0)
+        rc = mdb_env_open(env, path, flags, DAY_MODE);
+    if (rc != 0 && env != NULL)
+        mdb_env_close(env);
+    else
+        *ret = env;
+    return rc;
+}
+
+/* The process's environment of a file, opened if need be. */
+static int
+take_env(const char *path, bool write, struct day_env **ret)
+{
+    int rc = 0;
+    pthread_mutex_lock(&open_envs_lock);
+    struct day_env *e = open_envs;
+    while (e != NULL && strcmp(e->path, path) != 0)
+        e = e->next;
+    if (e == NULL) {
+        e = calloc(1, sizeof *e);
+        rc = e == NULL ? ENOMEM : make_env(path, write, &e->env);
+        if (rc == 0) {
+            snprintf(e->path, sizeof e->path, "%s", path);
+            e->write = write;
+            e->next = open_envs;
+            open_envs = e;
+        } else {
+            free(e);
+        }
+    } else if (write && !e->write) {
+        rc = EBUSY; /* a reader of this process came first */
+    }
+    if (rc == 0) {
+        e->users++;
+        *ret = e;
+    }
+    pthread_mutex_unlock(&open_envs_lock);
+    return rc;
+}
+
+static void
+give_env(struct day_env *e)
+{
+    pthread_mutex_lock(&open_envs_lock);
+    if (--e->users == 0) {
+        struct day_env **at = &open_envs;
+        while (*at != e)
+            at = &(*at)->next;
+        *at = e->next;
+        mdb_env_close(e->env);
+        free(e);
+    }
+    pthread_mutex_unlock(&open_envs_lock);
+}
+
 /* Environment and databases; *ret_txn is a transaction in which they were opened. */
 static enum err_code
 open_env(struct day *day, const char *directory, int32_t number, bool write, bool create,
@@ -48,20 +126,15 @@ open_env(struct day *day, const char *directory, int32_t number, bool write, boo
     enum err_code code = file_path(day->path, directory, name, err);
     if (code != ERR_OK)
         return code;
-    unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | (write ? 0 : MDB_RDONLY);
     unsigned db_flags = create ? MDB_CREATE : 0;
     if (!create && access(day->path, F_OK) != 0)
         return err_set_errno(err, errno, "%s", day->path);
     MDB_txn *txn = NULL;
-    int rc = mdb_env_create(&day->env);
-    if (rc == 0)
-        rc = mdb_env_set_maxdbs(day->env, 4);
-    if (rc == 0 && write)
-        rc = mdb_env_set_mapsize(day->env, DAY_MAP_BYTES);
-    if (rc == 0)
-        rc = mdb_env_open(day->env, day->path, flags, DAY_MODE);
-    if (rc == 0)
+    int rc = take_env(day->path, write, &day->shared);
+    if (rc == 0) {
+        day->env = day->shared->env;
         rc = mdb_txn_begin(day->env, NULL, create ? 0 : MDB_RDONLY, &txn);
+    }
     if (rc == 0)
         rc = mdb_dbi_open(txn, "meta", db_flags, &day->meta);
     for (int s = 0; rc == 0 && s < LOG_STREAMS; s++)
@@ -169,8 +242,9 @@ day_create(struct day *day, const char *directory, int32_t number,
 void
 day_close(struct day *day)
 {
-    if (day->env != NULL)
-        mdb_env_close(day->env);
+    if (day->shared != NULL)
+        give_env(day->shared);
+    day->shared = NULL;
     day->env = NULL;
 }
 

@@ -6,6 +6,10 @@
  * frame) and "meta" ("identity" -> 32 bytes, "start" -> for each stream the
  * sequence number and the chain that the day begins with).  A day file without
  * meta was never used: its making was interrupted.
+ *
+ * LMDB forbids opening a file twice in one process (closing one would drop the
+ * other's locks and reader slots), so every struct day of one file shares one
+ * environment, counted in a list of the process.
  */
 #ifndef STORE_LOG_DAY_H
 #define STORE_LOG_DAY_H
@@ -23,8 +27,11 @@ struct day_tip {
     uint8_t chain[HASH_SHA256_BYTES];
 };
 
+struct day_env;
+
 struct day {
     MDB_env *env; /* NULL: not open */
+    struct day_env *shared;
     MDB_dbi streams[LOG_STREAMS], meta;
     int32_t number; /* days since 1970-01-01 */
     uint8_t identity[HASH_SHA256_BYTES];

@@ -58,7 +58,7 @@ make_log(const char *directory, uint64_t events)
         }
         bytes += frame.size_bytes;
         struct log_part parts[LOG_STREAMS] = {{{frame.data, frame.size_bytes}, count}};
-        /* Three months of hours would be nearer to life; one hour's rows are the harder case. */
+
         check(log_writer_append(writer, noon, parts, &err), &err);
     }
     log_writer_close(writer);

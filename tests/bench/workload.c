@@ -45,8 +45,8 @@ uuid_text(const uint8_t id[16], char out[37])
              id[13], id[14], id[15]);
 }
 
-void
-workload_record(struct workload *w, struct buf *out, int64_t *ret_time_ms)
+static void
+fresh_record(struct workload *w, struct buf *out, int64_t *ret_time_ms)
 {
     static const struct {
         const char *provider, *model;
@@ -61,19 +61,19 @@ workload_record(struct workload *w, struct buf *out, int64_t *ret_time_ms)
     static const char *const types[] = {"generation", "chat", "summarization", "embedding"};
     /* The product of two uniform numbers is skewed towards small organizations' indexes. */
     uint64_t org = (roll(w) % 1000) * (roll(w) % 1000) / 1000;
-    uint64_t user = roll(w) % 20, project = roll(w) % 5, model = (roll(w) % 12) * (roll(w) % 12) / 12;
+    /* A person works on one project at a time and with a model or two. */
+    uint64_t user = roll(w) % 20, project = (user + (roll(w) % 10 == 0)) % 5;
+    uint64_t model = (org + (user + roll(w) % 2) % 3) % 12;
+    uint8_t id[16];
     char s[40];
-    bool duplicate = roll(w) % 100 < w->duplicate_percent;
-    if (!duplicate) {
-        put_be64(w->last_id, roll(w));
-        put_be64(w->last_id + 8, roll(w));
-    }
+    put_be64(id, roll(w));
+    put_be64(id + 8, roll(w));
     *ret_time_ms = w->now_ms - (int64_t)(roll(w) % (uint64_t)w->spread_ms);
     msgpack_packer pk;
     msgpack_packer_init(&pk, out, write_buf);
     msgpack_pack_map(&pk, 10);
     text(&pk, "id");
-    uuid_text(w->last_id, s);
+    uuid_text(id, s);
     text(&pk, s);
     text(&pk, "organizationId");
     snprintf(s, sizeof s, "org-%04d", (int)org);
@@ -85,7 +85,7 @@ workload_record(struct workload *w, struct buf *out, int64_t *ret_time_ms)
     snprintf(s, sizeof s, "proj-%04d-%d", (int)org, (int)project);
     text(&pk, s);
     text(&pk, "type");
-    text(&pk, types[roll(w) % 4]);
+    text(&pk, types[roll(w) % 8 == 0 ? roll(w) % 4 : 0]);
     text(&pk, "provider");
     text(&pk, models[model].provider);
     text(&pk, "model");
@@ -96,6 +96,23 @@ workload_record(struct workload *w, struct buf *out, int64_t *ret_time_ms)
     msgpack_pack_uint64(&pk, roll(w) % 1500);
     text(&pk, "latencyMs");
     msgpack_pack_uint64(&pk, 200 + roll(w) % 5000);
+}
+
+void
+workload_record(struct workload *w, struct buf *out, int64_t *ret_time_ms)
+{
+    size_t start = out->size_bytes;
+    if (w->last_bytes > 0 && roll(w) % 100 < w->duplicate_percent) {
+        bool ok = buf_append(out, w->last, w->last_bytes);
+        assert(ok);
+        *ret_time_ms = w->last_time_ms;
+        return;
+    }
+    fresh_record(w, out, ret_time_ms);
+    w->last_bytes = out->size_bytes - start;
+    w->last_time_ms = *ret_time_ms;
+    assert(w->last_bytes <= sizeof w->last);
+    memcpy(w->last, out->data + start, w->last_bytes);
 }
 
 static void

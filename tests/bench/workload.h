@@ -13,7 +13,9 @@ struct workload {
     uint64_t seed;
     int64_t now_ms, spread_ms; /* event times lie in now - spread to now */
     unsigned duplicate_percent;
-    uint8_t last_id[16];
+    uint8_t last[512]; /* the record before, for a duplicate */
+    size_t last_bytes;
+    int64_t last_time_ms;
 };
 
 void workload_init(struct workload *w, uint64_t seed, int64_t now_ms);
