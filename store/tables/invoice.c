@@ -104,11 +104,9 @@ row_encode(const struct invoice *invoice, uint8_t bytes[INVOICE_ROW_BYTES])
 static struct invoice
 row_decode(struct bytes key, struct bytes value)
 {
-    assert(key.size_bytes == INVOICE_KEY_BYTES && value.size_bytes == INVOICE_ROW_BYTES);
+    assert(value.size_bytes == INVOICE_ROW_BYTES);
     const uint8_t *v = value.data, *p = v + INVOICE_CONTENT_BYTES;
     struct invoice invoice = {
-        .organization = get_be32(key.data),
-        .month = (int32_t)get_be32(key.data + 4),
         .status = (enum invoice_status)v[0],
         .line_count = get_le32(v + 5),
         .number = get_le64(v + 9),
@@ -119,6 +117,7 @@ row_decode(struct bytes key, struct bytes value)
         .finalized_ms = (int64_t)get_le64(v + 57),
         .position = get_le64(p),
     };
+    invoice_key_decode(key, &invoice.organization, &invoice.month);
     memcpy(invoice.currency, v + 1, sizeof invoice.currency);
     memcpy(invoice.chain, p + 8, HASH_SHA256_BYTES);
     memcpy(invoice.price_book, p + 8 + HASH_SHA256_BYTES, HASH_SHA256_BYTES);
@@ -255,6 +254,24 @@ invoice_line_get(struct tables_txn *txn, uint32_t organization, int32_t month, u
                         v.size_bytes - INVOICE_LINE_FIXED_BYTES},
     };
     return true;
+}
+
+void
+invoice_key_decode(struct bytes key, uint32_t *ret_organization, int32_t *ret_month)
+{
+    assert(key.size_bytes == INVOICE_KEY_BYTES);
+    *ret_organization = get_be32(key.data);
+    *ret_month = (int32_t)get_be32(key.data + 4);
+}
+
+void
+invoice_line_key_decode(struct bytes key, uint32_t *ret_organization, int32_t *ret_month,
+                        uint32_t *ret_line)
+{
+    assert(key.size_bytes == INVOICE_LINE_KEY_BYTES);
+    *ret_organization = get_be32(key.data);
+    *ret_month = (int32_t)get_be32(key.data + 4);
+    *ret_line = get_be32(key.data + INVOICE_KEY_BYTES);
 }
 
 void

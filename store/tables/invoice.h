@@ -72,6 +72,11 @@ bool invoice_get(struct tables_txn *txn, uint32_t organization, int32_t month,
 bool invoice_line_get(struct tables_txn *txn, uint32_t organization, int32_t month,
                       uint32_t line, struct invoice_line *ret);
 
+/* What the keys of TABLE_INVOICES and TABLE_INVOICE_LINES say, for publish. */
+void invoice_key_decode(struct bytes key, uint32_t *ret_organization, int32_t *ret_month);
+void invoice_line_key_decode(struct bytes key, uint32_t *ret_organization, int32_t *ret_month,
+                             uint32_t *ret_line);
+
 /* Walk the invoices of one organization by month; organization 0: all. */
 struct invoice_scan {
     struct invoice row;

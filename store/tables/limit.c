@@ -135,3 +135,12 @@ limit_get(struct tables_txn *txn, uint32_t organization, enum limit_dimension di
     };
     return true;
 }
+
+void
+limit_key_decode(struct bytes key, uint32_t *ret_organization,
+                 enum limit_dimension *ret_dimension)
+{
+    assert(key.size_bytes == LIMIT_KEY_BYTES && key.data[4] < LIMIT_DIMENSIONS);
+    *ret_organization = get_be32(key.data);
+    *ret_dimension = (enum limit_dimension)key.data[4];
+}

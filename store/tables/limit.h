@@ -53,4 +53,8 @@ enum err_code limit_put(struct tables_txn *txn, const struct limit *row, struct 
 bool limit_get(struct tables_txn *txn, uint32_t organization, enum limit_dimension dimension,
                struct limit *ret); /* texts point into the map */
 
+/* What a key of TABLE_LIMITS says, for publish, which walks keys of all tables. */
+void limit_key_decode(struct bytes key, uint32_t *ret_organization,
+                      enum limit_dimension *ret_dimension);
+
 #endif

@@ -1,0 +1,226 @@
+#include "store/postgres/published.h"
+
+#include <assert.h>
+
+#include "store/tables/invoice.h"
+#include "store/tables/limit.h"
+#include "store/tables/usage.h"
+
+static void
+put_usage_key(struct copy *copy, struct bytes key, bool hourly)
+{
+    assert(key.size_bytes == USAGE_KEY_BYTES);
+    struct usage_key k = usage_key_decode(key.data);
+    copy_dict(copy, k.organization);
+    if (hourly)
+        copy_hour(copy, k.period);
+    else
+        copy_month(copy, (int32_t)k.period);
+    copy_dict(copy, k.project);
+    copy_dict(copy, k.user);
+    copy_dict(copy, k.type);
+    copy_dict(copy, k.provider);
+    copy_dict(copy, k.model);
+    copy_dict(copy, k.tier);
+}
+
+static void
+put_hourly_key(struct copy *copy, struct bytes key)
+{
+    put_usage_key(copy, key, true);
+}
+
+static void
+put_monthly_key(struct copy *copy, struct bytes key)
+{
+    put_usage_key(copy, key, false);
+}
+
+static void
+put_usage_row(struct copy *copy, struct bytes key, struct bytes value)
+{
+    (void)key;
+    assert(value.size_bytes == USAGE_ROW_BYTES);
+    struct usage_row row = usage_row_decode(value.data);
+    copy_u64(copy, row.calls);
+    copy_u64(copy, row.failed_calls);
+    copy_u64(copy, row.estimated_calls);
+    copy_u64(copy, row.unpriced_calls);
+    for (size_t i = 0; i < EVENT_CLASSES; i++)
+        copy_u64(copy, row.tokens[i]);
+    copy_u64(copy, row.reasoning_tokens);
+    copy_u64(copy, row.latency_us);
+    copy_pico(copy, row.cost_pico);
+    copy_cents(copy, row.cost_pico);
+}
+
+static void
+put_limit_key(struct copy *copy, struct bytes key)
+{
+    uint32_t organization;
+    enum limit_dimension dimension;
+    limit_key_decode(key, &organization, &dimension);
+    copy_dict(copy, organization);
+    copy_text(copy, str_of(limit_dimension_name(dimension)));
+}
+
+static void
+put_limit_row(struct copy *copy, struct bytes key, struct bytes value)
+{
+    (void)value;
+    struct limit row;
+    uint32_t organization;
+    enum limit_dimension dimension;
+    limit_key_decode(key, &organization, &dimension);
+    bool there = limit_get(copy->txn, organization, dimension, &row);
+    assert(there);
+    copy_u64(copy, row.used);
+    if (row.limit == LIMIT_UNLIMITED)
+        copy_null(copy);
+    else
+        copy_u64(copy, row.limit);
+    if (row.percent == LIMIT_PERCENT_NONE)
+        copy_null(copy);
+    else
+        copy_u64(copy, row.percent);
+    copy_text(copy, str_of(limit_state_name(row.state)));
+    copy_bool(copy, row.allowed);
+    copy_text(copy, row.plan);
+    copy_text(copy, row.upgrade);
+    copy_text(copy, row.reason);
+    copy_u64(copy, row.position);
+    if (row.period_end_ms == 0) {
+        copy_null(copy);
+        copy_null(copy);
+    } else {
+        copy_time(copy, row.period_start_ms);
+        copy_time(copy, row.period_end_ms);
+    }
+}
+
+static void
+put_invoice_key(struct copy *copy, struct bytes key)
+{
+    uint32_t organization;
+    int32_t month;
+    invoice_key_decode(key, &organization, &month);
+    copy_dict(copy, organization);
+    copy_month(copy, month);
+}
+
+static void
+put_invoice_row(struct copy *copy, struct bytes key, struct bytes value)
+{
+    (void)value;
+    struct invoice row;
+    uint32_t organization;
+    int32_t month;
+    invoice_key_decode(key, &organization, &month);
+    bool there = invoice_get(copy->txn, organization, month, &row);
+    assert(there);
+    copy_text(copy, str_of(invoice_status_name(row.status)));
+    if (row.number == 0)
+        copy_null(copy);
+    else
+        copy_u64(copy, row.number);
+    copy_text(copy, str_of(row.currency));
+    copy_i64(copy, row.total_minor);
+    copy_u64(copy, row.credits_used);
+    copy_pico(copy, row.llm_cost_pico);
+    copy_cents(copy, row.llm_cost_pico);
+    copy_u64(copy, row.unpriced_calls);
+    copy_u64(copy, row.position);
+    copy_hex(copy, row.chain, sizeof row.chain);
+    copy_hex(copy, row.price_book, sizeof row.price_book);
+    copy_hex(copy, row.plan_book, sizeof row.plan_book);
+    if (row.finalized_ms == 0)
+        copy_null(copy);
+    else
+        copy_time(copy, row.finalized_ms);
+}
+
+static void
+put_line_key(struct copy *copy, struct bytes key)
+{
+    uint32_t organization, line;
+    int32_t month;
+    invoice_line_key_decode(key, &organization, &month, &line);
+    copy_dict(copy, organization);
+    copy_month(copy, month);
+    copy_u64(copy, (uint64_t)line + 1); /* people count from 1 */
+}
+
+static void
+put_line_row(struct copy *copy, struct bytes key, struct bytes value)
+{
+    (void)value;
+    struct invoice_line row;
+    uint32_t organization, line;
+    int32_t month;
+    invoice_line_key_decode(key, &organization, &month, &line);
+    bool there = invoice_line_get(copy->txn, organization, month, line, &row);
+    assert(there);
+    copy_text(copy, str_of(invoice_line_kind_name(row.kind)));
+    copy_text(copy, row.description);
+    copy_u64(copy, row.quantity);
+    copy_pico(copy, row.unit_pico);
+    copy_pico(copy, row.exact_pico);
+    copy_i64(copy, row.amount_minor);
+    copy_time(copy, row.from_ms);
+    copy_time(copy, row.to_ms);
+}
+
+#define USAGE_COLUMNS(period)                                                           \
+    "organization_id", period, "project_id", "user_id", "type", "provider", "model",    \
+        "service_tier", "calls", "failed_calls", "estimated_calls", "unpriced_calls",   \
+        "input_tokens", "cache_read_tokens", "cache_write_tokens",                      \
+        "cache_write_1h_tokens", "output_tokens", "reasoning_tokens", "latency_us",     \
+        "cost", "cost_cents"
+
+const struct published published[PUBLISHED_COUNT] = {
+    {
+        .table = TABLE_HOURLY,
+        .name = "usage_hourly",
+        .key_count = 8,
+        .columns = {USAGE_COLUMNS("hour")},
+        .put_key = put_hourly_key,
+        .put_row = put_usage_row,
+    },
+    {
+        .table = TABLE_MONTHLY,
+        .name = "usage_monthly",
+        .key_count = 8,
+        .columns = {USAGE_COLUMNS("month")},
+        .put_key = put_monthly_key,
+        .put_row = put_usage_row,
+    },
+    {
+        .table = TABLE_LIMITS,
+        .name = "limits_snapshots",
+        .key_count = 2,
+        .columns = {"organization_id", "dimension", "used", "limit_value", "percent", "state",
+                    "allowed", "plan", "upgrade_plan", "reason", "log_position", "period_start",
+                    "period_end"},
+        .put_key = put_limit_key,
+        .put_row = put_limit_row,
+    },
+    {
+        .table = TABLE_INVOICES,
+        .name = "invoices",
+        .key_count = 2,
+        .columns = {"organization_id", "month", "status", "number", "currency", "total_minor",
+                    "credits_used", "llm_cost", "llm_cost_cents", "unpriced_calls",
+                    "log_position", "log_chain", "price_book", "plan_book", "finalized_at"},
+        .put_key = put_invoice_key,
+        .put_row = put_invoice_row,
+    },
+    {
+        .table = TABLE_INVOICE_LINES,
+        .name = "invoice_lines",
+        .key_count = 3,
+        .columns = {"organization_id", "month", "line", "kind", "description", "quantity",
+                    "unit_price", "amount", "amount_minor", "period_start", "period_end"},
+        .put_key = put_line_key,
+        .put_row = put_line_row,
+    },
+};
