@@ -605,16 +605,17 @@ open_agent(struct agent *a, const struct agent_options *o, struct err *err)
     a->read_room = malloc(AGENT_READ_BYTES);
     if (a->read_room == NULL)
         return err_set(err, ERR_LIMIT, "no memory for the read buffer");
-    enum err_code code = open_files(a, o, err);
+    /* Before the socket is there: whoever could connect sees an agent that drains. */
+    enum err_code code = open_signals(a, err);
+    if (code == ERR_OK)
+        code = open_files(a, o, err);
     if (code != ERR_OK)
         return code;
     a->everything_fd = epoll_create1(EPOLL_CLOEXEC);
     a->control_fd = epoll_create1(EPOLL_CLOEXEC);
     if (a->everything_fd < 0 || a->control_fd < 0)
         return err_set_errno(err, errno, "cannot make an epoll");
-    code = open_signals(a, err);
-    if (code == ERR_OK)
-        code = commit_start(a->writer, AGENT_RETRY_MS, &a->committer, err);
+    code = commit_start(a->writer, AGENT_RETRY_MS, &a->committer, err);
     if (code == ERR_OK)
         code = add_to_epolls(a, commit_wake_fd(a->committer), a->committer, true, err);
     if (code == ERR_OK)
