@@ -165,9 +165,11 @@ write_usage(struct tables_txn *txn, enum table table, const struct map *map, str
     uint32_t *order = map_sorted(map);
     if (order == NULL)
         return no_memory(err);
-    enum err_code code = ERR_OK;
+    struct tables_edit edit;
+    enum err_code code = tables_edit_begin(&edit, txn, table, err);
     for (size_t i = 0; code == ERR_OK && i < map->count; i++)
-        code = usage_add(txn, table, map_key(map, order[i]), map_value(map, order[i]), err);
+        code = usage_edit_add(&edit, map_key(map, order[i]), map_value(map, order[i]), err);
+    tables_edit_end(&edit);
     free(order);
     return code;
 }

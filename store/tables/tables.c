@@ -226,16 +226,35 @@ tables_delete(struct tables_txn *txn, enum table table, struct bytes key, struct
 }
 
 /* (table, key) -> transaction number; see store/tables/dirty.h. */
+struct dirty_entry {
+    uint8_t key[TABLES_DIRTY_KEY_BYTES_MAX], number[8];
+    size_t key_bytes;
+};
+
+static void
+dirty_entry_make(struct dirty_entry *d, struct tables_txn *txn, enum table table,
+                 struct bytes key)
+{
+    assert(key.size_bytes < sizeof d->key);
+    d->key[0] = (uint8_t)table;
+    memcpy(d->key + 1, key.data, key.size_bytes);
+    d->key_bytes = key.size_bytes + 1;
+    put_le64(d->number, tables_txn_number(txn));
+}
+
 static enum err_code
 note_dirty(struct tables_txn *txn, enum table table, struct bytes key, struct err *err)
 {
-    uint8_t dirty_key[TABLES_DIRTY_KEY_BYTES_MAX], number[8];
-    assert(key.size_bytes < sizeof dirty_key);
-    dirty_key[0] = (uint8_t)table;
-    memcpy(dirty_key + 1, key.data, key.size_bytes);
-    put_le64(number, tables_txn_number(txn));
-    return tables_put(txn, TABLE_DIRTY, (struct bytes){dirty_key, key.size_bytes + 1},
-                      (struct bytes){number, sizeof number}, err);
+    struct dirty_entry d;
+    dirty_entry_make(&d, txn, table, key);
+    return tables_put(txn, TABLE_DIRTY, (struct bytes){d.key, d.key_bytes},
+                      (struct bytes){d.number, sizeof d.number}, err);
+}
+
+static bool
+same_bytes(struct bytes a, struct bytes b)
+{
+    return a.size_bytes == b.size_bytes && memcmp(a.data, b.data, b.size_bytes) == 0;
 }
 
 enum err_code
@@ -243,8 +262,7 @@ tables_put_published(struct tables_txn *txn, enum table table, struct bytes key,
                      struct bytes value, struct err *err)
 {
     struct bytes old;
-    if (tables_get(txn, table, key, &old) && old.size_bytes == value.size_bytes &&
-        memcmp(old.data, value.data, value.size_bytes) == 0)
+    if (tables_get(txn, table, key, &old) && same_bytes(old, value))
         return ERR_OK;
     enum err_code code = tables_put(txn, table, key, value, err);
     return code == ERR_OK ? note_dirty(txn, table, key, err) : code;
@@ -259,6 +277,62 @@ tables_delete_published(struct tables_txn *txn, enum table table, struct bytes k
         return ERR_OK;
     enum err_code code = tables_delete(txn, table, key, err);
     return code == ERR_OK ? note_dirty(txn, table, key, err) : code;
+}
+
+enum err_code
+tables_edit_begin(struct tables_edit *edit, struct tables_txn *txn, enum table table,
+                  struct err *err)
+{
+    MDB_cursor *rows = NULL, *dirty = NULL;
+    *edit = (struct tables_edit){.txn = txn, .table = table};
+    int rc = mdb_cursor_open(txn->txn, txn->tables->dbis[table], &rows);
+    if (rc == 0)
+        rc = mdb_cursor_open(txn->txn, txn->tables->dbis[TABLE_DIRTY], &dirty);
+    if (rc != 0) {
+        if (rows != NULL)
+            mdb_cursor_close(rows);
+        return fail(err, rc, txn->tables->path, "edit a table");
+    }
+    edit->rows = rows;
+    edit->dirty = dirty;
+    return ERR_OK;
+}
+
+void
+tables_edit_find(struct tables_edit *edit, struct bytes key)
+{
+    MDB_val k = val_of(key), v;
+    int rc = mdb_cursor_get(edit->rows, &k, &v, MDB_SET_KEY);
+    assert(rc == 0 || rc == MDB_NOTFOUND);
+    edit->found = rc == 0;
+    if (edit->found)
+        edit->old = bytes_of(v);
+}
+
+enum err_code
+tables_edit_put(struct tables_edit *edit, struct bytes key, struct bytes value, struct err *err)
+{
+    struct dirty_entry d;
+    if (edit->found && same_bytes(edit->old, value))
+        return ERR_OK;
+    MDB_val k = val_of(key), v = val_of(value);
+    int rc = mdb_cursor_put(edit->rows, &k, &v, edit->found ? MDB_CURRENT : 0);
+    if (rc == 0) {
+        dirty_entry_make(&d, edit->txn, edit->table, key);
+        MDB_val dirty_key = {d.key_bytes, d.key}, number = {sizeof d.number, d.number};
+        rc = mdb_cursor_put(edit->dirty, &dirty_key, &number, 0);
+    }
+    return rc == 0 ? ERR_OK : fail(err, rc, edit->txn->tables->path, "put a row");
+}
+
+void
+tables_edit_end(struct tables_edit *edit)
+{
+    if (edit->rows != NULL)
+        mdb_cursor_close(edit->rows);
+    if (edit->dirty != NULL)
+        mdb_cursor_close(edit->dirty);
+    edit->rows = edit->dirty = NULL;
 }
 
 void

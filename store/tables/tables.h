@@ -126,6 +126,29 @@ bool tables_scan_next(struct tables_scan *scan);
 bool tables_scan_seek(struct tables_scan *scan, struct bytes from);
 void tables_scan_end(struct tables_scan *scan);
 
+/*
+ * Change many published rows of one table in key order: a cursor that finds its
+ * neighbour's page again instead of walking down the tree each time.
+ *
+ * tables_edit_find() gives the row's stored bytes (or none), tables_edit_put()
+ * then stores it if it differs, as tables_put_published() does.  No other write
+ * to the table may come between begin and end; end it before the transaction.
+ */
+struct tables_edit {
+    struct tables_txn *txn;
+    enum table table;
+    void *rows, *dirty; /* LMDB's cursors */
+    bool found;         /* the last key looked for is stored, with `old` */
+    struct bytes old;
+};
+
+enum err_code tables_edit_begin(struct tables_edit *edit, struct tables_txn *txn,
+                                enum table table, struct err *err) ERR_MUST_CHECK;
+void tables_edit_find(struct tables_edit *edit, struct bytes key);
+enum err_code tables_edit_put(struct tables_edit *edit, struct bytes key, struct bytes value,
+                              struct err *err) ERR_MUST_CHECK;
+void tables_edit_end(struct tables_edit *edit);
+
 /* The first key at or behind from; false when there is none. */
 bool tables_first_from(struct tables_txn *txn, enum table table, struct bytes from,
                        struct bytes *ret_key);

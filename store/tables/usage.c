@@ -85,21 +85,34 @@ usage_row_credits(const struct usage_row *row)
 }
 
 enum err_code
-usage_add(struct tables_txn *txn, enum table table, const uint8_t key[USAGE_KEY_BYTES],
-          const struct usage_row *more, struct err *err)
+usage_edit_add(struct tables_edit *edit, const uint8_t key[USAGE_KEY_BYTES],
+               const struct usage_row *more, struct err *err)
 {
-    struct bytes old, k = {key, USAGE_KEY_BYTES};
+    struct bytes k = {key, USAGE_KEY_BYTES};
     struct usage_row row = *more;
     uint8_t value[USAGE_ROW_BYTES];
-    if (tables_get(txn, table, k, &old)) {
-        if (old.size_bytes != USAGE_ROW_BYTES)
+    tables_edit_find(edit, k);
+    if (edit->found) {
+        if (edit->old.size_bytes != USAGE_ROW_BYTES)
             return err_set(err, ERR_CORRUPT, "table %s: a row has %zu bytes, must have %d",
-                           tables_name(table), old.size_bytes, USAGE_ROW_BYTES);
-        struct usage_row before = usage_row_decode(old.data);
+                           tables_name(edit->table), edit->old.size_bytes, USAGE_ROW_BYTES);
+        struct usage_row before = usage_row_decode(edit->old.data);
         usage_row_add(&row, &before);
     }
     usage_row_encode(&row, value);
-    return tables_put_published(txn, table, k, (struct bytes){value, sizeof value}, err);
+    return tables_edit_put(edit, k, (struct bytes){value, sizeof value}, err);
+}
+
+enum err_code
+usage_add(struct tables_txn *txn, enum table table, const uint8_t key[USAGE_KEY_BYTES],
+          const struct usage_row *more, struct err *err)
+{
+    struct tables_edit edit;
+    enum err_code code = tables_edit_begin(&edit, txn, table, err);
+    if (code == ERR_OK)
+        code = usage_edit_add(&edit, key, more, err);
+    tables_edit_end(&edit);
+    return code;
 }
 
 void

@@ -52,6 +52,10 @@ enum err_code usage_add(struct tables_txn *txn, enum table table,
                         const uint8_t key[USAGE_KEY_BYTES], const struct usage_row *more,
                         struct err *err) ERR_MUST_CHECK;
 
+/* The same for many rows in key order; begin with TABLE_HOURLY or TABLE_MONTHLY. */
+enum err_code usage_edit_add(struct tables_edit *edit, const uint8_t key[USAGE_KEY_BYTES],
+                             const struct usage_row *more, struct err *err) ERR_MUST_CHECK;
+
 /*
  * Walk rows in key order: all of them (organization 0), one organization's, or
  * one organization's of one period.
