@@ -80,8 +80,6 @@ unacked(const struct gbill *client)
 static enum err_code
 set_timeout(const struct gbill *client, int64_t waited_ms, struct err *err)
 {
-    if (client->fd < 0 && client->connect_errno != 0 && client->stats.connects == 0)
-        return set_absent(client, err);
     const char *why = client->trouble[0] != '\0' ? client->trouble : "it is connected but silent";
     return err_set(err, ERR_PEER,
                    "%s: the agent acknowledged nothing for %" PRId64 " ms (%s), %" PRIu64
@@ -92,10 +90,11 @@ set_timeout(const struct gbill *client, int64_t waited_ms, struct err *err)
 
 typedef bool wait_done(const struct gbill *client);
 
+/* Even if the agent has closed the connection since: it is there, and will be asked again. */
 static bool
-is_connected(const struct gbill *client)
+was_connected(const struct gbill *client)
 {
-    return client->fd >= 0;
+    return client->stats.connects > 0;
 }
 
 static bool
@@ -140,12 +139,12 @@ static enum err_code
 connect_first(struct gbill *client, struct err *err)
 {
     wire_step(client, 0);
-    if (is_connected(client))
+    if (was_connected(client))
         return ERR_OK;
     /* EAGAIN: an agent is there, its queue of connections is full just now. */
     if (!client->options.wait_for_agent && client->connect_errno != EAGAIN)
         return set_absent(client, err);
-    enum err_code code = wait_for(client, is_connected, INT64_MAX, err);
+    enum err_code code = wait_for(client, was_connected, INT64_MAX, err);
     return code != ERR_OK ? set_absent(client, err) : ERR_OK;
 }
 
