@@ -203,7 +203,7 @@ Test(store_mp, msgpack_c_agrees_on_made_and_mutated_values)
     uint64_t seed = 2;
     uint8_t data[INPUT_BYTES_MAX];
     int accepted = 0, judged = 0;
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < 4000; i++) {
         size_t size = make_input(data, &seed);
         if (asks_for_gigabytes(data, size))
             continue;
@@ -217,7 +217,7 @@ Test(store_mp, msgpack_c_agrees_on_noise)
 {
     uint64_t seed = 3;
     uint8_t data[64];
-    for (int i = 0; i < 100000; i++) {
+    for (int i = 0; i < 30000; i++) {
         size_t size = random_next(&seed) % sizeof data + 1;
         for (size_t b = 0; b < size; b++)
             data[b] = (uint8_t)(random_next(&seed) >> 9);
@@ -245,7 +245,7 @@ Test(store_mp, a_stream_in_pieces_is_judged_as_one_that_comes_at_once)
     uint64_t seed = 4;
     uint8_t data[INPUT_BYTES_MAX];
     int whole = 0;
-    for (int i = 0; i < 3000; i++) {
+    for (int i = 0; i < 1500; i++) {
         size_t size = make_input(data, &seed), at_once = 0, in_pieces = 0, have = 0;
         size_t max = i % 3 == 0 ? random_next(&seed) % size + 1 : 1000000;
         struct mp_scan one = {0}, many = {0};
@@ -261,7 +261,7 @@ Test(store_mp, a_stream_in_pieces_is_judged_as_one_that_comes_at_once)
         cr_assert(want != MP_SCAN_MORE || size < max, "a buffer of the maximum must suffice");
         whole += want == MP_SCAN_WHOLE ? 1 : 0;
     }
-    cr_assert_gt(whole, 500);
+    cr_assert_gt(whole, 250);
 }
 
 Test(store_mp, a_value_is_whole_though_the_next_already_follows)
@@ -287,6 +287,9 @@ Test(store_mp, a_value_over_its_bound_is_bad_before_its_payload_comes)
     for (size_t max = 1; max < sizeof nested; max++) {
         scan = (struct mp_scan){0};
         cr_assert_eq(mp_scan(&scan, nested, sizeof nested, max, &size), MP_SCAN_BAD, "%zu", max);
+        /* Also when the buffer ends with the bound: no byte more could save it. */
+        scan = (struct mp_scan){0};
+        cr_assert_eq(mp_scan(&scan, nested, max, max, &size), MP_SCAN_BAD, "%zu", max);
     }
 }
 

@@ -44,7 +44,7 @@ Test(store_time, every_date_that_does_not_exist_is_refused)
         bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
         for (int month = 0; month <= 13; month++) {
             for (int day = 0; day <= 32; day++) {
-                char text[16];
+                char text[48];
                 snprintf(text, sizeof text, "%04d-%02d-%02d", year, month, day);
                 bool is = month >= 1 && month <= 12 && day >= 1 &&
                           day <= days[month - 1] + (month == 2 && leap ? 1 : 0);
