@@ -29,9 +29,7 @@ batch_clear(struct batch *batch)
     dict_clear(&batch->dict);
     arena_clear(&batch->arena);
     free(batch->items);
-    free(batch->entries);
-    free(batch->spare);
-    free(batch->duplicate);
+    dedupe_clear(&batch->dedupe);
     free(batch->prices);
     *batch = (struct batch){0};
 }
@@ -39,7 +37,7 @@ batch_clear(struct batch *batch)
 void
 batch_reset(struct batch *batch)
 {
-    batch->count = 0;
+    batch->dedupe.count = 0;
     arena_clear(&batch->arena);
 }
 
@@ -51,29 +49,21 @@ batch_forget(struct batch *batch)
     batch_reset(batch);
 }
 
-static bool
-make_room(struct batch *b, size_t more)
+static enum err_code
+make_room(struct batch *b, size_t more, struct err *err)
 {
-    size_t need = b->count + more;
+    size_t need = batch_count(b) + more;
     if (need <= b->room)
-        return true;
-    size_t room = need > BATCH_EVENTS + BATCH_EVENTS / 4 ? need : BATCH_EVENTS + BATCH_EVENTS / 4;
+        return ERR_OK;
+    size_t room = need < 4096 ? 4096 : need + need / 2;
     struct batch_item *items = realloc(b->items, room * sizeof *items);
-    if (items != NULL)
-        b->items = items;
-    struct dedupe_entry *entries = realloc(b->entries, room * sizeof *entries);
-    if (entries != NULL)
-        b->entries = entries;
-    struct dedupe_entry *spare = realloc(b->spare, room * sizeof *spare);
-    if (spare != NULL)
-        b->spare = spare;
-    uint8_t *duplicate = realloc(b->duplicate, room);
-    if (duplicate != NULL)
-        b->duplicate = duplicate;
-    if (items == NULL || entries == NULL || spare == NULL || duplicate == NULL)
-        return false;
-    b->room = room;
-    return true;
+    if (items == NULL)
+        return err_set(err, ERR_LIMIT, "no memory for a batch of %zu events", room);
+    b->items = items;
+    enum err_code code = dedupe_reserve(&b->dedupe, room, err);
+    if (code == ERR_OK)
+        b->room = room;
+    return code;
 }
 
 static const struct price_id *
@@ -169,7 +159,7 @@ static enum err_code
 add_event(struct batch *b, struct tables_txn *txn, const struct event *e, uint64_t seq,
           int64_t receive_utc_ms, struct err *err)
 {
-    struct batch_item *item = &b->items[b->count];
+    struct batch_item *item = &b->items[batch_count(b)];
     item->seq = seq;
     item->kind = e->kind;
     item->time_utc_ms = e->time_utc_ms;
@@ -178,11 +168,7 @@ add_event(struct batch *b, struct tables_txn *txn, const struct event *e, uint64
                              : read_setting(b, txn, e, item, err);
     if (code != ERR_OK)
         return code;
-    b->entries[b->count] = (struct dedupe_entry){
-        .id = {hash_id_of(b->id_secret, e->organization, e->id), seq},
-        .index = (uint32_t)b->count,
-    };
-    b->duplicate[b->count++] = 0;
+    dedupe_add(&b->dedupe, hash_id_of(b->id_secret, e->organization, e->id), seq);
     return ERR_OK;
 }
 
@@ -193,10 +179,7 @@ batch_add_frame(struct batch *batch, struct tables_txn *txn, const struct log_fr
     struct mp m = mp_of(frame->events);
     struct event event;
     struct event_defect defect;
-    enum err_code code = ERR_OK;
-    if (!make_room(batch, frame->event_count))
-        return err_set(err, ERR_LIMIT, "no memory for a batch of %zu events",
-                       batch->count + frame->event_count);
+    enum err_code code = make_room(batch, frame->event_count, err);
     for (uint32_t i = 0; code == ERR_OK && i < frame->event_count; i++) {
         uint64_t seq = frame->first_seq + i;
         if (!event_read(&m, &event, &defect))

@@ -17,7 +17,7 @@
 #include "store/tables/usage.h"
 
 enum {
-    BATCH_EVENTS = 524288,                    /* a batch ends with the frame that reaches this */
+    BATCH_EVENTS = 32768, /* a batch ends with the frame that reaches this; it fits the cache */
     BATCH_SETTINGS_BYTES_MAX = 256 * 1024 * 1024,
 };
 
@@ -52,10 +52,9 @@ struct batch {
     const struct price_book *book;
     uint8_t id_secret[HASH_SECRET_BYTES];
     struct dict dict; /* lives over batches */
-    struct batch_item *items;
-    struct dedupe_entry *entries, *spare;
-    uint8_t *duplicate;
-    size_t count, room;
+    struct batch_item *items; /* dedupe.count of them */
+    struct dedupe dedupe;
+    size_t room;
     struct arena arena;
     struct batch_price *prices; /* a small cache of price_book_find() */
 };
@@ -70,6 +69,13 @@ enum err_code batch_init(struct batch *batch, const struct price_book *book,
                          const uint8_t identity[HASH_SHA256_BYTES], struct err *err)
     ERR_MUST_CHECK;
 void batch_clear(struct batch *batch);
+
+/* How many events it holds. */
+static inline size_t
+batch_count(const struct batch *batch)
+{
+    return batch->dedupe.count;
+}
 
 /* Empty it for the next events. */
 void batch_reset(struct batch *batch);

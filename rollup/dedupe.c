@@ -48,40 +48,64 @@ sort_entries(struct dedupe_entry *entries, struct dedupe_entry *spare, size_t co
 }
 
 enum err_code
-dedupe_batch(struct tables_txn *txn, struct dedupe_entry *entries, struct dedupe_entry *spare,
-             size_t count, uint8_t *ret_duplicate, struct err *err)
+dedupe_reserve(struct dedupe *dedupe, size_t room, struct err *err)
 {
-    if (count == 0)
+    struct dedupe *d = dedupe;
+    struct {
+        void **array;
+        size_t element_bytes;
+    } arrays[] = {
+        {(void **)&d->entries, sizeof *d->entries},   {(void **)&d->spare, sizeof *d->spare},
+        {(void **)&d->distinct, sizeof *d->distinct}, {(void **)&d->counted, sizeof *d->counted},
+        {(void **)&d->duplicate, sizeof *d->duplicate},
+    };
+    if (room <= d->room)
         return ERR_OK;
-    struct dedupe_entry *sorted = sort_entries(entries, spare, count);
-    struct id_entry *ids = malloc(count * sizeof *ids);
-    uint32_t *index = malloc(count * sizeof *index);
-    uint64_t *counted = malloc(count * sizeof *counted);
-    enum err_code code = ERR_OK;
-    size_t distinct = 0, fresh = 0;
-    if (ids == NULL || index == NULL || counted == NULL) {
-        code = err_set(err, ERR_LIMIT, "no memory to look up %zu ids", count);
-        goto out;
+    for (size_t i = 0; i < sizeof arrays / sizeof arrays[0]; i++) {
+        void *p = realloc(*arrays[i].array, room * arrays[i].element_bytes);
+        if (p == NULL)
+            return err_set(err, ERR_LIMIT, "no memory for the ids of %zu events", room);
+        *arrays[i].array = p;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (distinct > 0 && id_compare(ids[distinct - 1].hash, sorted[i].id.hash) == 0) {
-            ret_duplicate[sorted[i].index] = 1;
+    d->room = room;
+    return ERR_OK;
+}
+
+void
+dedupe_clear(struct dedupe *dedupe)
+{
+    free(dedupe->entries);
+    free(dedupe->spare);
+    free(dedupe->distinct);
+    free(dedupe->counted);
+    free(dedupe->duplicate);
+    *dedupe = (struct dedupe){0};
+}
+
+enum err_code
+dedupe_batch(struct dedupe *dedupe, struct tables_txn *txn, struct err *err)
+{
+    struct dedupe *d = dedupe;
+    size_t distinct = 0, fresh = 0;
+    if (d->count == 0)
+        return ERR_OK;
+    const struct dedupe_entry *sorted = sort_entries(d->entries, d->spare, d->count);
+    /* The other array is free now: it takes the index of each distinct id. */
+    struct dedupe_entry *other = sorted == d->entries ? d->spare : d->entries;
+    for (size_t i = 0; i < d->count; i++) {
+        if (distinct > 0 && id_compare(d->distinct[distinct - 1].hash, sorted[i].id.hash) == 0) {
+            d->duplicate[sorted[i].index] = 1;
             continue;
         }
-        ids[distinct] = sorted[i].id;
-        index[distinct++] = sorted[i].index;
+        d->distinct[distinct] = sorted[i].id;
+        other[distinct++].index = sorted[i].index;
     }
-    ids_find(txn, ids, distinct, counted);
+    ids_find(txn, d->distinct, distinct, d->counted);
     for (size_t i = 0; i < distinct; i++) {
-        if (counted[i] != 0)
-            ret_duplicate[index[i]] = 1;
+        if (d->counted[i] != 0)
+            d->duplicate[other[i].index] = 1;
         else
-            ids[fresh++] = ids[i];
+            d->distinct[fresh++] = d->distinct[i];
     }
-    code = ids_add(txn, ids, fresh, err);
-out:
-    free(ids);
-    free(index);
-    free(counted);
-    return code;
+    return ids_add(txn, d->distinct, fresh, err);
 }

@@ -13,18 +13,35 @@ struct dedupe_entry {
     uint32_t index; /* of the event in the batch */
 };
 
+/* The ids of a batch; all zero is empty.  Its memory is kept from batch to batch. */
+struct dedupe {
+    struct dedupe_entry *entries, *spare;
+    struct id_entry *distinct;
+    uint64_t *counted;
+    uint8_t *duplicate; /* by index: 1 for an event that was counted before */
+    size_t count, room;
+};
+
+/* Make room for `room` entries in all.  ERR_LIMIT out of memory. */
+enum err_code dedupe_reserve(struct dedupe *dedupe, size_t room, struct err *err) ERR_MUST_CHECK;
+void dedupe_clear(struct dedupe *dedupe);
+
+/* Add the next event's id; there must be room. */
+static inline void
+dedupe_add(struct dedupe *dedupe, struct hash_id hash, uint64_t seq)
+{
+    size_t i = dedupe->count++;
+    dedupe->entries[i] = (struct dedupe_entry){{hash, seq}, (uint32_t)i};
+    dedupe->duplicate[i] = 0;
+}
+
 /*
- * Sort the entries, find the repeated ones, and note the others as counted.
+ * Find the repeated ids, set their `duplicate`, and note the others as counted.
+ * The entries are reordered.
  *
- *   entries        count of them in log order (seq rising); reordered
- *   spare          room for as many
- *   ret_duplicate  one byte per index, all 0 on entry: set to 1 for a duplicate
- *
- * Errors: those of ids_add(), ERR_LIMIT out of memory; the transaction must then
- * be aborted.
+ * Errors: those of ids_add(); the transaction must then be aborted.
  */
-enum err_code dedupe_batch(struct tables_txn *txn, struct dedupe_entry *entries,
-                           struct dedupe_entry *spare, size_t count, uint8_t *ret_duplicate,
-                           struct err *err) ERR_MUST_CHECK;
+enum err_code dedupe_batch(struct dedupe *dedupe, struct tables_txn *txn, struct err *err)
+    ERR_MUST_CHECK;
 
 #endif

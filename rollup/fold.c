@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 
-#include "rollup/map.h"
 #include "store/tables/adjustment.h"
 #include "store/tables/budget.h"
 #include "store/tables/resource.h"
@@ -99,25 +98,36 @@ apply_setting(struct tables_txn *txn, const struct batch_item *item, struct err 
     return ERR_OK;
 }
 
-/* The batch's sums, by key. */
-struct sums {
-    struct map hourly, monthly, balance;
-};
+void
+fold_init(struct fold *fold)
+{
+    map_init(&fold->hourly, USAGE_KEY_BYTES, sizeof(struct usage_row));
+    map_init(&fold->monthly, USAGE_KEY_BYTES, sizeof(struct usage_row));
+    map_init(&fold->balance, 8, sizeof(struct balance));
+}
+
+void
+fold_clear(struct fold *fold)
+{
+    map_clear(&fold->hourly);
+    map_clear(&fold->monthly);
+    map_clear(&fold->balance);
+}
 
 static enum err_code
 no_memory(struct err *err)
 {
-    return err_set(err, ERR_LIMIT, "no memory for the sums of a batch");
+    return err_set(err, ERR_LIMIT, "no memory for the sums of a transaction");
 }
 
 static enum err_code
-add_item(struct sums *sums, struct tables_txn *txn, const struct batch_item *item,
+add_item(struct fold *fold, struct tables_txn *txn, const struct batch_item *item,
          bool duplicate, struct balance *ret_sum, struct err *err)
 {
     uint8_t key[USAGE_KEY_BYTES], balance_key[8];
     put_be32(balance_key, item->organization);
     put_be32(balance_key + 4, hour_of(item));
-    struct balance *b = map_at(&sums->balance, balance_key);
+    struct balance *b = map_at(&fold->balance, balance_key);
     if (b == NULL)
         return no_memory(err);
     enum balance_column column = column_of(item, duplicate);
@@ -130,20 +140,20 @@ add_item(struct sums *sums, struct tables_txn *txn, const struct batch_item *ite
     if (item->kind != EVENT_USAGE)
         return apply_setting(txn, item, err);
     key_of(item, hour_of(item), key);
-    struct usage_row *row = map_at(&sums->hourly, key);
+    struct usage_row *row = map_at(&fold->hourly, key);
     if (row == NULL)
         return no_memory(err);
     add_usage(row, &item->usage);
     return item->usage.state == COST_UNPRICED ? unpriced_add(txn, item->seq, err) : ERR_OK;
 }
 
-/* Months are summed from the batch's hours, of which there are fewer than events. */
+/* Months are summed from the hours, of which there are fewer than events. */
 static enum err_code
-sum_months(struct sums *sums, struct err *err)
+sum_months(struct fold *fold, struct err *err)
 {
     uint32_t hour = 0, month = 0;
-    for (uint32_t i = 0; i < sums->hourly.count; i++) {
-        struct usage_key k = usage_key_decode(map_key(&sums->hourly, i));
+    for (uint32_t i = 0; i < fold->hourly.count; i++) {
+        struct usage_key k = usage_key_decode(map_key(&fold->hourly, i));
         uint8_t key[USAGE_KEY_BYTES];
         if (k.period != hour || i == 0) {
             hour = k.period;
@@ -151,10 +161,10 @@ sum_months(struct sums *sums, struct err *err)
         }
         k.period = month;
         usage_key_encode(&k, key);
-        struct usage_row *row = map_at(&sums->monthly, key);
+        struct usage_row *row = map_at(&fold->monthly, key);
         if (row == NULL)
             return no_memory(err);
-        usage_row_add(row, map_value(&sums->hourly, i));
+        usage_row_add(row, map_value(&fold->hourly, i));
     }
     return ERR_OK;
 }
@@ -186,27 +196,29 @@ write_balance(struct tables_txn *txn, const struct map *map, struct err *err)
 }
 
 enum err_code
-fold_batch(struct batch *batch, struct tables_txn *txn, struct balance *ret_sum, struct err *err)
+fold_batch(struct fold *fold, struct batch *batch, struct tables_txn *txn,
+           struct balance *ret_sum, struct err *err)
 {
-    struct sums sums;
-    map_init(&sums.hourly, USAGE_KEY_BYTES, sizeof(struct usage_row));
-    map_init(&sums.monthly, USAGE_KEY_BYTES, sizeof(struct usage_row));
-    map_init(&sums.balance, 8, sizeof(struct balance));
-    enum err_code code = dedupe_batch(txn, batch->entries, batch->spare, batch->count,
-                                      batch->duplicate, err);
-    for (size_t i = 0; code == ERR_OK && i < batch->count; i++)
-        code = add_item(&sums, txn, &batch->items[i], batch->duplicate[i] != 0, ret_sum, err);
+    enum err_code code = dedupe_batch(&batch->dedupe, txn, err);
+    for (size_t i = 0; code == ERR_OK && i < batch_count(batch); i++)
+        code = add_item(fold, txn, &batch->items[i], batch->dedupe.duplicate[i] != 0, ret_sum,
+                        err);
+    return code;
+}
+
+enum err_code
+fold_write(struct fold *fold, struct tables_txn *txn, struct err *err)
+{
+    enum err_code code = sum_months(fold, err);
     if (code == ERR_OK)
-        code = sum_months(&sums, err);
+        code = write_usage(txn, TABLE_HOURLY, &fold->hourly, err);
     if (code == ERR_OK)
-        code = write_usage(txn, TABLE_HOURLY, &sums.hourly, err);
+        code = write_usage(txn, TABLE_MONTHLY, &fold->monthly, err);
     if (code == ERR_OK)
-        code = write_usage(txn, TABLE_MONTHLY, &sums.monthly, err);
-    if (code == ERR_OK)
-        code = write_balance(txn, &sums.balance, err);
-    map_clear(&sums.hourly);
-    map_clear(&sums.monthly);
-    map_clear(&sums.balance);
+        code = write_balance(txn, &fold->balance, err);
+    map_reset(&fold->hourly);
+    map_reset(&fold->monthly);
+    map_reset(&fold->balance);
     return code;
 }
 

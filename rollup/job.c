@@ -20,8 +20,9 @@ struct job {
     struct tables_txn *txn;
     struct log_reader *events, *quarantine;
     struct batch batch;
+    struct fold fold;
     struct cursor cursor;
-    uint32_t batch_events;
+    uint32_t txn_events;
 };
 
 enum { REPRICE_EVENTS_PER_TXN = 10000 };
@@ -30,9 +31,10 @@ static enum err_code
 open_job(struct job *j, const struct rollup_options *o, struct err *err)
 {
     char lock_path[FILE_PATH_BYTES_MAX];
-    *j = (struct job){.options = o, .lock_fd = -1, .batch_events = o->batch_events};
-    if (j->batch_events == 0)
-        j->batch_events = BATCH_EVENTS;
+    *j = (struct job){.options = o, .lock_fd = -1, .txn_events = o->batch_events};
+    if (j->txn_events == 0)
+        j->txn_events = JOB_TXN_EVENTS;
+    fold_init(&j->fold);
     enum err_code code = price_book_load(o->price_path, &j->book, err);
     if (code == ERR_OK)
         code = file_path(j->log_directory, o->data_directory, "log", err);
@@ -54,6 +56,7 @@ close_job(struct job *j)
 {
     tables_abort(j->txn);
     batch_clear(&j->batch);
+    fold_clear(&j->fold);
     log_reader_close(j->events);
     log_reader_close(j->quarantine);
     tables_close(j->tables);
@@ -151,11 +154,11 @@ reprice(struct job *j, uint64_t *ret_repriced, struct err *err)
 
 /* Read frames until the batch is full; *ret_more is false at the log's end. */
 static enum err_code
-fill_batch(struct job *j, bool *ret_more, struct err *err)
+fill_batch(struct job *j, size_t events, bool *ret_more, struct err *err)
 {
     enum err_code code = ERR_OK;
-    *ret_more = true;
-    while (code == ERR_OK && *ret_more && j->batch.count < j->batch_events) {
+    batch_reset(&j->batch);
+    while (code == ERR_OK && *ret_more && batch_count(&j->batch) < events) {
         struct log_frame frame;
         code = log_reader_next(j->events, &frame, ret_more, err);
         if (code != ERR_OK || !*ret_more)
@@ -166,6 +169,23 @@ fill_batch(struct job *j, bool *ret_more, struct err *err)
         memcpy(j->cursor.chain, frame.chain, HASH_SHA256_BYTES);
     }
     return code;
+}
+
+/* Fold batches until the transaction has its events, or many rows, or the log ends. */
+static enum err_code
+fill_txn(struct job *j, struct balance *sum, bool *ret_more, struct err *err)
+{
+    size_t done = 0;
+    enum err_code code = ERR_OK;
+    while (code == ERR_OK && *ret_more && done < j->txn_events &&
+           fold_rows(&j->fold) < JOB_TXN_ROWS_MAX) {
+        size_t left = j->txn_events - done;
+        code = fill_batch(j, left < BATCH_EVENTS ? left : BATCH_EVENTS, ret_more, err);
+        if (code == ERR_OK)
+            code = fold_batch(&j->fold, &j->batch, j->txn, sum, err);
+        done += batch_count(&j->batch);
+    }
+    return code == ERR_OK ? fold_write(&j->fold, j->txn, err) : code;
 }
 
 /* Quarantined events count for the hour they were received in. */
@@ -189,30 +209,32 @@ count_quarantine(struct job *j, struct balance *sum, struct err *err)
     return code;
 }
 
+/* A run that found nothing new writes nothing. */
+static bool
+is_idle(const struct job *j, const struct rollup_result *r)
+{
+    return r->sum.events[BALANCE_ACCEPTED] == 0 && r->sum.events[BALANCE_QUARANTINED] == 0 &&
+           r->repriced == 0 && !j->options->rebuild &&
+           memcmp(j->cursor.price_book, j->book->sha256, HASH_SHA256_BYTES) == 0;
+}
+
 static enum err_code
 fold_log(struct job *j, struct rollup_result *r, struct err *err)
 {
     bool more = true;
     enum err_code code = ERR_OK;
     while (code == ERR_OK && more) {
-        batch_reset(&j->batch);
         code = begin(j, err);
         if (code == ERR_OK)
-            code = fill_batch(j, &more, err);
-        if (code == ERR_OK && j->batch.count > 0) {
-            code = fold_batch(&j->batch, j->txn, &r->sum, err);
-            r->batches++;
-        }
+            code = fill_txn(j, &r->sum, &more, err);
         if (code == ERR_OK && !more)
             code = count_quarantine(j, &r->sum, err);
-        /* A run that found nothing new writes nothing. */
-        bool idle = r->batches == 0 && r->repriced == 0 &&
-                    r->sum.events[BALANCE_QUARANTINED] == 0 && !j->options->rebuild &&
-                    memcmp(j->cursor.price_book, j->book->sha256, HASH_SHA256_BYTES) == 0;
-        if (code == ERR_OK && !more)
+        if (code != ERR_OK || (!more && is_idle(j, r)))
+            break;
+        if (!more)
             memcpy(j->cursor.price_book, j->book->sha256, HASH_SHA256_BYTES);
-        if (code == ERR_OK && !idle)
-            code = end(j, !more, err);
+        code = end(j, !more, err);
+        r->transactions++;
         if (code == ERR_OK && j->options->progress != NULL)
             j->options->progress(j->options->context, j->cursor.seq);
     }

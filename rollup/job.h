@@ -1,7 +1,7 @@
 /*
  * rollup/job.h - the rollup job: from the cursor to the end of the log.
  *
- * Every batch is one transaction: totals, ids, balance and cursor move together
+ * Every so many events are one transaction: totals, ids, balance and cursor move together
  * or not at all.  The job may be killed at any instruction; the next one starts
  * at the cursor and comes to the same bytes.
  */
@@ -11,12 +11,17 @@
 #include "rollup/price.h"
 #include "store/tables/balance.h"
 
+enum {
+    JOB_TXN_EVENTS = 1 << 20,
+    JOB_TXN_ROWS_MAX = 256 * 1024, /* a transaction also ends when it has so many rows to write */
+};
+
 struct rollup_options {
     const char *data_directory;
     const char *price_path;
     bool rebuild;       /* drop what was folded and fold the whole log, in one transaction */
-    uint32_t batch_events; /* 0: BATCH_EVENTS */
-    /* Called after every batch with the last number folded; may be NULL. */
+    uint32_t batch_events; /* events in one transaction, about; 0: JOB_TXN_EVENTS */
+    /* Called after every transaction with the last number folded; may be NULL. */
     void (*progress)(void *context, uint64_t seq);
     void *context;
 };
@@ -25,7 +30,7 @@ struct rollup_result {
     struct balance sum;   /* what this run did with the events it read */
     uint64_t repriced;    /* unpriced events that found their price */
     uint64_t seq;         /* the cursor now */
-    uint64_t batches;
+    uint64_t transactions;
     struct balance total; /* over all events ever folded */
 };
 

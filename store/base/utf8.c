@@ -26,3 +26,20 @@ utf8_char_bytes(const uint8_t *p, size_t left_bytes)
     }
     return n;
 }
+
+bool
+utf8_text_ok(const uint8_t *p, size_t size_bytes)
+{
+    const uint8_t *end = p + size_bytes;
+    while (p < end) {
+        if (end - p >= 8 && utf8_eight_plain(p)) {
+            p += 8;
+            continue;
+        }
+        size_t n = utf8_char_bytes(p, (size_t)(end - p));
+        if (n == 0 || *p < 0x20 || *p == 0x7f)
+            return false;
+        p += n;
+    }
+    return true;
+}

@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "store/base/utf8.h"
+
 /* A record while it is parsed: one slot per field, and which are filled. */
 struct slots {
     uint64_t filled; /* bit per field */
@@ -65,39 +67,10 @@ signed_whole(const struct mp_value *v, int64_t *ret)
     return true;
 }
 
-/* UTF-8 as RFC 3629 has it, without the control characters U+0000 to U+001F and U+007F. */
 static bool
 text_ok(struct str s)
 {
-    const uint8_t *p = (const uint8_t *)s.data;
-    const uint8_t *end = s.size_bytes > 0 ? p + s.size_bytes : p;
-    while (p < end) {
-        uint8_t b = *p++;
-        if (b < 0x80) {
-            if (b < 0x20 || b == 0x7f)
-                return false;
-            continue;
-        }
-        int more = b >= 0xf0 ? 3 : b >= 0xe0 ? 2 : 1;
-        if (b < 0xc2 || b > 0xf4 || end - p < more)
-            return false;
-        uint8_t low = 0x80, high = 0xbf;
-        if (b == 0xe0)
-            low = 0xa0; /* overlong */
-        else if (b == 0xed)
-            high = 0x9f; /* surrogates */
-        else if (b == 0xf0)
-            low = 0x90;
-        else if (b == 0xf4)
-            high = 0x8f; /* beyond U+10FFFF */
-        for (int i = 0; i < more; i++, p++) {
-            if (*p < low || *p > high)
-                return false;
-            low = 0x80;
-            high = 0xbf;
-        }
-    }
-    return true;
+    return utf8_text_ok((const uint8_t *)s.data, s.size_bytes);
 }
 
 static bool

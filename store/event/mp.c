@@ -131,7 +131,7 @@ read_fix(uint8_t b, struct mp_value *v)
 }
 
 bool
-mp_read(struct mp *m, struct mp_value *ret)
+mp_read_any(struct mp *m, struct mp_value *ret)
 {
     struct head h;
     size_t left = (size_t)(m->end - m->p);

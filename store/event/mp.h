@@ -60,7 +60,34 @@ mp_of(struct bytes b)
  * Returns false, with m where it was, on a truncated or invalid value and on a
  * count that the bytes left cannot hold.
  */
-bool mp_read(struct mp *m, struct mp_value *ret) __attribute__((warn_unused_result));
+bool mp_read_any(struct mp *m, struct mp_value *ret) __attribute__((warn_unused_result));
+
+/* Most values of an event are short texts and small numbers: those are read in place. */
+static inline bool mp_read(struct mp *m, struct mp_value *ret) __attribute__((warn_unused_result));
+
+static inline bool
+mp_read(struct mp *m, struct mp_value *ret)
+{
+    size_t left = (size_t)(m->end - m->p);
+    if (left == 0)
+        return false;
+    uint8_t b = m->p[0];
+    if (b <= 0x7f) {
+        ret->type = MP_UINT;
+        ret->u = b;
+        m->p++;
+        return true;
+    }
+    uint32_t text_bytes = b & 31;
+    if ((b & 0xe0) == 0xa0 && text_bytes < left) {
+        ret->type = MP_STR;
+        ret->count = text_bytes;
+        ret->data = m->p + 1;
+        m->p += 1 + text_bytes;
+        return true;
+    }
+    return mp_read_any(m, ret);
+}
 
 /* Step over one value with all it contains; false as mp_read() or too deep. */
 bool mp_skip(struct mp *m) __attribute__((warn_unused_result));
