@@ -18,8 +18,8 @@ tests: store ingest rollup billing reports tests
 store/base: store/base
 store/event: store/base store/event
 store/log: store/base store/event store/log
-store/tables: store/base store/event store/tables
-store/postgres: store/base store/event store/tables store/postgres
+store/tables: store/base store/event store/log store/tables
+store/postgres: store/base store/event store/log store/tables store/postgres
 <lmdb.h>: store tests
 <zstd.h>: store tests
 <libpq-fe.h>: store tests
@@ -76,7 +76,7 @@ WRONG='store/base/a.c "ingest/b.h"
 store/base/a.c "store/event/b.h"
 store/event/a.c "store/log/b.h"
 store/log/a.c "store/tables/b.h"
-store/tables/a.c "store/log/b.h"
+store/tables/a.c "store/postgres/b.h"
 store/log/a.c "store/postgres/b.h"
 ingest/a.c "rollup/b.h"
 ingest/client/a.c "billing/b.h"
