@@ -28,6 +28,7 @@ enum {
     AGENT_BATCHES = 3,                /* filled, written, acked */
     AGENT_HAND_OVER_BYTES = 64 * 1024, /* worth a commit of its own in mid-round */
     AGENT_ACCEPTS_MAX = 64,           /* in one round, so that accepting starves nobody */
+    AGENT_FILES_KEPT = 32,            /* never for connections: the log opens a file a day */
 };
 
 #define AGENT_RETRY_MS ((int64_t)1000)  /* a full disk, a full table of files */
@@ -49,10 +50,11 @@ struct agent {
     struct conn *conns;     /* open */
     struct conn *graveyard; /* closed; freed when the round is over and nothing is owed */
     struct conn *reading;   /* its bytes are being taken: it must not end meanwhile */
-    size_t conn_count;
+    size_t conn_count, conn_count_max;
     uint8_t *read_room;
     bool stop, disk_full;
     int64_t accept_again_ms; /* 0: accepting */
+    bool accept_told;        /* that it is paused; once, however long it takes */
     int64_t stats_due_ms;    /* monotonic; 0: nothing to tell */
     struct admit_counts admitted;
     uint64_t accepted, rejected, cut, received_bytes;
@@ -166,8 +168,10 @@ pause_accepting(struct agent *a, int errno_value)
     struct epoll_event ev = {.events = 0, .data.ptr = &a->listener};
     (void)epoll_ctl(a->everything_fd, EPOLL_CTL_MOD, a->listener.fd, &ev);
     a->accept_again_ms = monotonic_ms() + AGENT_RETRY_MS;
-    log_line(LOG_LEVEL_WARN, "accept_paused", "open=%zu reason=\"%s\"", a->conn_count,
-             strerror(errno_value));
+    if (!a->accept_told)
+        log_line(LOG_LEVEL_WARN, "accept_paused", "open=%zu reason=\"%s\"", a->conn_count,
+                 strerror(errno_value));
+    a->accept_told = true;
 }
 
 static void
@@ -196,6 +200,7 @@ add_conn(struct agent *a, int fd, uint32_t peer_uid)
     enlist(&a->conns, conn);
     a->conn_count++;
     a->accepted++;
+    a->accept_told = false;
     log_line(LOG_LEVEL_DEBUG, "accepted", "uid=%" PRIu32, peer_uid);
 }
 
@@ -204,6 +209,10 @@ accept_some(struct agent *a)
 {
     for (int i = 0; i < AGENT_ACCEPTS_MAX && a->accept_again_ms == 0; i++) {
         uint32_t peer_uid;
+        if (a->conn_count >= a->conn_count_max) {
+            pause_accepting(a, EMFILE);
+            return;
+        }
         int fd = listen_accept(&a->listener, &peer_uid);
         if (fd >= 0) {
             add_conn(a, fd, peer_uid);
@@ -528,14 +537,16 @@ open_signals(struct agent *a, struct err *err)
 }
 
 /* Each connection takes a file descriptor; the default limit of 1,024 is soon reached. */
-static void
+static size_t
 raise_file_limit(void)
 {
     struct rlimit limit;
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-        limit.rlim_cur = limit.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &limit);
-    }
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 1;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 && getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 1;
+    return limit.rlim_cur > AGENT_FILES_KEPT ? limit.rlim_cur - AGENT_FILES_KEPT : 1;
 }
 
 static enum err_code
@@ -601,7 +612,7 @@ open_files(struct agent *a, const struct agent_options *o, struct err *err)
 static enum err_code
 open_agent(struct agent *a, const struct agent_options *o, struct err *err)
 {
-    raise_file_limit();
+    a->conn_count_max = raise_file_limit();
     a->read_room = malloc(AGENT_READ_BYTES);
     if (a->read_room == NULL)
         return err_set(err, ERR_LIMIT, "no memory for the read buffer");
@@ -672,9 +683,9 @@ agent_run(const struct agent_options *options, struct err *err)
         code = loop(&a, err);
         if (code == ERR_OK)
             code = drain(&a, err);
+        log_figures(&a, code == ERR_OK ? "stopped" : "figures");
         if (code != ERR_OK)
-            log_line(LOG_LEVEL_ERROR, "failed", "reason=\"%s\"", err->text);
-        log_figures(&a, "stopped");
+            log_line(LOG_LEVEL_ERROR, "stopped", "reason=\"%s\"", err->text);
     }
     close_agent(&a);
     return code;

@@ -84,17 +84,49 @@ commit(struct committer *c, const struct batch *batch, struct err *err)
     return code;
 }
 
-/* With the lock held: the next batch, or NULL when there will be none. */
+/* With the lock held: what is on offer, or NULL. */
 static struct batch *
 take_offer(struct committer *c)
 {
-    atomic_store_explicit(&c->idle, c->offered == NULL, memory_order_relaxed);
-    while (c->offered == NULL && !c->stop)
-        pthread_cond_wait(&c->changed, &c->lock);
     struct batch *batch = c->offered;
     c->offered = NULL;
-    atomic_store_explicit(&c->idle, false, memory_order_relaxed);
+    atomic_store_explicit(&c->idle, batch == NULL, memory_order_relaxed);
     return batch;
+}
+
+/* The next batch, or NULL when there will be none. */
+static struct batch *
+wait_for_offer(struct committer *c)
+{
+    pthread_mutex_lock(&c->lock);
+    struct batch *batch = take_offer(c);
+    while (batch == NULL && !c->stop) {
+        pthread_cond_wait(&c->changed, &c->lock);
+        batch = take_offer(c);
+    }
+    pthread_mutex_unlock(&c->lock);
+    return batch;
+}
+
+/* Tell what became of a batch, and take the next one if it is there. */
+static struct batch *
+hand_back(struct committer *c, struct batch *batch, enum err_code code, const struct err *err)
+{
+    struct batch *next = NULL;
+    pthread_mutex_lock(&c->lock);
+    if (code == ERR_OK) {
+        assert(c->done_count < COMMIT_DONE_MAX);
+        c->done[c->done_count++] = batch;
+        c->state.commits++;
+        c->state.disk_full = false;
+        next = take_offer(c);
+    } else {
+        c->state.failed = code;
+        c->state.err = *err;
+    }
+    pthread_mutex_unlock(&c->lock);
+    wake_io(c);
+    return next;
 }
 
 static void *
@@ -102,27 +134,15 @@ committer_main(void *context)
 {
     struct committer *c = context;
     struct err err = {.code = ERR_OK};
-    pthread_mutex_lock(&c->lock);
-    struct batch *batch = take_offer(c);
-    while (batch != NULL) {
-        pthread_mutex_unlock(&c->lock);
-        enum err_code code = commit(c, batch, &err);
-        pthread_mutex_lock(&c->lock);
-        if (code != ERR_OK) {
-            c->state.failed = code;
-            c->state.err = err;
-            wake_io(c);
-            break;
+    struct batch *batch;
+    while ((batch = wait_for_offer(c)) != NULL) {
+        while (batch != NULL) {
+            enum err_code code = commit(c, batch, &err);
+            batch = hand_back(c, batch, code, &err);
+            if (code != ERR_OK)
+                return NULL;
         }
-        assert(c->done_count < COMMIT_DONE_MAX);
-        c->done[c->done_count++] = batch;
-        c->state.commits++;
-        c->state.disk_full = false;
-        /* Wake first: the io thread sends the acks while the next flush is prepared. */
-        wake_io(c);
-        batch = take_offer(c);
     }
-    pthread_mutex_unlock(&c->lock);
     return NULL;
 }
 
@@ -176,11 +196,12 @@ commit_offer(struct committer *c, struct batch *batch)
 {
     pthread_mutex_lock(&c->lock);
     bool is_free = c->offered == NULL;
-    if (is_free) {
+    if (is_free)
         c->offered = batch;
-        pthread_cond_signal(&c->changed);
-    }
     pthread_mutex_unlock(&c->lock);
+    /* Without the lock, or the committer would wake only to wait for it. */
+    if (is_free)
+        pthread_cond_signal(&c->changed);
     return is_free;
 }
 
@@ -213,7 +234,11 @@ void
 commit_state(struct committer *c, struct commit_state *ret)
 {
     pthread_mutex_lock(&c->lock);
-    *ret = c->state;
+    ret->failed = c->state.failed;
+    ret->disk_full = c->state.disk_full;
+    ret->commits = c->state.commits;
+    if (ret->failed != ERR_OK || ret->disk_full)
+        ret->err = c->state.err;
     pthread_mutex_unlock(&c->lock);
 }
 

@@ -58,7 +58,7 @@ struct commit_state {
     enum err_code failed; /* not ERR_OK: it has ended; nothing more may be acked */
     bool disk_full;       /* it tries the same batch again and again */
     uint64_t commits;
-    struct err err; /* of failed or disk_full */
+    struct err err; /* set only with failed or disk_full */
 };
 void commit_state(struct committer *c, struct commit_state *ret);
 

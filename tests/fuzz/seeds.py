@@ -95,6 +95,19 @@ def main():
         bytes([b]) + bytes(17) for b in list(range(0xC0, 0xE0)) + [0x00, 0x80, 0x90, 0xA0, 0xFF]))
     for path in sorted(FORWARD.glob("*.bin")):
         write("mp", "forward-" + path.stem, path.read_bytes())
+        write("forward", path.stem, b"\x06" + path.read_bytes())
+    now = 1795508130  # what fuzz_forward.c takes for the time of receipt
+    entries = []
+    for name, (_, record) in KINDS.items():
+        tag = "gbill." + {"openai": "usage", "anthropic": "usage"}.get(name, name)
+        write("forward", name, b"\x0d" + pack([tag, now, record, {"chunk": name}]))
+        entries.append([now, record])
+    write("forward", "forward", b"\x01\xc0" + pack(["gbill.usage", entries, None]) + b"\xc0")
+    write("forward", "metadata", b"\x3f" + pack(["gbill.usage", [[[now, {}], entries[0][1]]], {}]))
+    body = b"".join(map(pack, entries))
+    packed = b"\x93" + pack("gbill.usage") + b"\xc5" + struct.pack(">H", len(body)) + body
+    write("forward", "packed", b"\x20" + packed + pack({"chunk": b"\x00\x01", "size": 9}))
+    write("forward", "packed-cut", b"\x20" + packed[:-1])
     for i, text in enumerate(TIMES):
         write("time", f"{i:02}", text.encode())
     for i, text in enumerate(MONEY):

@@ -1,0 +1,160 @@
+/*
+ * The agent when the disk or the kernel fails.  mdb_txn_commit() of this program
+ * stands before LMDB's: it fails as often as a page shared with the agent says.
+ */
+#include <criterion/criterion.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <lmdb.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/ingest/live_agent.h"
+
+static volatile int *commit_fails_with; /* shared; 0: not */
+
+int
+mdb_txn_commit(MDB_txn *txn)
+{
+    static int (*real)(MDB_txn *);
+    if (real == NULL)
+        *(void **)&real = dlsym(RTLD_NEXT, "mdb_txn_commit");
+    if (commit_fails_with == NULL || *commit_fails_with == 0)
+        return real(txn);
+    mdb_txn_abort(txn);
+    return *commit_fails_with;
+}
+
+static void
+setup(void)
+{
+    live_setup();
+    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    cr_assert_neq(page, MAP_FAILED);
+    commit_fails_with = page;
+}
+
+TestSuite(ingest_agent_faults, .init = setup, .fini = live_teardown, .timeout = 60);
+
+static bool
+is_silent(int fd, int for_ms)
+{
+    struct pollfd p = {.fd = fd, .events = POLLIN};
+    return poll(&p, 1, for_ms) == 0;
+}
+
+static void
+wait_until_said(const char *text)
+{
+    for (int i = 0; i < 500 && !live_errors_say(text); i++)
+        poll(NULL, 0, 10);
+    cr_assert(live_errors_say(text), "the agent never said %s", text);
+}
+
+static double
+cpu_s_of_agent(void)
+{
+    char path[64], text[512];
+    unsigned long user = 0, sys = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)live_pid);
+    FILE *f = fopen(path, "r");
+    size_t n = f != NULL ? fread(text, 1, sizeof text - 1, f) : 0;
+    text[n] = '\0';
+    if (f != NULL)
+        fclose(f);
+    const char *p = strrchr(text, ')');
+    cr_assert_not_null(p);
+    cr_assert_eq(sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys),
+                 2);
+    return (double)(user + sys) / (double)sysconf(_SC_CLK_TCK);
+}
+
+Test(ingest_agent_faults, on_a_full_disk_it_waits_and_acks_once_there_is_space)
+{
+    char last[256];
+    live_start_agent();
+    int fd = live_dial(), other = live_dial();
+    live_send_one(fd, "before", "c0");
+    live_hear_ack(fd, "c0");
+    *commit_fails_with = ENOSPC;
+    live_send_one(fd, "during", "c1");
+    wait_until_said("event=disk_full");
+    live_send_one(other, "later", "c2");
+    cr_expect(is_silent(fd, 1300), "acked on a full disk");
+    cr_expect(is_silent(other, 0), "acked on a full disk");
+    *commit_fails_with = 0;
+    live_hear_ack(fd, "c1");
+    live_hear_ack(other, "c2");
+    wait_until_said("event=resumed");
+    cr_expect_eq(live_end_agent(SIGTERM), 0);
+    cr_expect_eq(live_count_log(LOG_EVENTS, last), 3);
+    cr_expect_str_eq(last, "later");
+    close(fd);
+    close(other);
+}
+
+Test(ingest_agent_faults, told_to_stop_on_a_full_disk_it_says_so_and_acks_nothing)
+{
+    char last[256];
+    uint8_t byte;
+    live_start_agent();
+    int fd = live_dial();
+    live_send_one(fd, "before", "c0");
+    live_hear_ack(fd, "c0");
+    *commit_fails_with = ENOSPC;
+    live_send_one(fd, "during", "c1");
+    wait_until_said("event=disk_full");
+    cr_expect_eq(live_end_agent(SIGTERM), 11);
+    cr_expect_leq(read(fd, &byte, 1), 0);
+    *commit_fails_with = 0;
+    cr_expect_eq(live_count_log(LOG_EVENTS, last), 1);
+    cr_expect_str_eq(last, "before");
+    close(fd);
+}
+
+Test(ingest_agent_faults, after_a_failed_flush_it_stops_at_once_and_acks_nothing)
+{
+    char last[256];
+    int status;
+    uint8_t byte;
+    live_start_agent();
+    int fd = live_dial();
+    live_send_one(fd, "before", "c0");
+    live_hear_ack(fd, "c0");
+    *commit_fails_with = EIO;
+    live_send_one(fd, "during", "c1");
+    cr_assert_eq(waitpid(live_pid, &status, 0), live_pid);
+    live_pid = 0;
+    cr_expect_eq(WEXITSTATUS(status), 10);
+    cr_expect_leq(read(fd, &byte, 1), 0);
+    cr_expect(live_errors_say("event=stopped reason="));
+    *commit_fails_with = 0;
+    cr_expect_eq(live_count_log(LOG_EVENTS, last), 1);
+    close(fd);
+}
+
+Test(ingest_agent_faults, out_of_file_descriptors_it_serves_whom_it_has_and_does_not_spin)
+{
+    enum { CONNS = 60 };
+    int fds[CONNS];
+    live_file_limit = 72; /* the agent keeps 32 of them for itself */
+    live_start_agent();
+    for (int i = 0; i < CONNS; i++)
+        fds[i] = live_dial();
+    wait_until_said("event=accept_paused");
+    double before = cpu_s_of_agent();
+    cr_expect(is_silent(fds[CONNS - 1], 1500));
+    cr_expect_lt(cpu_s_of_agent() - before, 0.5);
+    live_send_one(fds[0], "ev", "c");
+    live_hear_ack(fds[0], "c");
+    /* Whoever waited is served once others have gone. */
+    live_send_one(fds[CONNS - 1], "ev", "last");
+    for (int i = 0; i < CONNS - 1; i++)
+        close(fds[i]);
+    live_hear_ack(fds[CONNS - 1], "last");
+    cr_expect_eq(live_end_agent(SIGTERM), 0);
+    close(fds[CONNS - 1]);
+}
