@@ -1,12 +1,15 @@
 #include "rollup/fold.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "store/tables/adjustment.h"
 #include "store/tables/budget.h"
 #include "store/tables/resource.h"
 #include "store/tables/subscription.h"
 #include "store/tables/unpriced.h"
+
+enum { POST_GROUP = 16 };
 
 static uint32_t
 hour_of(const struct batch_item *item)
@@ -114,37 +117,88 @@ fold_clear(struct fold *fold)
     map_clear(&fold->balance);
 }
 
+/* A value of a map that may be new. */
 static enum err_code
-no_memory(struct err *err)
+value_at(struct map *map, const void *key, uint64_t hash, void *ret_value, struct err *err)
 {
-    return err_set(err, ERR_LIMIT, "no memory for the sums of a transaction");
+    void *value = map_at(map, key, hash);
+    if (value == NULL)
+        return err_set(err, ERR_LIMIT, "no memory for the sums of a transaction");
+    memcpy(ret_value, &value, sizeof value);
+    return ERR_OK;
 }
 
+/* An event on its way into the sums. */
+struct posting {
+    const struct batch_item *item;
+    bool duplicate;
+    uint8_t key[USAGE_KEY_BYTES];
+    uint64_t hash; /* of the key in hourly */
+};
+
 static enum err_code
-add_item(struct fold *fold, struct tables_txn *txn, const struct batch_item *item,
-         bool duplicate, struct balance *ret_sum, struct err *err)
+post_balance(struct fold *fold, const struct posting *p, struct balance *ret_sum,
+             struct err *err)
 {
-    uint8_t key[USAGE_KEY_BYTES], balance_key[8];
-    put_be32(balance_key, item->organization);
-    put_be32(balance_key + 4, hour_of(item));
-    struct balance *b = map_at(&fold->balance, balance_key);
-    if (b == NULL)
-        return no_memory(err);
-    enum balance_column column = column_of(item, duplicate);
+    uint8_t key[8];
+    struct balance *b = NULL;
+    put_be32(key, p->item->organization);
+    put_be32(key + 4, hour_of(p->item));
+    enum err_code code = value_at(&fold->balance, key, map_hash(&fold->balance, key), &b, err);
+    if (code != ERR_OK)
+        return code;
+    enum balance_column column = column_of(p->item, p->duplicate);
     b->events[BALANCE_ACCEPTED]++;
     b->events[column]++;
     ret_sum->events[BALANCE_ACCEPTED]++;
     ret_sum->events[column]++;
-    if (duplicate)
-        return ERR_OK;
+    return ERR_OK;
+}
+
+static enum err_code
+post(struct fold *fold, struct tables_txn *txn, const struct posting *p,
+     struct balance *ret_sum, struct err *err)
+{
+    const struct batch_item *item = p->item;
+    enum err_code code = post_balance(fold, p, ret_sum, err);
+    if (code != ERR_OK || p->duplicate)
+        return code;
     if (item->kind != EVENT_USAGE)
         return apply_setting(txn, item, err);
-    key_of(item, hour_of(item), key);
-    struct usage_row *row = map_at(&fold->hourly, key);
-    if (row == NULL)
-        return no_memory(err);
+    struct usage_row *row = NULL;
+    code = value_at(&fold->hourly, p->key, p->hash, &row, err);
+    if (code != ERR_OK)
+        return code;
     add_usage(row, &item->usage);
     return item->usage.state == COST_UNPRICED ? unpriced_add(txn, item->seq, err) : ERR_OK;
+}
+
+/*
+ * Post a few events at once: the sums are larger than the cache, and asking for
+ * the memory of all before touching the first hides most of the waiting.
+ */
+static enum err_code
+post_group(struct fold *fold, struct tables_txn *txn, struct batch *batch, size_t from,
+           size_t count, struct balance *ret_sum, struct err *err)
+{
+    struct posting postings[POST_GROUP];
+    for (size_t i = 0; i < count; i++) {
+        struct posting *p = &postings[i];
+        p->item = &batch->items[from + i];
+        p->duplicate = batch->dedupe.duplicate[from + i] != 0;
+        p->hash = 0;
+        if (p->item->kind != EVENT_USAGE)
+            continue;
+        key_of(p->item, hour_of(p->item), p->key);
+        p->hash = map_hash(&fold->hourly, p->key);
+        map_prefetch_slot(&fold->hourly, p->hash);
+    }
+    for (size_t i = 0; i < count; i++)
+        map_prefetch_entry(&fold->hourly, postings[i].hash);
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; code == ERR_OK && i < count; i++)
+        code = post(fold, txn, &postings[i], ret_sum, err);
+    return code;
 }
 
 /* Months are summed from the hours, of which there are fewer than events. */
@@ -161,9 +215,11 @@ sum_months(struct fold *fold, struct err *err)
         }
         k.period = month;
         usage_key_encode(&k, key);
-        struct usage_row *row = map_at(&fold->monthly, key);
-        if (row == NULL)
-            return no_memory(err);
+        struct usage_row *row = NULL;
+        enum err_code code =
+            value_at(&fold->monthly, key, map_hash(&fold->monthly, key), &row, err);
+        if (code != ERR_OK)
+            return code;
         usage_row_add(row, map_value(&fold->hourly, i));
     }
     return ERR_OK;
@@ -174,7 +230,7 @@ write_usage(struct tables_txn *txn, enum table table, const struct map *map, str
 {
     uint32_t *order = map_sorted(map);
     if (order == NULL)
-        return no_memory(err);
+        return err_set(err, ERR_LIMIT, "no memory to sort %zu rows", map->count);
     struct tables_edit edit;
     enum err_code code = tables_edit_begin(&edit, txn, table, err);
     for (size_t i = 0; code == ERR_OK && i < map->count; i++)
@@ -200,9 +256,11 @@ fold_batch(struct fold *fold, struct batch *batch, struct tables_txn *txn,
            struct balance *ret_sum, struct err *err)
 {
     enum err_code code = dedupe_batch(&batch->dedupe, txn, err);
-    for (size_t i = 0; code == ERR_OK && i < batch_count(batch); i++)
-        code = add_item(fold, txn, &batch->items[i], batch->dedupe.duplicate[i] != 0, ret_sum,
-                        err);
+    for (size_t i = 0; code == ERR_OK && i < batch_count(batch); i += POST_GROUP) {
+        size_t left = batch_count(batch) - i;
+        code = post_group(fold, txn, batch, i, left < POST_GROUP ? left : POST_GROUP, ret_sum,
+                          err);
+    }
     return code;
 }
 

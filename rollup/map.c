@@ -3,23 +3,35 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/base/bytes.h"
 #include "store/base/hash.h"
 
-enum { MAP_ROOM_FIRST = 1024 };
+enum { MAP_ROOM_FIRST = 1024, MAP_ALIGN = 16 };
+
+static size_t
+aligned(size_t bytes)
+{
+    return (bytes + MAP_ALIGN - 1) / MAP_ALIGN * MAP_ALIGN;
+}
 
 void
 map_init(struct map *map, size_t key_bytes, size_t value_bytes)
 {
-    *map = (struct map){.key_bytes = key_bytes, .value_bytes = value_bytes};
+    *map = (struct map){
+        .key_bytes = key_bytes,
+        .value_at = aligned(key_bytes),
+        .entry_bytes = aligned(key_bytes) + aligned(value_bytes),
+    };
 }
 
 void
 map_clear(struct map *map)
 {
-    free(map->keys);
-    free(map->values);
+    free(map->entries);
     free(map->slots);
-    map_init(map, map->key_bytes, map->value_bytes);
+    map->entries = NULL;
+    map->slots = NULL;
+    map->count = map->room = map->slot_count = 0;
 }
 
 void
@@ -30,11 +42,21 @@ map_reset(struct map *map)
         memset(map->slots, 0, map->slot_count * sizeof *map->slots);
 }
 
-static uint32_t *
-slot_of(const struct map *map, uint32_t *slots, size_t slot_count, const void *key)
+uint64_t
+map_hash(const struct map *map, const void *key)
 {
-    size_t i = hash_mem(key, map->key_bytes) & (slot_count - 1);
-    while (slots[i] != 0 && memcmp(map_key(map, slots[i] - 1), key, map->key_bytes) != 0)
+    return hash_mem(key, map->key_bytes);
+}
+
+static struct map_slot *
+slot_of(const struct map *map, struct map_slot *slots, size_t slot_count, const void *key,
+        uint64_t hash)
+{
+    uint32_t tag = (uint32_t)(hash >> 32);
+    size_t i = hash & (slot_count - 1);
+    while (slots[i].entry != 0 &&
+           (slots[i].tag != tag ||
+            memcmp(map_key(map, slots[i].entry - 1), key, map->key_bytes) != 0))
         i = (i + 1) & (slot_count - 1);
     return &slots[i];
 }
@@ -43,20 +65,20 @@ static bool
 grow(struct map *map)
 {
     size_t room = map->room == 0 ? MAP_ROOM_FIRST : map->room * 2;
-    uint8_t *keys = realloc(map->keys, room * map->key_bytes);
-    if (keys == NULL)
+    uint8_t *entries = realloc(map->entries, room * map->entry_bytes);
+    if (entries == NULL)
         return false;
-    map->keys = keys;
-    uint8_t *values = realloc(map->values, room * map->value_bytes);
-    if (values == NULL)
-        return false;
-    map->values = values;
+    map->entries = entries;
     /* Twice as many slots as entries. */
-    uint32_t *slots = calloc(room * 2, sizeof *slots);
+    struct map_slot *slots = calloc(room * 2, sizeof *slots);
     if (slots == NULL)
         return false;
-    for (size_t i = 0; i < map->count; i++)
-        *slot_of(map, slots, room * 2, map_key(map, (uint32_t)i)) = (uint32_t)i + 1;
+    for (size_t i = 0; i < map->count; i++) {
+        const uint8_t *key = map_key(map, (uint32_t)i);
+        uint64_t hash = map_hash(map, key);
+        *slot_of(map, slots, room * 2, key, hash) =
+            (struct map_slot){(uint32_t)(hash >> 32), (uint32_t)i + 1};
+    }
     free(map->slots);
     map->slots = slots;
     map->slot_count = room * 2;
@@ -65,35 +87,56 @@ grow(struct map *map)
 }
 
 void *
-map_at(struct map *map, const void *key)
+map_at(struct map *map, const void *key, uint64_t hash)
 {
     if (map->count == map->room && !grow(map))
         return NULL;
-    uint32_t *slot = slot_of(map, map->slots, map->slot_count, key);
-    if (*slot == 0) {
-        memcpy(map->keys + map->count * map->key_bytes, key, map->key_bytes);
-        memset(map->values + map->count * map->value_bytes, 0, map->value_bytes);
-        *slot = (uint32_t)++map->count;
+    struct map_slot *slot = slot_of(map, map->slots, map->slot_count, key, hash);
+    if (slot->entry == 0) {
+        uint8_t *entry = map->entries + map->count * map->entry_bytes;
+        memset(entry, 0, map->entry_bytes);
+        memcpy(entry, key, map->key_bytes);
+        *slot = (struct map_slot){(uint32_t)(hash >> 32), (uint32_t)++map->count};
     }
-    return map->values + (*slot - 1) * map->value_bytes;
+    return map->entries + (slot->entry - 1) * map->entry_bytes + map->value_at;
 }
 
+/* An entry being sorted, with the first 16 bytes of its key as two numbers. */
+struct sort_item {
+    uint64_t high, low;
+    uint32_t index;
+};
+
 static int
-compare_keys(const void *a, const void *b, void *context)
+compare_items(const void *a, const void *b, void *context)
 {
+    const struct sort_item *x = a, *y = b;
     const struct map *map = context;
-    return memcmp(map_key(map, *(const uint32_t *)a), map_key(map, *(const uint32_t *)b),
-                  map->key_bytes);
+    if (x->high != y->high)
+        return x->high < y->high ? -1 : 1;
+    if (x->low != y->low)
+        return x->low < y->low ? -1 : 1;
+    return memcmp(map_key(map, x->index), map_key(map, y->index), map->key_bytes);
 }
 
 uint32_t *
 map_sorted(const struct map *map)
 {
     uint32_t *order = malloc((map->count + 1) * sizeof *order);
-    if (order == NULL)
+    struct sort_item *items = malloc((map->count + 1) * sizeof *items);
+    if (order == NULL || items == NULL) {
+        free(order);
+        free(items);
         return NULL;
+    }
+    for (size_t i = 0; i < map->count; i++) {
+        const uint8_t *key = map_key(map, (uint32_t)i);
+        uint64_t low = map->key_bytes >= 16 ? get_be64(key + 8) : 0;
+        items[i] = (struct sort_item){get_be64(key), low, (uint32_t)i};
+    }
+    qsort_r(items, map->count, sizeof *items, compare_items, (void *)(uintptr_t)map);
     for (size_t i = 0; i < map->count; i++)
-        order[i] = (uint32_t)i;
-    qsort_r(order, map->count, sizeof *order, compare_keys, (void *)(uintptr_t)map);
+        order[i] = items[i].index;
+    free(items);
     return order;
 }

@@ -129,15 +129,13 @@ price_book_find(const struct price_book *book, struct str provider, struct str m
 bool
 price_id_hash(struct str provider, struct str id, uint64_t *ret_hash)
 {
-    uint8_t key[1 + EVENT_TEXT_BYTES_MAX + EVENT_MODEL_BYTES_MAX];
+    uint8_t key[EVENT_TEXT_BYTES_MAX + EVENT_MODEL_BYTES_MAX];
     if (provider.size_bytes == 0 || provider.size_bytes > EVENT_TEXT_BYTES_MAX ||
         id.size_bytes == 0 || id.size_bytes > EVENT_MODEL_BYTES_MAX)
         return false;
-    /* The length keeps ("ab", "c") off ("a", "bc"). */
-    key[0] = (uint8_t)provider.size_bytes;
-    memcpy(key + 1, provider.data, provider.size_bytes);
-    memcpy(key + 1 + provider.size_bytes, id.data, id.size_bytes);
-    *ret_hash = hash_mem(key, 1 + provider.size_bytes + id.size_bytes);
+    memcpy(key, provider.data, provider.size_bytes);
+    memcpy(key + provider.size_bytes, id.data, id.size_bytes);
+    *ret_hash = hash_mem(key, provider.size_bytes + id.size_bytes);
     return true;
 }
 

@@ -52,3 +52,17 @@ adjustment_scan_end(struct adjustment_scan *scan)
 {
     tables_scan_end(&scan->scan);
 }
+
+bool
+adjustment_month_from(struct tables_txn *txn, uint32_t organization, int32_t from, int32_t *ret)
+{
+    uint8_t prefix[8];
+    struct bytes key;
+    put_be32(prefix, organization);
+    put_be32(prefix + 4, (uint32_t)from);
+    if (!tables_first_from(txn, TABLE_ADJUSTMENTS, (struct bytes){prefix, sizeof prefix}, &key) ||
+        get_be32(key.data) != organization)
+        return false;
+    *ret = (int32_t)get_be32(key.data + 4);
+    return true;
+}

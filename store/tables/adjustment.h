@@ -30,4 +30,8 @@ void adjustment_scan_begin(struct adjustment_scan *scan, struct tables_txn *txn,
 bool adjustment_scan_next(struct adjustment_scan *scan);
 void adjustment_scan_end(struct adjustment_scan *scan);
 
+/* The first month at or behind `from` that an organization has rows of; false: none. */
+bool adjustment_month_from(struct tables_txn *txn, uint32_t organization, int32_t from,
+                           int32_t *ret);
+
 #endif

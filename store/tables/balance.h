@@ -37,6 +37,9 @@ struct balance {
 enum err_code balance_add(struct tables_txn *txn, uint32_t organization, uint32_t hour,
                           const struct balance *more, struct err *err) ERR_MUST_CHECK;
 
+/* The hour of an organization's first event, of whatever kind; false: it has none. */
+bool balance_first_hour(struct tables_txn *txn, uint32_t organization, uint32_t *ret);
+
 /* The sum over all rows. */
 struct balance balance_total(struct tables_txn *txn);
 

@@ -6,15 +6,23 @@
 
 #include "store/base/hash.h"
 
-enum { DICT_TEXT_BYTES_MAX = 256, DICT_SLOTS_FIRST = 1024, DICT_BLOCK_BYTES = 64 * 1024 };
+enum {
+    DICT_TEXT_BYTES_MAX = 256,
+    DICT_SLOTS_FIRST = 1024,
+    DICT_BLOCK_BYTES = 64 * 1024,
+    DICT_INLINE_BYTES = 14,
+};
 
 /* Beyond this the cache starts over; the table knows everything anyway. */
 enum { DICT_CACHE_ENTRIES_MAX = 1 << 20 };
 
+/* 32 bytes: half a cache line, with the whole text if it is short. */
 struct dict_slot {
     uint32_t number; /* 0: free */
     uint32_t hash;   /* low half, to skip most comparisons */
-    struct str text; /* in a block */
+    uint16_t text_bytes;
+    char inlined[DICT_INLINE_BYTES];
+    const char *text; /* in a block; NULL when inlined */
 };
 
 struct dict_block {
@@ -54,12 +62,18 @@ keep_text(struct dict *dict, struct str text)
     return p;
 }
 
+static struct str
+slot_text(const struct dict_slot *s)
+{
+    return (struct str){s->text != NULL ? s->text : s->inlined, s->text_bytes};
+}
+
 static struct dict_slot *
 slot_of(struct dict_slot *slots, size_t count, uint64_t hash, struct str text)
 {
     size_t i = (size_t)(hash >> 32) & (count - 1);
     while (slots[i].number != 0 &&
-           !(slots[i].hash == (uint32_t)hash && str_equal(slots[i].text, text)))
+           !(slots[i].hash == (uint32_t)hash && str_equal(slot_text(&slots[i]), text)))
         i = (i + 1) & (count - 1);
     return &slots[i];
 }
@@ -73,8 +87,9 @@ grow(struct dict *dict)
         return false;
     for (size_t i = 0; i < dict->slot_count; i++) {
         struct dict_slot *s = &dict->slots[i];
+        struct str text = slot_text(s);
         if (s->number != 0)
-            *slot_of(slots, count, hash_mem(s->text.data, s->text.size_bytes), s->text) = *s;
+            *slot_of(slots, count, hash_mem(text.data, text.size_bytes), text) = *s;
     }
     free(dict->slots);
     dict->slots = slots;
@@ -87,6 +102,8 @@ text_key(struct str text)
 {
     return (struct bytes){(const uint8_t *)text.data, text.size_bytes};
 }
+
+_Static_assert(sizeof(struct dict_slot) == 32, "half a cache line");
 
 /* The number from the table, given there if the text is new. */
 static enum err_code
@@ -130,10 +147,14 @@ dict_intern(struct dict *dict, struct tables_txn *txn, struct str text, uint32_t
         enum err_code code = number_of(dict, txn, text, &number, err);
         if (code != ERR_OK)
             return code;
-        char *kept = keep_text(dict, text);
-        if (kept == NULL)
+        struct dict_slot filled = {.number = number,
+                                   .hash = (uint32_t)hash,
+                                   .text_bytes = (uint16_t)text.size_bytes};
+        if (text.size_bytes <= DICT_INLINE_BYTES)
+            memcpy(filled.inlined, text.data, text.size_bytes);
+        else if ((filled.text = keep_text(dict, text)) == NULL)
             return err_set(err, ERR_LIMIT, "no memory for the dictionary's cache");
-        *slot = (struct dict_slot){number, (uint32_t)hash, {kept, text.size_bytes}};
+        *slot = filled;
         dict->used++;
     }
     *ret = slot->number;
