@@ -191,8 +191,8 @@ find_format(const struct conf *conf, const char *path, enum replay_format *ret, 
     if (told != NULL)
         return replay_format_find(str_of(told), ret)
                    ? ERR_OK
-                   : err_set(err, ERR_USAGE,
-                             "--format is \"%s\", must be jsonl, csv or azure-llm", told);
+                   : err_set(err, ERR_USAGE, "--format is \"%s\", must be jsonl, csv or azure-llm",
+                             told);
     if (replay_format_of_path(path, ret))
         return ERR_OK;
     return err_set(err, ERR_USAGE,
@@ -330,8 +330,9 @@ static void
 print_summary(const struct sender *s, int64_t elapsed_ns)
 {
     static const struct print_column columns[] = {
-        {"sent", PRINT_WHOLE},     {"acked", PRINT_WHOLE},        {"chunksResent", PRINT_WHOLE},
-        {"badLines", PRINT_WHOLE}, {"toQuarantine", PRINT_WHOLE}, {"elapsedMs", PRINT_WHOLE},
+        {"sent", PRINT_WHOLE},           {"acked", PRINT_WHOLE},
+        {"chunksResent", PRINT_WHOLE},   {"badLines", PRINT_WHOLE},
+        {"toQuarantine", PRINT_WHOLE},   {"elapsedMs", PRINT_WHOLE},
         {"eventsPerSecond", PRINT_WHOLE}};
     struct gbill_stats stats = gbill_stats(s->client);
     struct print p;
@@ -352,13 +353,13 @@ print_warnings(const struct sender *s)
 {
     if (s->invalid > 0)
         fprintf(stderr,
-                "gbill send: %" PRIu64 " events break the contract (schemas/event.md) and go to "
-                "the quarantine\n",
+                "gbill send: to the quarantine, since they break the contract (schemas/event.md): "
+                "%" PRIu64 " in all\n",
                 s->invalid);
     if (s->untimed > 0)
         fprintf(stderr,
-                "gbill send: %" PRIu64 " events have no createdAt and count as of now; sent again "
-                "in another hour they would count again\n",
+                "gbill send: without createdAt: %" PRIu64 " in all; they count as of now, and sent "
+                "again in another hour they would count again\n",
                 s->untimed);
 }
 
@@ -369,17 +370,20 @@ send_all(struct sender *s, struct cli *cli, struct err *err)
     enum err_code code = ERR_OK;
     for (size_t i = 0; i < cli->conf.arg_count && code == ERR_OK; i++)
         code = send_file(s, cli->conf.args[i], &cli->clock, err);
-    if (code == ERR_OK)
-        code = gbill_flush(s->client, -1, err);
+    /* A file that cannot be read says nothing against the events before it. */
+    struct err flush_err;
+    enum err_code flush_code = code != ERR_PEER ? gbill_flush(s->client, -1, &flush_err) : ERR_OK;
+    if (code == ERR_OK && flush_code != ERR_OK)
+        code = err_set(err, flush_code, "%s", flush_err.text);
     int64_t elapsed_ns = clock_monotonic_ns() - s->start_ns;
     end_progress(s);
     print_summary(s, elapsed_ns);
     print_warnings(s);
     if (code == ERR_OK && s->bad_lines > 0)
         code = err_set(err, ERR_INPUT,
-                       "%" PRIu64 " bad lines were skipped; the %" PRIu64
-                       " other events are in the log",
-                       s->bad_lines, gbill_stats(s->client).events_acked);
+                       "%" PRIu64 " bad %s skipped; the %" PRIu64 " other events are in the log",
+                       s->bad_lines, s->bad_lines == 1 ? "line was" : "lines were",
+                       gbill_stats(s->client).events_acked);
     return code;
 }
 

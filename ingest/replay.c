@@ -101,8 +101,10 @@ map_pair(struct replay *r, struct str field, struct str column, struct err *err)
 {
     const char *name = str_is(field, kind_column) ? kind_column : replay_record_knows(field);
     if (name == NULL)
-        return err_set(err, ERR_USAGE, "--map: \"%.*s\" is no field of an event; see "
-                       "schemas/event.md", STR_ARG(field));
+        return err_set(err, ERR_USAGE,
+                       "--map: \"%.*s\" is no field of an event; see "
+                       "schemas/event.md",
+                       STR_ARG(field));
     for (size_t i = 0; i < r->column_count; i++) {
         if (r->field[i] == name)
             return err_set(err, ERR_USAGE, "--map: %s is mapped twice", name);
@@ -127,8 +129,8 @@ map_given(struct replay *r, const char *map, struct err *err)
         size_t pair_bytes = strcspn(map, ",");
         const char *equals = memchr(map, '=', pair_bytes);
         if (equals == NULL)
-            return err_set(err, ERR_USAGE, "--map: \"%.*s\" must be FIELD=COLUMN",
-                           (int)pair_bytes, map);
+            return err_set(err, ERR_USAGE, "--map: \"%.*s\" must be FIELD=COLUMN", (int)pair_bytes,
+                           map);
         struct str field = {map, (size_t)(equals - map)};
         struct str column = {equals + 1, pair_bytes - field.size_bytes - 1};
         enum err_code code = map_pair(r, field, column, err);
@@ -156,8 +158,7 @@ map_by_name(struct replay *r, struct err *err)
     size_t taken = 0, used = 0;
     for (size_t i = 0; i < r->column_count; i++) {
         struct str column = r->column[i];
-        const char *name = str_is(column, kind_column) ? kind_column
-                                                       : replay_record_knows(column);
+        const char *name = str_is(column, kind_column) ? kind_column : replay_record_knows(column);
         bool is_free = r->field[i] == NULL;
         if (is_free && name != NULL && is_mapped(r, name)) {
             /* The field has a column already: mapped, or of the same name before. */
@@ -190,8 +191,7 @@ read_header(struct replay *r, struct err *err)
     if (code != ERR_OK)
         return code;
     if (line.end)
-        return err_set(err, ERR_INPUT, "%s is empty, must begin with a header row",
-                       r->lines.name);
+        return err_set(err, ERR_INPUT, "%s is empty, must begin with a header row", r->lines.name);
     const char *why = line.defect != NULL ? line.defect : replay_csv_split(&r->csv, line.text);
     if (why != NULL)
         return bad_line(r, line.line, err, "%s", why);
@@ -244,8 +244,8 @@ replay_close(struct replay *r)
 }
 
 static void
-digest_of(const struct replay *r, const struct replay_line *line,
-          uint8_t digest[HASH_SHA256_BYTES], char id[2 * ID_BYTES + 1])
+digest_of(const struct replay *r, const struct replay_line *line, uint8_t digest[HASH_SHA256_BYTES],
+          char id[2 * ID_BYTES + 1])
 {
     char head[64];
     int n = snprintf(head, sizeof head, "%" PRIu64 ":%" PRIu64 ":", r->options->seed, line->line);
@@ -259,7 +259,8 @@ static bool
 set_kind(struct replay_event *ret, struct str name, struct replay_defect *defect)
 {
     return event_kind_find(name, &ret->kind) ||
-           replay_defect_set(defect, "kind is \"%.*s\", must be usage, resource, subscription, "
+           replay_defect_set(defect,
+                             "kind is \"%.*s\", must be usage, resource, subscription, "
                              "budget, adjustment, payment, void or feedback",
                              name.size_bytes < 40 ? (int)name.size_bytes : 40,
                              name.size_bytes > 0 ? name.data : "");
@@ -271,8 +272,7 @@ add_json_pairs(struct replay *r, json_t *object, struct replay_event *ret,
 {
     const char *key;
     json_t *value;
-    json_object_foreach(object, key, value)
-    {
+    json_object_foreach (object, key, value) {
         if (strcmp(key, kind_column) == 0) {
             if (!json_is_string(value))
                 return replay_defect_set(defect, "kind is not a text");
@@ -300,8 +300,7 @@ read_jsonl(struct replay *r, const struct replay_line *line, struct replay_event
     json_t *object = json_loadb((const char *)line->text.data, line->text.size_bytes,
                                 JSON_REJECT_DUPLICATES, &error);
     if (object == NULL)
-        return replay_defect_set(defect, "not JSON: %.120s (column %d)", error.text,
-                                 error.column);
+        return replay_defect_set(defect, "not JSON: %.120s (column %d)", error.text, error.column);
     bool ok = json_is_object(object) || replay_defect_set(defect, "not a JSON object");
     json_t *own_id = json_object_get(object, "id");
     if (ok && (own_id == NULL || json_is_null(own_id))) {

@@ -80,8 +80,8 @@ void replay_close(struct replay *replay); /* NULL is allowed */
  *              call reads the line after it
  *   ERR_IO     the file cannot be read on
  */
-enum err_code replay_next(struct replay *replay, struct replay_event *ret, struct err *err)
-    ERR_MUST_CHECK;
+enum err_code replay_next(struct replay *replay, struct replay_event *ret,
+                          struct err *err) ERR_MUST_CHECK;
 
 /* The file, as messages name it. */
 const char *replay_name(const struct replay *replay);

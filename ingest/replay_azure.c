@@ -101,8 +101,7 @@ replay_azure_row(const struct replay_azure_columns *columns, const struct replay
     struct str when = row->cells[columns->time];
     int64_t utc_ms;
     if (!time_parse(when, &utc_ms))
-        return replay_defect_set(defect, "TIMESTAMP is \"%.40s\", must be a time",
-                                 when.size_bytes > 0 ? when.data : "");
+        return replay_defect_cell(defect, str_of("TIMESTAMP"), when, "a time");
     const struct replay_azure_model *model = pick_model(get_be16(digest + 25));
     replay_record_text(record, "id", str_of(id));
     add_caller(record, digest);

@@ -97,7 +97,7 @@ enum err_code replay_azure_scan(const char *path, struct replay_azure_span *span
  * lie in the future.
  */
 enum err_code replay_azure_place(const struct replay_azure_span *span, int64_t start_day,
-                                 int64_t now_utc_ms, int64_t *ret_days, struct err *err)
-    ERR_MUST_CHECK;
+                                 int64_t now_utc_ms, int64_t *ret_days,
+                                 struct err *err) ERR_MUST_CHECK;
 
 #endif

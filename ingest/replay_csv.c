@@ -74,8 +74,8 @@ replay_csv_split(struct replay_csv *csv, struct bytes record)
             if (memchr(csv->text.data + start, '"', csv->text.size_bytes - start) != NULL)
                 return "there is a quote inside a field that does not begin with one";
         }
-        csv->cells[csv->count++] = (struct str){(const char *)csv->text.data + start,
-                                                csv->text.size_bytes - start};
+        csv->cells[csv->count++] =
+            (struct str){(const char *)csv->text.data + start, csv->text.size_bytes - start};
         if (p == end)
             return NULL;
         p++; /* the comma */

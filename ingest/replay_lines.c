@@ -120,19 +120,20 @@ give(struct replay_lines *lines, size_t end, size_t next, uint64_t line_count,
 static enum err_code
 skip_line(struct replay_lines *lines, struct err *err)
 {
-    while (!lines->ended) {
-        const uint8_t *lf = memchr(lines->text.data + lines->at, '\n',
-                                   lines->text.size_bytes - lines->at);
+    for (;;) {
+        const uint8_t *lf =
+            memchr(lines->text.data + lines->at, '\n', lines->text.size_bytes - lines->at);
         if (lf != NULL) {
             lines->at = (size_t)(lf - lines->text.data) + 1;
             return ERR_OK;
         }
         lines->at = lines->text.size_bytes;
+        if (lines->ended)
+            return ERR_OK;
         enum err_code code = fill(lines, err);
         if (code != ERR_OK)
             return code;
     }
-    return ERR_OK;
 }
 
 /* A record that never ends: give up on its first line only. */

@@ -31,10 +31,10 @@ struct replay_lines {
 };
 
 struct replay_line {
-    bool end;            /* there is no further line; nothing else is set */
-    uint64_t line;       /* where it begins */
-    struct bytes text;   /* without its line end; until the next call */
-    const char *defect;  /* NULL, or why it cannot be used: a fixed text */
+    bool end;           /* there is no further line; nothing else is set */
+    uint64_t line;      /* where it begins */
+    struct bytes text;  /* without its line end; until the next call */
+    const char *defect; /* NULL, or why it cannot be used: a fixed text */
 };
 
 /*

@@ -94,8 +94,7 @@ pack_json_object(msgpack_packer *pk, const json_t *object, int depth_left)
     const char *key;
     json_t *value;
     msgpack_pack_map(pk, json_object_size(object));
-    json_object_foreach(o, key, value)
-    {
+    json_object_foreach (o, key, value) {
         pack_str(pk, str_of(key));
         if (!pack_json(pk, value, depth_left))
             return false;
@@ -177,9 +176,9 @@ replay_whole_parse(struct str text, uint64_t max, uint64_t *ret)
     return true;
 }
 
-/* A cell that is no good, cut for the message. */
-static bool
-refuse(struct replay_defect *defect, struct str column, struct str cell, const char *must)
+bool
+replay_defect_cell(struct replay_defect *defect, struct str column, struct str cell,
+                   const char *must)
 {
     bool cut = cell.size_bytes > CELL_SHOWN_BYTES_MAX;
     if (cut)
@@ -210,7 +209,7 @@ add_whole(struct replay_record *record, const struct cell *c, struct replay_defe
 {
     uint64_t v;
     if (!replay_whole_parse(c->text, EVENT_COUNT_MAX, &v))
-        return refuse(defect, c->column, c->text, "a whole number");
+        return replay_defect_cell(defect, c->column, c->text, "a whole number");
     replay_record_whole(record, c->name, v);
     return true;
 }
@@ -226,7 +225,8 @@ add_signed(struct replay_record *record, const struct cell *c, struct replay_def
         digits.size_bytes--;
     }
     if (!replay_whole_parse(digits, (uint64_t)EVENT_MINOR_MAX, &v))
-        return refuse(defect, c->column, c->text, "a whole number of minor units (cents)");
+        return replay_defect_cell(defect, c->column, c->text,
+                                  "a whole number of minor units (cents)");
     msgpack_packer pk = begin_pair(record, c->name);
     msgpack_pack_int64(&pk, negative ? -(int64_t)v : (int64_t)v);
     return true;
@@ -242,8 +242,9 @@ add_time(struct replay_record *record, const struct cell *c, struct replay_defec
     else if (time_parse(c->text, &utc_ms))
         replay_record_text(record, c->name, c->text);
     else
-        return refuse(defect, c->column, c->text,
-                      "a time such as 2026-11-24T08:15:30Z or whole milliseconds since 1970");
+        return replay_defect_cell(
+            defect, c->column, c->text,
+            "a time such as 2026-11-24T08:15:30Z or whole milliseconds since 1970");
     return true;
 }
 
@@ -263,7 +264,8 @@ add_duration(struct replay_record *record, const struct cell *c, struct replay_d
                        point != NULL ? c->text.size_bytes - whole.size_bytes - 1 : 0};
     if (c->text.size_bytes >= sizeof text || !replay_whole_parse(whole, EVENT_COUNT_MAX, &ms) ||
         !replay_whole_parse(part, UINT64_MAX, &ignored))
-        return refuse(defect, c->column, c->text, "a number of milliseconds such as 812 or 812.5");
+        return replay_defect_cell(defect, c->column, c->text,
+                                  "a number of milliseconds such as 812 or 812.5");
     memcpy(text, c->text.data, c->text.size_bytes);
     text[c->text.size_bytes] = '\0';
     msgpack_packer pk = begin_pair(record, c->name);
@@ -287,7 +289,7 @@ add_bool(struct replay_record *record, const struct cell *c, struct replay_defec
 {
     bool yes = str_is(c->text, "true");
     if (!yes && !str_is(c->text, "false"))
-        return refuse(defect, c->column, c->text, "true or false");
+        return replay_defect_cell(defect, c->column, c->text, "true or false");
     msgpack_packer pk = begin_pair(record, c->name);
     if (yes)
         msgpack_pack_true(&pk);
@@ -302,7 +304,7 @@ add_json(struct replay_record *record, const struct cell *c, struct replay_defec
     json_error_t error;
     json_t *value = json_loadb(c->text.data, c->text.size_bytes, JSON_REJECT_DUPLICATES, &error);
     if (value == NULL)
-        return refuse(defect, c->column, c->text, "a JSON object");
+        return replay_defect_cell(defect, c->column, c->text, "a JSON object");
     bool ok = replay_record_json(record, c->name, value, defect);
     json_decref(value);
     return ok;

@@ -78,6 +78,10 @@ bool replay_record_end(struct replay_record *record, struct bytes *ret_map)
 bool replay_whole_parse(struct str text, uint64_t max, uint64_t *ret)
     __attribute__((warn_unused_result));
 
+/* Say that a column's cell must be something else, the cell cut to 40 bytes; returns false. */
+bool replay_defect_cell(struct replay_defect *defect, struct str column, struct str cell,
+                        const char *must);
+
 /* Set a defect; always returns false. */
 bool replay_defect_set(struct replay_defect *defect, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

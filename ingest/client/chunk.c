@@ -33,8 +33,8 @@ void
 chunk_begin(struct chunk *chunk, enum event_kind kind, const uint8_t id[CHUNK_ID_BYTES])
 {
     uint8_t head[2 + TAG_BYTES_MAX + 1 + BIN_HEAD_BYTES];
-    int tag_bytes = snprintf((char *)head + 2, TAG_BYTES_MAX + 1, "gbill.%s",
-                             event_kind_name(kind));
+    int tag_bytes =
+        snprintf((char *)head + 2, TAG_BYTES_MAX + 1, "gbill.%s", event_kind_name(kind));
     assert(tag_bytes > 0 && tag_bytes <= TAG_BYTES_MAX);
     head[0] = 0x93;
     head[1] = (uint8_t)(0xa0 | tag_bytes);

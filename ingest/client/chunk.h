@@ -49,8 +49,7 @@ struct chunk {
  * Make an empty chunk with memory for a finished message of message_bytes_max; no
  * other call allocates.  False without memory; chunk_clear() it also then.
  */
-bool chunk_init(struct chunk *chunk, size_t message_bytes_max)
-    __attribute__((warn_unused_result));
+bool chunk_init(struct chunk *chunk, size_t message_bytes_max) __attribute__((warn_unused_result));
 void chunk_clear(struct chunk *chunk);
 
 /* Start anew with an id and a kind. */

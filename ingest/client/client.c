@@ -258,8 +258,8 @@ is_one_map(struct bytes b)
 }
 
 enum err_code
-gbill_track_record(struct gbill *client, const char *kind, int64_t entry_utc_ms,
-                   const void *record, size_t record_bytes, struct err *err)
+gbill_track_record(struct gbill *client, const char *kind, int64_t entry_utc_ms, const void *record,
+                   size_t record_bytes, struct err *err)
 {
     enum event_kind k;
     struct bytes b = {record, record_bytes};
@@ -271,7 +271,8 @@ gbill_track_record(struct gbill *client, const char *kind, int64_t entry_utc_ms,
     if (!is_one_map(b))
         return err_set(err, ERR_INPUT, "the record is not one whole msgpack map");
     if (entry_utc_ms < 0 || entry_utc_ms > CHUNK_UTC_MS_MAX)
-        return err_set(err, ERR_INPUT, "the event's time is %" PRId64 " ms, must lie in 0 to %" PRId64,
+        return err_set(err, ERR_INPUT,
+                       "the event's time is %" PRId64 " ms, must lie in 0 to %" PRId64,
                        entry_utc_ms, CHUNK_UTC_MS_MAX);
     enum err_code code = make_room(client, k, record_bytes, err);
     if (code != ERR_OK)

@@ -81,10 +81,10 @@ struct gbill_usage {
     const char *id;              /* 1 to 64 bytes; NULL: a new random one */
     const char *organization_id; /* needed, as are all without "NULL:" */
     const char *user_id;
-    const char *project_id; /* NULL: none */
-    const char *type;       /* "generation", "summarization", "chat", "embedding" ... */
-    const char *provider;   /* "openai", "anthropic" ... */
-    const char *model;      /* as the provider's answer names it */
+    const char *project_id;   /* NULL: none */
+    const char *type;         /* "generation", "summarization", "chat", "embedding" ... */
+    const char *provider;     /* "openai", "anthropic" ... */
+    const char *model;        /* as the provider's answer names it */
     const char *service_tier; /* as the provider's answer names it; NULL: standard */
     const char *status;       /* "ok", "error", "429" ...; NULL: not told */
 
@@ -152,8 +152,8 @@ enum err_code gbill_track_usage(struct gbill *client, const struct gbill_usage *
  * gbill_track_usage(); ERR_INPUT: kind is unknown or record is no such map.
  */
 enum err_code gbill_track_record(struct gbill *client, const char *kind, int64_t entry_utc_ms,
-                                 const void *record, size_t record_bytes, struct err *err)
-    ERR_MUST_CHECK;
+                                 const void *record, size_t record_bytes,
+                                 struct err *err) ERR_MUST_CHECK;
 
 /*
  * Send everything and wait until all of it is acknowledged.
@@ -164,8 +164,7 @@ enum err_code gbill_track_record(struct gbill *client, const char *kind, int64_t
  * ERR_PEER: some is not acknowledged; it is kept, and gbill_flush() may be called
  * again.  ERR_OK at once when nothing is left.
  */
-enum err_code gbill_flush(struct gbill *client, int64_t timeout_ms, struct err *err)
-    ERR_MUST_CHECK;
+enum err_code gbill_flush(struct gbill *client, int64_t timeout_ms, struct err *err) ERR_MUST_CHECK;
 
 /*
  * Move bytes for an application that has nothing to track: send, read acks,

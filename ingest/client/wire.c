@@ -24,8 +24,7 @@ wire_close(struct gbill *client)
 }
 
 /* Note what went wrong and when to try again; the pause doubles until an ack comes. */
-static void __attribute__((format(printf, 2, 3)))
-lose(struct gbill *client, const char *fmt, ...)
+static void __attribute__((format(printf, 2, 3))) lose(struct gbill *client, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
@@ -34,16 +33,16 @@ lose(struct gbill *client, const char *fmt, ...)
     wire_close(client);
     client->retry_at_ns = clock_monotonic_ns() + client->backoff_ms * NS_PER_MS;
     client->backoff_ms = client->backoff_ms * 2 < GBILL_BACKOFF_MS_MAX ? client->backoff_ms * 2
-                                                                        : GBILL_BACKOFF_MS_MAX;
+                                                                       : GBILL_BACKOFF_MS_MAX;
 }
 
 static void
 connect_now(struct gbill *client)
 {
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    int failed = fd < 0 ? -1
-                        : connect(fd, (const struct sockaddr *)&client->address,
-                                  sizeof client->address);
+    int failed =
+        fd < 0 ? -1
+               : connect(fd, (const struct sockaddr *)&client->address, sizeof client->address);
     /* A unix socket connects at once or not at all: there is no EINPROGRESS. */
     client->connect_errno = failed == 0 ? 0 : errno;
     if (failed == 0) {
@@ -117,9 +116,8 @@ ack_of(struct bytes value)
             return (struct str){0};
         struct mp peek = m;
         if (key.type == MP_STR && str_is(mp_str(&key), "ack"))
-            return mp_read(&peek, &v) && (v.type == MP_STR || v.type == MP_BIN)
-                       ? mp_str(&v)
-                       : (struct str){0};
+            return mp_read(&peek, &v) && (v.type == MP_STR || v.type == MP_BIN) ? mp_str(&v)
+                                                                                : (struct str){0};
         if (!mp_skip(&m))
             return (struct str){0};
     }
@@ -145,9 +143,8 @@ take_acks(struct gbill *client)
 {
     size_t at = 0, value_bytes;
     for (;;) {
-        enum mp_scan_result found = mp_scan(&client->scan, client->in + at,
-                                            client->in_bytes - at, WIRE_ACK_BYTES_MAX,
-                                            &value_bytes);
+        enum mp_scan_result found = mp_scan(&client->scan, client->in + at, client->in_bytes - at,
+                                            WIRE_ACK_BYTES_MAX, &value_bytes);
         if (found == MP_SCAN_MORE)
             break;
         if (found == MP_SCAN_BAD ||

@@ -34,7 +34,7 @@ struct gbill {
     int fd; /* -1: not connected */
     int64_t retry_at_ns;
     uint32_t backoff_ms;
-    int connect_errno; /* of the last attempt; 0: it succeeded */
+    int connect_errno;                    /* of the last attempt; 0: it succeeded */
     char trouble[WIRE_TROUBLE_BYTES_MAX]; /* what last went wrong; "" while all is well */
     int64_t progress_ns;                  /* the last ack */
 

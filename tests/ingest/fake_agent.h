@@ -15,22 +15,26 @@
 #include <stdint.h>
 
 enum fake_mode {
-    FAKE_ACK,            /* acknowledge each chunk at once */
-    FAKE_ACK_BYTEWISE,   /* the same, one byte a write */
-    FAKE_ACK_LATE,       /* 20 ms later */
-    FAKE_ACK_BACKWARDS,  /* wait for 4 chunks, acknowledge the last first */
-    FAKE_SILENT,         /* read, never answer */
-    FAKE_DEAF,           /* never read */
-    FAKE_CLOSE_AT_ONCE,  /* close each connection when it is made */
-    FAKE_RUBBISH,        /* answer each chunk with bytes of another protocol */
-    FAKE_FOREIGN_ACK,    /* acknowledge a chunk that nobody sent */
-    FAKE_HUGE_HEAD,      /* begin an ack of 4 GiB */
-    FAKE_CLOSE_FIRST_MIDWAY, /* first connection: close in the middle of a chunk; then ack */
+    FAKE_ACK,                 /* acknowledge each chunk at once */
+    FAKE_ACK_BYTEWISE,        /* the same, one byte a write */
+    FAKE_ACK_LATE,            /* 20 ms later */
+    FAKE_ACK_BACKWARDS,       /* wait for 4 chunks, acknowledge the last first */
+    FAKE_SILENT,              /* read, never answer */
+    FAKE_DEAF,                /* never read */
+    FAKE_CLOSE_AT_ONCE,       /* close each connection when it is made */
+    FAKE_RUBBISH,             /* answer each chunk with bytes of another protocol */
+    FAKE_FOREIGN_ACK,         /* acknowledge a chunk that nobody sent */
+    FAKE_HUGE_HEAD,           /* begin an ack of 4 GiB */
+    FAKE_CLOSE_FIRST_MIDWAY,  /* first connection: close in the middle of a chunk; then ack */
     FAKE_CLOSE_FIRST_UNACKED, /* first connection: take a chunk, close; then ack */
 };
 
-enum { FAKE_CHUNKS_MAX = 1024, FAKE_EVENTS_MAX = 20000, FAKE_ID_BYTES = 65,
-       FAKE_RECORD_BYTES_MAX = 4096 };
+enum {
+    FAKE_CHUNKS_MAX = 1024,
+    FAKE_EVENTS_MAX = 20000,
+    FAKE_ID_BYTES = 65,
+    FAKE_RECORD_BYTES_MAX = 4096
+};
 
 struct fake_chunk {
     char id[FAKE_ID_BYTES], tag[FAKE_ID_BYTES];

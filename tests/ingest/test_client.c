@@ -224,10 +224,9 @@ Test(client, a_silent_agent_ends_the_flush_at_its_deadline_and_nothing_is_forgot
 
 Test(client, memory_is_bounded_by_the_window)
 {
-    start(FAKE_DEAF, (struct gbill_options){.chunk_events = 10,
-                                            .window_chunks = 2,
-                                            .timeout_ms = 200,
-                                            .fill_chunks = true});
+    start(FAKE_DEAF,
+          (struct gbill_options){
+              .chunk_events = 10, .window_chunks = 2, .timeout_ms = 200, .fill_chunks = true});
     track_many(0, 30); /* two chunks under way, one open */
     cr_expect_eq(track(30), ERR_PEER);
     cr_expect_eq(gbill_stats(client).events_tracked, 30u, "the refused event must not be taken");
@@ -246,8 +245,8 @@ Test(client, more_than_the_socket_holds_goes_through_in_pieces)
     record[12] = (uint8_t)payload;
     start(FAKE_ACK_LATE, (struct gbill_options){.fill_chunks = true});
     for (int i = 0; i < 200; i++)
-        cr_assert_eq(gbill_track_record(client, "usage", 1000, record, sizeof record, &err),
-                     ERR_OK, "%s", err.text);
+        cr_assert_eq(gbill_track_record(client, "usage", 1000, record, sizeof record, &err), ERR_OK,
+                     "%s", err.text);
     flush();
     fake_stop(fake);
     cr_expect_eq(fake->event_count, 200u);
@@ -439,9 +438,14 @@ Test(client, a_record_must_be_one_map_of_a_known_kind)
         const char *kind, *bytes;
         size_t size_bytes;
         int64_t at;
-    } cases[] = {{"usages", "\x80", 1, 0},     {"usage", "", 0, 0},       {"usage", "\x90", 1, 0},
-                 {"usage", "\x81\xa1x", 3, 0}, {"usage", "\x80\x80", 2, 0}, {"usage", "\x80", 1, -1},
-                 {"usage", (const char *)big, sizeof big, 0}, {"usage", "\x80", 1, INT64_MAX}};
+    } cases[] = {{"usages", "\x80", 1, 0},
+                 {"usage", "", 0, 0},
+                 {"usage", "\x90", 1, 0},
+                 {"usage", "\x81\xa1x", 3, 0},
+                 {"usage", "\x80\x80", 2, 0},
+                 {"usage", "\x80", 1, -1},
+                 {"usage", (const char *)big, sizeof big, 0},
+                 {"usage", "\x80", 1, INT64_MAX}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         cr_expect_eq(gbill_track_record(client, cases[i].kind, cases[i].at, cases[i].bytes,
                                         cases[i].size_bytes, &err),
