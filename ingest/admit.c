@@ -2,7 +2,8 @@
 
 #include "ingest/forward.h"
 
-static const char no_room[] = "message with its quarantined events is over 32 MiB; send less in one";
+static const char no_room[] =
+    "message with its quarantined events is over 32 MiB; send less in one";
 
 /* "gbill.usage" is the kind usage. */
 static bool

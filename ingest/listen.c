@@ -87,8 +87,9 @@ listen_open(const char *path, struct listener *ret, struct err *err)
     int rc = bind(l.fd, (const struct sockaddr *)&a, sizeof a), e = errno;
     umask(before);
     if (rc != 0) {
-        code = e == EADDRINUSE ? err_set(err, ERR_BUSY, "%s: another process took this socket", path)
-                               : err_set_errno(err, e, "cannot bind the socket %s", path);
+        code = e == EADDRINUSE
+                   ? err_set(err, ERR_BUSY, "%s: another process took this socket", path)
+                   : err_set_errno(err, e, "cannot bind the socket %s", path);
         goto out;
     }
     if (listen(l.fd, LISTEN_BACKLOG) != 0 || lstat(path, &st) != 0) {
