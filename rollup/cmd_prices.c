@@ -133,13 +133,15 @@ is_wanted(const struct price_id *id, const char *name, const char *provider)
 
 /* The ids of the book that are close enough to be what was meant. */
 static void
-suggest(const struct price_book *book, const char *name, char *text, size_t text_bytes)
+suggest(const struct price_book *book, const char *name, const char *provider, char *text,
+        size_t text_bytes)
 {
     size_t used = 0, shown = 0;
     text[0] = '\0';
     for (size_t i = 0; i < book->id_count && shown < 3; i++) {
         struct str id = book->ids[i].id;
-        if (strstr(id.data, name) == NULL && strstr(name, id.data) == NULL)
+        bool other = provider != NULL && !str_is(book->ids[i].provider, provider);
+        if (other || (strstr(id.data, name) == NULL && strstr(name, id.data) == NULL))
             continue;
         int put = snprintf(text + used, text_bytes - used, "%s%.*s",
                            shown == 0 ? "; did you mean " : ", ", STR_ARG(id));
@@ -160,11 +162,13 @@ show(const struct price_book *book, const char *name, const char *provider,
     for (size_t i = 0; i < book->id_count; i++)
         found += is_wanted(&book->ids[i], name, provider);
     if (found == 0) {
-        suggest(book, name, hint, sizeof hint);
+        suggest(book, name, provider, hint, sizeof hint);
         return err_set(err, ERR_NOT_FOUND, "%s: no model or alias \"%s\"%s%s (ids match exactly)%s",
                        book->path, name, provider != NULL ? " of " : "",
                        provider != NULL ? provider : "", hint);
     }
+    if (form == PRINT_TABLE)
+        printf("%s per million tokens\n", book->currency.data);
     print_begin(&p, stdout, form, show_columns, CLI_COUNT(show_columns));
     for (size_t i = 0; i < book->id_count; i++) {
         const struct price_id *id = &book->ids[i];
@@ -173,7 +177,12 @@ show(const struct price_book *book, const char *name, const char *provider,
         if (model != NULL)
             print_model(&p, model, m);
     }
+    bool empty = p.rows == 0;
     print_end(&p);
+    if (empty)
+        return err_set(err, ERR_NOT_FOUND,
+                       "%s: \"%s\" has no price at that time; leave --at out to see every row",
+                       book->path, name);
     return ERR_OK;
 }
 

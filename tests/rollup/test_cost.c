@@ -305,6 +305,22 @@ Test(rollup_cost, a_long_request_never_falls_to_a_short_price)
     cr_expect_eq(standard.standard_classes, 1U << EVENT_CACHE_READ);
 }
 
+Test(rollup_cost, a_tier_that_knows_only_a_lower_band_yields_to_the_standard_one)
+{
+    const char *text = BOOK_OF(
+        STANDARD("'rates':{'input':'1'},'bands':["
+                 "{'input_tokens':100,'op':'>','scope':'request','rates':{'input':'2'}},"
+                 "{'input_tokens':200,'op':'>','scope':'request','rates':{'input':'4'}}]")
+        TIER("batch", "'rates':{'input':'0.5'},'bands':["
+                      "{'input_tokens':100,'op':'>','scope':'request','rates':{'input':'1'}}]"));
+    expect_pico("its own band", cost_in(text, "batch", (struct tokens){.input = 200}),
+                200 * 1000000LL);
+    expect_pico("a band above it", cost_in(text, "batch", (struct tokens){.input = 201}),
+                201 * 4000000LL);
+    expect_pico("the highest band", cost_in(text, "", (struct tokens){.input = 201}),
+                201 * 4000000LL);
+}
+
 Test(rollup_cost, a_short_request_of_a_tier_is_its_own_price)
 {
     struct cost c = cost_in(TIERED, "flex", (struct tokens){.input = 100, .output = 1});

@@ -66,6 +66,9 @@ static const struct {
      "models[0] m prices[1]: the row before has the same tier, \"from\" and \"recorded\""},
     {BOOK_OF(ROW("'2026-03-01'", RATES("1")) "," ROW("'2026-02-01'", RATES("2"))),
      "models[0] m prices[1]: rows must be sorted by tier"},
+    {BOOK_OF("{'from':null,'recorded':'2026-02-01','tier':'standard'" RATES("1") "}," ROW(
+         "null", RATES("2"))),
+     "models[0] m prices[1]: rows must be sorted by tier"},
     {BOOK_OF("{'from':null,'recorded':'2026-01-01','tier':'flex'" RATES("1") "}," ROW(
          "null", RATES("2"))),
      "rows must be sorted by tier"},
