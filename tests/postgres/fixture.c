@@ -1,0 +1,329 @@
+#include "fixture.h"
+
+#include <criterion/criterion.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "store/base/time.h"
+#include "store/postgres/migrate.h"
+#include "store/tables/cursor.h"
+#include "store/tables/dict.h"
+#include "store/tables/dirty.h"
+#include "store/tables/invoice.h"
+#include "store/tables/limit.h"
+#include "store/tables/usage.h"
+
+enum { HOUR = 498744, MONTH = 682, FIXTURE_DIRECTORIES_MAX = 16 }; /* 2026-11-24T00, 2026-11 */
+
+struct writer {
+    struct tables *tables;
+    struct tables_txn *txn;
+    struct dict dict;
+    struct err err;
+};
+
+static char root[64];
+static unsigned directories;
+
+const char *
+fixture_directory(void)
+{
+    static char paths[FIXTURE_DIRECTORIES_MAX][128];
+    char command[256];
+    cr_assert_lt(directories, FIXTURE_DIRECTORIES_MAX);
+    char *path = paths[directories++];
+    if (root[0] == '\0') {
+        /* In memory where there is such a place: hundreds of commits need no disk here. */
+        snprintf(root, sizeof root, "%s/gbill-publish-XXXXXX",
+                 access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
+        cr_assert_not_null(mkdtemp(root));
+    }
+    snprintf(path, sizeof paths[0], "%s/%u", root, directories);
+    snprintf(command, sizeof command, "mkdir %s", path);
+    cr_assert_eq(system(command), 0);
+    return path;
+}
+
+void
+fixture_clear(void)
+{
+    char command[128];
+    snprintf(command, sizeof command, "rm -rf '%s'", root);
+    if (root[0] != '\0')
+        cr_assert_eq(system(command), 0);
+    root[0] = '\0';
+}
+
+void
+fixture_copy(const char *from, const char *to)
+{
+    char command[256];
+    snprintf(command, sizeof command, "cp %s/tables.mdb %s/tables.mdb && rm -f %s/tables.mdb-lock",
+             from, to, to);
+    cr_assert_eq(system(command), 0);
+}
+
+static struct writer
+begin(const char *directory)
+{
+    struct writer w = {0};
+    cr_assert_eq(tables_open(directory, TABLES_WRITE, &w.tables, &w.err), ERR_OK, "%s",
+                 w.err.text);
+    cr_assert_eq(tables_begin(w.tables, TABLES_WRITE, &w.txn, &w.err), ERR_OK, "%s", w.err.text);
+    return w;
+}
+
+static void
+end(struct writer *w)
+{
+    cr_assert_eq(tables_commit(w->txn, &w->err), ERR_OK, "%s", w->err.text);
+    tables_close(w->tables);
+    dict_clear(&w->dict);
+}
+
+static uint32_t
+number(struct writer *w, const char *text)
+{
+    uint32_t n;
+    cr_assert_eq(dict_intern(&w->dict, w->txn, str_of(text), &n, &w->err), ERR_OK);
+    return n;
+}
+
+static void
+move_cursor(struct writer *w, uint64_t seq)
+{
+    struct cursor c = {.seq = seq};
+    memset(c.chain, (int)(seq & 0xff), sizeof c.chain);
+    memset(c.price_book, 0xb0, sizeof c.price_book);
+    memset(c.log_identity, 0x1d, sizeof c.log_identity);
+    cr_assert_eq(cursor_put(w->txn, &c, &w->err), ERR_OK);
+}
+
+static void
+usage_key(struct writer *w, const char *organization, uint32_t period, unsigned user,
+          uint8_t key[USAGE_KEY_BYTES])
+{
+    char name[32];
+    snprintf(name, sizeof name, "user-%u", user);
+    struct usage_key k = {
+        .organization = number(w, organization),
+        .period = period,
+        .project = user % 2 == 0 ? number(w, "grant\\one") : 0,
+        .user = number(w, name),
+        .type = number(w, "chat"),
+        .provider = number(w, "openai"),
+        .model = number(w, "gpt-4o-mini"),
+        .tier = 0,
+    };
+    usage_key_encode(&k, key);
+}
+
+static void
+add(struct writer *w, enum table table, const char *organization, uint32_t period, unsigned user,
+    uint64_t calls)
+{
+    uint8_t key[USAGE_KEY_BYTES];
+    struct usage_row more = {
+        .calls = calls,
+        .failed_calls = 1,
+        .estimated_calls = 2,
+        .unpriced_calls = 3,
+        .tokens = {10 * calls, 20, 30, 40, 50},
+        .reasoning_tokens = 7,
+        .latency_us = 1234567,
+        .cost_pico = (money_sum)calls * 4995000022500,
+    };
+    usage_key(w, organization, period, user, key);
+    cr_assert_eq(usage_add(w->txn, table, key, &more, &w->err), ERR_OK);
+}
+
+static void
+put_limits(struct writer *w, const char *organization, uint64_t used)
+{
+    for (int d = 0; d < LIMIT_DIMENSIONS; d++) {
+        struct limit row = {
+            .organization = number(w, organization),
+            .dimension = (enum limit_dimension)d,
+            .used = used,
+            .limit = d == LIMIT_MEMBERS ? LIMIT_UNLIMITED : 100,
+            .percent = d == LIMIT_MEMBERS ? LIMIT_PERCENT_NONE : (uint32_t)used,
+            .state = used >= 80 ? LIMIT_WARNING : LIMIT_OK,
+            .allowed = true,
+            .plan = str_of("starter"),
+            .upgrade = str_of(used >= 80 ? "pro" : ""),
+            .reason = str_of("a\ttab, a \\N and a\nnewline"),
+            .position = 100,
+        };
+        if (d == LIMIT_AI_CREDITS) {
+            row.period_start_ms = time_month_start_ms(MONTH);
+            row.period_end_ms = time_month_start_ms(MONTH + 1);
+        }
+        cr_assert_eq(limit_put(w->txn, &row, &w->err), ERR_OK);
+    }
+}
+
+static void
+put_invoice(struct writer *w, const char *organization, int32_t month, bool final,
+            uint32_t line_count, int64_t cents)
+{
+    struct invoice_line lines[3];
+    struct invoice invoice = {
+        .organization = number(w, organization),
+        .month = month,
+        .status = final ? INVOICE_FINAL : INVOICE_DRAFT,
+        .number = final ? 1 : 0,
+        .currency = "USD",
+        .total_minor = cents * line_count,
+        .line_count = line_count,
+        .credits_used = 1123400,
+        .llm_cost_pico = 4995000022500,
+        .unpriced_calls = 3,
+        .position = 100,
+        .finalized_ms = final ? 1796083200123 : 0,
+    };
+    memset(invoice.chain, 0xc1, sizeof invoice.chain);
+    memset(invoice.price_book, 0xc2, sizeof invoice.price_book);
+    memset(invoice.plan_book, 0xc3, sizeof invoice.plan_book);
+    for (uint32_t i = 0; i < 3; i++)
+        lines[i] = (struct invoice_line){
+            (enum invoice_line_kind)i,
+            str_of("Pro, 2026-11"),
+            123400,
+            100000001,
+            (money_sum)cents * (MONEY_PICO_PER_UNIT / 100) + 1,
+            cents,
+            time_month_start_ms(month),
+            time_month_start_ms(month + 1),
+        };
+    cr_assert_eq(invoice_put(w->txn, &invoice, lines, &w->err), ERR_OK, "%s", w->err.text);
+}
+
+void
+fixture_fill(const char *directory)
+{
+    struct writer w = begin(directory);
+    for (unsigned i = 0; i < 12; i++) {
+        add(&w, TABLE_HOURLY, "acme", HOUR + i / 4, i % 4, 1 + i);
+        add(&w, TABLE_HOURLY, "globex", HOUR + i / 4, i % 4, 100 + i);
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        add(&w, TABLE_MONTHLY, "acme", MONTH, i, 1 + i);
+        add(&w, TABLE_MONTHLY, "globex", MONTH, i, 100 + i);
+    }
+    put_limits(&w, "acme", 10);
+    put_limits(&w, "globex", 20);
+    put_invoice(&w, "acme", MONTH - 1, true, 3, 2900);
+    put_invoice(&w, "acme", MONTH, false, 3, 1000);
+    move_cursor(&w, 100);
+    end(&w);
+}
+
+void
+fixture_change(const char *directory)
+{
+    uint8_t key[USAGE_KEY_BYTES];
+    struct writer w = begin(directory);
+    for (unsigned i = 0; i < 4; i++) {
+        add(&w, TABLE_HOURLY, "acme", HOUR, i, 5);
+        add(&w, TABLE_HOURLY, "initech", HOUR + 5, i, 7);
+    }
+    usage_key(&w, "globex", HOUR, 1, key);
+    cr_assert_eq(tables_delete_published(w.txn, TABLE_HOURLY, (struct bytes){key, sizeof key},
+                                         &w.err), ERR_OK);
+    add(&w, TABLE_MONTHLY, "acme", MONTH, 0, 5);
+    add(&w, TABLE_MONTHLY, "initech", MONTH, 0, 7);
+    put_limits(&w, "acme", 85);
+    put_invoice(&w, "acme", MONTH, false, 2, 1500);
+    put_invoice(&w, "globex", MONTH, false, 1, 9900);
+    move_cursor(&w, 200);
+    end(&w);
+}
+
+void
+fixture_touch(const char *directory, unsigned rows)
+{
+    struct writer w = begin(directory);
+    for (unsigned i = 0; i < rows; i++)
+        add(&w, TABLE_HOURLY, "initech", HOUR + i / 64, i % 64, 1);
+    move_cursor(&w, 300);
+    end(&w);
+}
+
+void
+fixture_move(const char *directory, uint64_t seq)
+{
+    struct writer w = begin(directory);
+    move_cursor(&w, seq);
+    end(&w);
+}
+
+void
+fixture_drop_folds(const char *directory)
+{
+    struct writer w = begin(directory);
+    cr_assert_eq(tables_drop_folds(w.txn, &w.err), ERR_OK);
+    end(&w);
+}
+
+static struct tables *
+open_to_read(const char *directory, struct tables_txn **ret_txn)
+{
+    struct err err;
+    struct tables *tables;
+    cr_assert_eq(tables_open(directory, TABLES_READ, &tables, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(tables_begin(tables, TABLES_READ, ret_txn, &err), ERR_OK);
+    return tables;
+}
+
+uint64_t
+fixture_txn_number(const char *directory)
+{
+    struct tables_txn *txn;
+    struct tables *tables = open_to_read(directory, &txn);
+    uint64_t n = tables_txn_number(txn);
+    tables_abort(txn);
+    tables_close(tables);
+    return n;
+}
+
+uint64_t
+fixture_owed(const char *directory)
+{
+    struct tables_txn *txn;
+    struct tables *tables = open_to_read(directory, &txn);
+    uint64_t n = tables_count(txn, TABLE_DIRTY);
+    tables_abort(txn);
+    tables_close(tables);
+    return n;
+}
+
+void
+fixture_migrate(const char *url)
+{
+    struct err err;
+    struct migrate migrate = {0};
+    const struct migrate_options options = {
+        .database = url, .directory = GBILL_SCHEMAS_DIR "/postgres", .lock_wait_s = 10};
+    cr_assert_eq(migrate_run(&options, &migrate, &err), ERR_OK, "%s", err.text);
+    migrate_clear(&migrate);
+}
+
+enum err_code
+fixture_publish(const char *directory, const char *url, bool full, struct publish_result *ret,
+                struct err *err)
+{
+    const struct publish_options options = {
+        .data_directory = directory, .database = url, .full = full, .lock_wait_s = 10};
+    return publish_run(&options, ret, err);
+}
+
+struct publish_result
+fixture_must_publish(const char *directory, const char *url, bool full)
+{
+    struct err err;
+    struct publish_result result;
+    cr_assert_eq(fixture_publish(directory, url, full, &result, &err), ERR_OK, "%s", err.text);
+    return result;
+}

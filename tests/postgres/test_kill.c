@@ -1,0 +1,210 @@
+#include <criterion/criterion.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "faults.h"
+#include "fixture.h"
+#include "server.h"
+#include "store/base/clock.h"
+
+enum { RANDOM_KILLS = 40, TOUCHED_ROWS = 2000, POINTS_MAX = 1000 };
+
+static char base[32];       /* a database level with the tables before the change */
+static const char *changed; /* a data directory with the tables after it */
+static const char *work;    /* a data directory for the copy that is published */
+static char digest_before[128], digest_after[128];
+
+static void
+set_up(void)
+{
+    char after[32];
+    const char *other = fixture_directory();
+    snprintf(base, sizeof base, "base_%d", (int)getpid());
+    snprintf(after, sizeof after, "after_%d", (int)getpid());
+    server_create(base, NULL);
+    fixture_migrate(server_url(base));
+    changed = fixture_directory();
+    fixture_fill(changed);
+    fixture_must_publish(changed, server_url(base), false);
+    fixture_change(changed);
+    snprintf(digest_before, sizeof digest_before, "%s", server_digest(server_url(base)));
+    server_create(after, NULL);
+    fixture_migrate(server_url(after));
+    fixture_copy(changed, other);
+    fixture_must_publish(other, server_url(after), true);
+    snprintf(digest_after, sizeof digest_after, "%s", server_digest(server_url(after)));
+    cr_assert_str_neq(digest_before, digest_after);
+    work = fixture_directory();
+    server_run(server_url(base),
+               "CREATE SCHEMA saved; "
+               "CREATE TABLE saved.usage_hourly AS SELECT * FROM billing.usage_hourly; "
+               "CREATE TABLE saved.usage_monthly AS SELECT * FROM billing.usage_monthly; "
+               "CREATE TABLE saved.limits_snapshots AS SELECT * FROM billing.limits_snapshots; "
+               "CREATE TABLE saved.invoices AS SELECT * FROM billing.invoices; "
+               "CREATE TABLE saved.invoice_lines AS SELECT * FROM billing.invoice_lines; "
+               "CREATE TABLE saved.publish_state AS SELECT * FROM billing.publish_state");
+}
+
+TestSuite(postgres_kill, .init = set_up, .fini = fixture_clear, .timeout = 120);
+
+/* What the child's publish said: an err_code, or "killed". */
+enum { KILLED = 200 };
+
+static int
+publish_in_child(const char *data, const char *url, enum fault fault, unsigned nth,
+                 unsigned *ret_passed)
+{
+    int pipe_fds[2], status;
+    unsigned passed = 0;
+    cr_assert_eq(pipe(pipe_fds), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        struct publish_result result;
+        struct err err;
+        faults_arm(fault, nth);
+        enum err_code code = fixture_publish(data, url, false, &result, &err);
+        passed = faults_passed();
+        if (write(pipe_fds[1], &passed, sizeof passed) != sizeof passed)
+            _exit(1);
+        _exit((int)code);
+    }
+    close(pipe_fds[1]);
+    if (read(pipe_fds[0], &passed, sizeof passed) < 0)
+        passed = 0;
+    close(pipe_fds[0]);
+    cr_assert_eq(waitpid(child, &status, 0), child);
+    if (ret_passed != NULL)
+        *ret_passed = passed;
+    return WIFSIGNALED(status) ? KILLED : WEXITSTATUS(status);
+}
+
+/* Put the base database back to its rows of before; "saved" holds them. */
+static void
+put_back(void)
+{
+    static const char *const names[] = {"usage_hourly", "usage_monthly", "limits_snapshots",
+                                        "invoices", "invoice_lines", "publish_state"};
+    char sql[2048] = "BEGIN; TRUNCATE";
+    size_t used = strlen(sql);
+    for (size_t i = 0; i < 6; i++)
+        used += (size_t)snprintf(sql + used, sizeof sql - used, "%s billing.%s", i > 0 ? "," : "",
+                                 names[i]);
+    for (size_t i = 0; i < 6; i++)
+        used += (size_t)snprintf(sql + used, sizeof sql - used,
+                                 "; INSERT INTO billing.%s SELECT * FROM saved.%s", names[i],
+                                 names[i]);
+    snprintf(sql + used, sizeof sql - used, "; COMMIT");
+    server_run(server_url(base), sql);
+}
+
+/*
+ * One fault at point nth, then an undisturbed run.  In between the database
+ * shows the old rows or the new ones, afterwards the new ones and nothing is owed.
+ *
+ * Returns false when there was no such point.
+ */
+static bool
+survives(enum fault fault, unsigned nth, unsigned *failed)
+{
+    char url[256];
+    unsigned passed;
+    snprintf(url, sizeof url, "%s", server_url(base));
+    put_back();
+    fixture_copy(changed, work);
+    const char *data = work;
+    int outcome = publish_in_child(data, url, fault, nth, &passed);
+    bool reached = outcome == KILLED || passed >= nth;
+    if (reached && fault == FAULT_KILL)
+        cr_assert_eq(outcome, KILLED, "point %u", nth);
+    if (reached && fault == FAULT_DISCONNECT)
+        cr_assert(outcome == ERR_OK || outcome == ERR_PEER, "point %u: %d", nth, outcome);
+    if (reached && fault == FAULT_FULL)
+        cr_assert(outcome == ERR_OK || outcome == ERR_FULL, "point %u: %d", nth, outcome);
+    *failed += outcome != ERR_OK;
+    const char *digest = server_digest(url);
+    cr_assert(strcmp(digest, digest_before) == 0 || strcmp(digest, digest_after) == 0,
+              "point %u: half of a publish shows", nth);
+    struct publish_result result = fixture_must_publish(data, url, false);
+    cr_assert_neq(result.mode, PUBLISH_FULL, "point %u: %s", nth, result.why);
+    cr_assert_str_eq(server_digest(url), digest_after, "point %u", nth);
+    cr_assert_eq(fixture_owed(data), 0, "point %u", nth);
+    result = fixture_must_publish(data, url, false);
+    cr_assert_eq(result.mode, PUBLISH_NOTHING, "point %u", nth);
+    return reached;
+}
+
+static unsigned
+at_every_point(enum fault fault, unsigned *failed)
+{
+    unsigned nth = 1;
+    *failed = 0;
+    while (nth < POINTS_MAX && survives(fault, nth, failed))
+        nth++;
+    return nth - 1;
+}
+
+Test(postgres_kill, a_kill_around_any_statement_or_commit_is_made_good_by_the_next_run)
+{
+    unsigned failed, points = at_every_point(FAULT_KILL, &failed);
+    cr_assert_gt(points, 50, "only %u points: does the wrapper see the calls?", points);
+    cr_assert_eq(failed, points);
+}
+
+Test(postgres_kill, a_connection_lost_around_any_statement_is_made_good_by_the_next_run)
+{
+    unsigned failed, points = at_every_point(FAULT_DISCONNECT, &failed);
+    cr_assert_gt(points, 50);
+    cr_assert_gt(failed, points / 2);
+}
+
+Test(postgres_kill, a_full_disk_at_any_commit_of_the_tables_is_made_good_by_the_next_run)
+{
+    unsigned failed;
+    at_every_point(FAULT_FULL, &failed);
+    cr_assert_eq(failed, 2, "the attempt and the settling, but %u failed", failed);
+}
+
+Test(postgres_kill, kills_at_random_moments_never_show_half_a_publish)
+{
+    char url[256];
+    unsigned killed = 0;
+    const char *data = changed;
+    snprintf(url, sizeof url, "%s", server_url(base));
+    srandom(20261124);
+    fixture_touch(data, TOUCHED_ROWS);
+    int64_t start_ns = clock_monotonic_ns();
+    fixture_must_publish(data, url, false);
+    int64_t whole_us = (clock_monotonic_ns() - start_ns) / 1000;
+    for (unsigned i = 0; i < RANDOM_KILLS; i++) {
+        fixture_touch(data, TOUCHED_ROWS); /* one call more in every row of initech's */
+        pid_t child = fork();
+        if (child == 0) {
+            struct publish_result result;
+            struct err err;
+            _exit(fixture_publish(data, url, false, &result, &err) == ERR_OK ? 0 : 1);
+        }
+        usleep((useconds_t)(random() % (whole_us * 5 / 4)));
+        kill(child, SIGKILL);
+        int status;
+        cr_assert_eq(waitpid(child, &status, 0), child);
+        killed += WIFSIGNALED(status) ? 1 : 0;
+        cr_assert(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+        cr_assert_leq(strtoll(server_value(url, "SELECT count(DISTINCT calls) FROM "
+                                              "billing.usage_hourly WHERE organization_id = "
+                                              "'initech' AND hour < '2026-11-24 05:00Z'"), NULL, 10), 1);
+    }
+    cr_assert_gt(killed, RANDOM_KILLS / 4, "only %u of them hit", killed);
+    cr_log_info("%u of %d kills hit a running publish", killed, (int)RANDOM_KILLS);
+    fixture_must_publish(data, url, false);
+    cr_assert_eq(fixture_owed(data), 0);
+    char was[128];
+    snprintf(was, sizeof was, "%s", server_digest(url));
+    struct publish_result result = fixture_must_publish(data, url, true);
+    cr_assert_str_eq(server_digest(url), was, "a full publish finds nothing to mend");
+    for (size_t i = 0; i < PUBLISHED_COUNT; i++)
+        cr_assert_eq(result.counts[i].written + result.counts[i].deleted, 0);
+}
