@@ -1,0 +1,11 @@
+/*
+ * reports/cmd.h - the commands of this folder.
+ */
+#ifndef REPORTS_CMD_H
+#define REPORTS_CMD_H
+
+#include "store/base/cli.h"
+
+extern const struct cli_cmd cmd_report_usage, cmd_report_costs;
+
+#endif

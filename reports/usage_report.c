@@ -1,0 +1,239 @@
+#include "reports/usage_report.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/tables/dict.h"
+
+enum err_code
+usage_query_hour(const char *option, const char *text, uint32_t *ret_hour, struct err *err)
+{
+    int64_t utc_ms;
+    if (!time_parse(str_of(text), &utc_ms))
+        return err_set(err, ERR_USAGE,
+                       "%s: \"%s\" is no time; write a month (2026-11), a day (2026-11-24) or an "
+                       "hour (2026-11-24T08:00Z)",
+                       option, text);
+    int64_t hour = utc_ms / TIME_HOUR_MS;
+    if (utc_ms % TIME_HOUR_MS != 0) {
+        char before[TIME_TEXT_BYTES], after[TIME_TEXT_BYTES];
+        time_format_hour(hour, before);
+        time_format_hour(hour + 1, after);
+        return err_set(err, ERR_USAGE,
+                       "%s: \"%s\" lies within an hour, but usage is kept by full UTC hours; write "
+                       "%s:00Z or %s:00Z",
+                       option, text, before, after);
+    }
+    *ret_hour = (uint32_t)hour;
+    return ERR_OK;
+}
+
+static enum err_code
+too_many_groups(const struct usage_query *query, struct err *err)
+{
+    char words[128];
+    size_t used = 0;
+    for (size_t i = 0; i < query->grouping.count; i++)
+        used += (size_t)snprintf(words + used, sizeof words - used, "%s%s", i > 0 ? "," : "",
+                                 dimension_word(query->grouping.by[i]));
+    return err_set(err, ERR_LIMIT,
+                   "more than %zu rows --by %s; name fewer columns, one --org, or a shorter time "
+                   "with --from and --to",
+                   query->groups_max, words);
+}
+
+static enum err_code
+unknown_organization(const struct usage_query *query, struct err *err)
+{
+    return err_set(err, ERR_NOT_FOUND, "no usage of organization \"%s\"; ids match exactly",
+                   query->organization);
+}
+
+static enum err_code
+add_row(struct usage_report *r, const struct usage_query *query, const struct usage_key *key,
+        const struct usage_row *row, struct err *err)
+{
+    uint32_t group[DIMENSIONS] = {0};
+    for (size_t i = 0; i < r->grouping.count; i++)
+        group[i] = dimension_of(r->grouping.by[i], key);
+    struct usage_row *sum = map_at(&r->groups, group, map_hash(&r->groups, group));
+    if (sum == NULL)
+        return err_set(err, ERR_LIMIT, "no memory for %zu rows; name fewer columns in --by",
+                       r->groups.count);
+    if (r->groups.count > query->groups_max)
+        return too_many_groups(query, err);
+    usage_row_add(sum, row);
+    usage_row_add(&r->total, row);
+    if (row->unpriced_calls > 0 && r->unpriced.organization == 0)
+        r->unpriced = *key;
+    return ERR_OK;
+}
+
+/* Step to the first key in or behind the hours asked for; false: none is left. */
+static bool
+seek_hours(struct tables_scan *scan, const struct usage_query *query, struct usage_key *key)
+{
+    while (key->period < query->from_hour || key->period >= query->to_hour) {
+        uint8_t from[USAGE_KEY_BYTES];
+        struct usage_key next = {.organization = key->organization, .period = query->from_hour};
+        if (key->period >= query->to_hour && ++next.organization == 0)
+            return false;
+        usage_key_encode(&next, from);
+        if (!tables_scan_seek(scan, (struct bytes){from, sizeof from}))
+            return false;
+        *key = usage_key_decode(scan->key.data);
+    }
+    return true;
+}
+
+static enum err_code
+sum_hours(struct usage_report *r, struct tables_scan *scan, const struct usage_query *query,
+          struct err *err)
+{
+    enum err_code code = ERR_OK;
+    bool more = tables_scan_next(scan);
+    if (!more && query->organization != NULL)
+        return unknown_organization(query, err);
+    while (code == ERR_OK && more) {
+        struct usage_key key = usage_key_decode(scan->key.data);
+        if (!seek_hours(scan, query, &key))
+            break;
+        if (scan->value.size_bytes != USAGE_ROW_BYTES)
+            return err_set(err, ERR_CORRUPT,
+                           "table hourly: a row has %zu bytes, must have %d; run gbill rollup "
+                           "--rebuild",
+                           scan->value.size_bytes, USAGE_ROW_BYTES);
+        struct usage_row row = usage_row_decode(scan->value.data);
+        code = add_row(r, query, &key, &row, err);
+        more = tables_scan_next(scan);
+    }
+    return code;
+}
+
+static const uint32_t *
+group_of(const struct usage_report *r, size_t group)
+{
+    return (const uint32_t *)(const void *)map_key(&r->groups, (uint32_t)group);
+}
+
+static enum err_code
+add_names(struct usage_report *r, struct tables_txn *txn, struct err *err)
+{
+    enum err_code code = names_add(&r->names, txn, r->unpriced.provider, err);
+    if (code == ERR_OK)
+        code = names_add(&r->names, txn, r->unpriced.model, err);
+    for (size_t i = 0; code == ERR_OK && i < r->groups.count; i++) {
+        const uint32_t *group = group_of(r, i);
+        for (size_t c = 0; code == ERR_OK && c < r->grouping.count; c++) {
+            if (!dimension_is_time(r->grouping.by[c]))
+                code = names_add(&r->names, txn, group[c], err);
+        }
+    }
+    return code == ERR_OK ? names_rank(&r->names, err) : code;
+}
+
+static int
+compare_cells(const void *a, const void *b, void *context)
+{
+    const struct usage_report *r = context;
+    const uint32_t *x = r->cells + *(const uint32_t *)a * r->grouping.count;
+    const uint32_t *y = r->cells + *(const uint32_t *)b * r->grouping.count;
+    for (size_t c = 0; c < r->grouping.count; c++) {
+        if (x[c] != y[c])
+            return x[c] < y[c] ? -1 : 1;
+    }
+    return 0;
+}
+
+static enum err_code
+sort_rows(struct usage_report *r, struct err *err)
+{
+    size_t columns = r->grouping.count, rows = r->groups.count;
+    r->cells = malloc((rows * columns + 1) * sizeof *r->cells);
+    r->order = malloc((rows + 1) * sizeof *r->order);
+    if (r->cells == NULL || r->order == NULL)
+        return err_set(err, ERR_LIMIT, "no memory to sort %zu rows; name fewer columns in --by",
+                       rows);
+    for (size_t i = 0; i < rows; i++) {
+        const uint32_t *group = group_of(r, i);
+        r->order[i] = (uint32_t)i;
+        for (size_t c = 0; c < columns; c++)
+            r->cells[i * columns + c] = dimension_is_time(r->grouping.by[c])
+                                            ? group[c]
+                                            : names_rank_of(&r->names, group[c]);
+    }
+    qsort_r(r->order, rows, sizeof *r->order, compare_cells, r);
+    return ERR_OK;
+}
+
+enum err_code
+usage_report_make(struct tables_txn *txn, const struct usage_query *query, struct usage_report *ret,
+                  struct err *err)
+{
+    assert(query->grouping.count > 0 && query->grouping.count <= DIMENSIONS);
+    assert(query->groups_max > 0 && query->groups_max <= USAGE_REPORT_GROUPS_MAX);
+    assert(query->from_hour < query->to_hour);
+    struct usage_report r = {.grouping = query->grouping};
+    struct tables_scan scan;
+    uint32_t organization = 0;
+    uint8_t prefix[4];
+    /* A text the dictionary has not is no organization; nor is the empty one. */
+    if (query->organization != NULL &&
+        (!dict_find(txn, str_of(query->organization), &organization) || organization == 0))
+        return unknown_organization(query, err);
+    map_init(&r.groups, DIMENSIONS * sizeof(uint32_t), sizeof(struct usage_row));
+    names_init(&r.names);
+    put_be32(prefix, organization);
+    tables_scan_begin(&scan, txn, TABLE_HOURLY,
+                      (struct bytes){prefix, query->organization != NULL ? sizeof prefix : 0});
+    enum err_code code = sum_hours(&r, &scan, query, err);
+    tables_scan_end(&scan);
+    if (code == ERR_OK)
+        code = add_names(&r, txn, err);
+    if (code == ERR_OK)
+        code = sort_rows(&r, err);
+    if (code == ERR_OK)
+        *ret = r;
+    else
+        usage_report_clear(&r);
+    return code;
+}
+
+void
+usage_report_clear(struct usage_report *report)
+{
+    map_clear(&report->groups);
+    names_clear(&report->names);
+    free(report->cells);
+    free(report->order);
+    report->cells = NULL;
+    report->order = NULL;
+}
+
+struct str
+usage_report_cell(const struct usage_report *report, size_t row, size_t column,
+                  char text[TIME_TEXT_BYTES])
+{
+    uint32_t cell = report->cells[report->order[row] * report->grouping.count + column];
+    switch (report->grouping.by[column]) {
+    case DIMENSION_HOUR:
+        time_format_hour(cell, text);
+        memcpy(text + strlen(text), ":00Z", sizeof ":00Z");
+        return str_of(text);
+    case DIMENSION_DAY:
+        time_format_day(cell, text);
+        return str_of(text);
+    case DIMENSION_MONTH:
+        time_format_month((int32_t)cell, text);
+        return str_of(text);
+    default:
+        return report->names.ranked[cell];
+    }
+}
+
+struct str
+usage_report_name(struct usage_report *report, uint32_t number)
+{
+    return report->names.ranked[names_rank_of(&report->names, number)];
+}
