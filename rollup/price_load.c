@@ -426,6 +426,9 @@ take_head(struct load *l, const json_t *root, json_t **ret_models, struct err *e
         code = check_constant(root, "unit", PRICE_UNIT, err);
     if (code == ERR_OK)
         code = take_text(l, root, "the book", "currency", 3, &l->book->currency, err);
+    if (code == ERR_OK && l->book->currency.size_bytes != 3)
+        code = err_set(err, ERR_CONFIG, "\"currency\" is \"%s\", must be three letters (ISO 4217)",
+                       l->book->currency.data);
     if (code == ERR_OK)
         code = json_get_array(root, "the book", "models", ret_models, err);
     size_t count = code == ERR_OK ? json_array_size(*ret_models) : 0;

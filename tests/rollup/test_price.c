@@ -33,6 +33,8 @@ static const struct {
      "\"format\" is \"gbill-prices/2\", this gbill reads \"gbill-prices/1\""},
     {"{'format':'gbill-prices/1','currency':'USD','unit':'1000 tokens','models':[]}",
      "\"unit\" is \"1000 tokens\""},
+    {"{'format':'gbill-prices/1','currency':'$','unit':'1000000 tokens','models':[]}",
+     "\"currency\" is \"$\", must be three letters"},
     {BOOK_HEAD BOOK_END, "the book has 0 models"},
     {"{'format':'gbill-prices/1','currency':'USD','unit':'1000000 tokens','modles':[]}",
      "unknown key \"modles\""},
