@@ -221,7 +221,8 @@ Test(rollup_price, what_was_learned_after_receipt_changes_nothing)
     /* The cut of 08-21 was learned on 09-05. */
     struct price_book *book =
         book_of_text(BOOK_OF(ROW("null", RATES("5")) ",{'from':'2026-08-21','recorded':"
-                                                     "'2026-09-05','tier':'standard'" RATES("4") "}"));
+                                                     "'2026-09-05','tier':'standard'"
+                                                     RATES("4") "}"));
     cr_expect_eq(input_at(book, "2026-08-22", "2026-08-22"), 5000000, "not known then");
     cr_expect_eq(input_at(book, "2026-08-22", "2026-09-04T23:59:59Z"), 5000000);
     cr_expect_eq(input_at(book, "2026-08-22", "2026-09-05"), 4000000, "arrived late, known");
@@ -232,7 +233,8 @@ Test(rollup_price, what_was_learned_after_receipt_changes_nothing)
 Test(rollup_price, where_nothing_was_known_the_first_that_was_learned_holds_for_ever)
 {
     const char *first = "{'from':null,'recorded':'2026-10-01','tier':'standard'" RATES("7") "}";
-    const char *then = "{'from':'2026-05-01','recorded':'2026-11-01','tier':'standard'" RATES("9") "}";
+    const char *then =
+        "{'from':'2026-05-01','recorded':'2026-11-01','tier':'standard'" RATES("9") "}";
     char text[1024];
     snprintf(text, sizeof text, BOOK_HEAD "{'provider':'p','model':'m','prices':[%s]}" BOOK_END,
              first);
