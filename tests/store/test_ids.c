@@ -1,0 +1,136 @@
+#include <criterion/criterion.h>
+#include <stdlib.h>
+
+#include "store/tables/ids.h"
+#include "tests/support/temp_dir.h"
+
+struct fixture {
+    struct temp_dir dir;
+    struct tables *tables;
+};
+
+static struct fixture
+set_up(void)
+{
+    struct fixture x = {.dir = temp_dir_make()};
+    struct err err;
+    cr_assert_eq(tables_open(x.dir.path, TABLES_WRITE, &x.tables, &err), ERR_OK, "%s", err.text);
+    return x;
+}
+
+static void
+tear_down(struct fixture *x)
+{
+    tables_close(x->tables);
+    temp_dir_remove(&x->dir);
+}
+
+static struct tables_txn *
+begin(struct fixture *x)
+{
+    struct tables_txn *txn;
+    struct err err;
+    cr_assert_eq(tables_begin(x->tables, TABLES_WRITE, &txn, &err), ERR_OK, "%s", err.text);
+    return txn;
+}
+
+static uint64_t
+mix(uint64_t x)
+{
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ULL;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebULL;
+    return x ^ (x >> 31);
+}
+
+/* The id of event number n: any n gives another hash. */
+static struct id_entry
+entry_of(uint64_t n)
+{
+    return (struct id_entry){{mix(n + 1), mix(n + 77)}, n};
+}
+
+static int
+compare(const void *a, const void *b)
+{
+    return id_compare(((const struct id_entry *)a)->hash, ((const struct id_entry *)b)->hash);
+}
+
+static void
+add(struct fixture *x, uint64_t from, size_t count)
+{
+    struct id_entry *e = calloc(count, sizeof *e);
+    struct err err;
+    for (size_t i = 0; i < count; i++)
+        e[i] = entry_of(from + i);
+    qsort(e, count, sizeof *e, compare);
+    struct tables_txn *txn = begin(x);
+    cr_assert_eq(ids_add(txn, e, count, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(tables_commit(txn, &err), ERR_OK);
+    free(e);
+}
+
+/* Of the numbers from..from+count, exactly those in 1..last must be found, with their number. */
+static void
+check(struct fixture *x, uint64_t from, size_t count, uint64_t last)
+{
+    struct id_entry *e = calloc(count, sizeof *e);
+    uint64_t *found = calloc(count, sizeof *found);
+    for (size_t i = 0; i < count; i++)
+        e[i] = entry_of(from + i);
+    qsort(e, count, sizeof *e, compare);
+    struct tables_txn *txn = begin(x);
+    ids_find(txn, e, count, found);
+    for (size_t i = 0; i < count; i++)
+        cr_assert_eq(found[i], e[i].seq <= last ? e[i].seq : 0, "number %lu",
+                     (unsigned long)e[i].seq);
+    tables_abort(txn);
+    free(e);
+    free(found);
+}
+
+Test(store_ids, every_added_id_is_found_and_no_other, .timeout = 60)
+{
+    struct fixture x = set_up();
+    uint64_t last = 0;
+    /* Sizes around a chunk's, and enough runs to merge two levels. */
+    static const size_t sizes[] = {1, 2, 2699, 2700, 2701, 7, 5400, 3};
+    for (int round = 0; round < 10; round++) {
+        for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+            add(&x, last + 1, sizes[i]);
+            last += sizes[i];
+        }
+        check(&x, last > 3000 ? last - 3000 : 1, 6000, last);
+    }
+    check(&x, 1, (size_t)last, last);
+    check(&x, last + 1, 1000, last);
+    tear_down(&x);
+}
+
+Test(store_ids, runs_stay_few)
+{
+    struct fixture x = set_up();
+    for (uint64_t n = 0; n < 600; n++)
+        add(&x, n + 1, 1);
+    struct tables_txn *txn = begin(&x);
+    /* 600 in base 8 is 1130: at most 7 runs a level, 4 levels. */
+    cr_assert_leq(tables_count(txn, TABLE_ID_RUNS), 28);
+    tables_abort(txn);
+    check(&x, 1, 700, 600);
+    tear_down(&x);
+}
+
+Test(store_ids, an_aborted_add_leaves_no_id)
+{
+    struct fixture x = set_up();
+    struct err err;
+    struct id_entry e = entry_of(5);
+    uint64_t found;
+    struct tables_txn *txn = begin(&x);
+    cr_assert_eq(ids_add(txn, &e, 1, &err), ERR_OK);
+    tables_abort(txn);
+    txn = begin(&x);
+    ids_find(txn, &e, 1, &found);
+    cr_assert_eq(found, 0);
+    tables_abort(txn);
+    tear_down(&x);
+}

@@ -1,0 +1,199 @@
+#include <criterion/criterion.h>
+
+#include "store/tables/dict.h"
+#include "store/tables/dirty.h"
+#include "store/tables/organization.h"
+#include "store/tables/subscription.h"
+#include "store/tables/usage.h"
+#include "tests/support/temp_dir.h"
+
+struct fixture {
+    struct temp_dir dir;
+    struct tables *tables;
+    struct tables_txn *txn;
+};
+
+static void
+begin(struct fixture *x)
+{
+    struct err err;
+    cr_assert_eq(tables_begin(x->tables, TABLES_WRITE, &x->txn, &err), ERR_OK, "%s", err.text);
+}
+
+static struct fixture
+set_up(void)
+{
+    struct fixture x = {.dir = temp_dir_make()};
+    struct err err;
+    cr_assert_eq(tables_open(x.dir.path, TABLES_WRITE, &x.tables, &err), ERR_OK, "%s", err.text);
+    begin(&x);
+    return x;
+}
+
+static void
+tear_down(struct fixture *x)
+{
+    tables_abort(x->txn);
+    tables_close(x->tables);
+    temp_dir_remove(&x->dir);
+}
+
+static void
+commit(struct fixture *x)
+{
+    struct err err;
+    cr_assert_eq(tables_commit(x->txn, &err), ERR_OK, "%s", err.text);
+    begin(x);
+}
+
+static size_t
+count_dirty(struct fixture *x, enum table table)
+{
+    struct dirty_scan s;
+    size_t n = 0;
+    dirty_scan_begin(&s, x->txn, table);
+    while (dirty_scan_next(&s))
+        n++;
+    dirty_scan_end(&s);
+    return n;
+}
+
+Test(store_tables, reading_before_anything_is_folded_says_what_to_run)
+{
+    struct temp_dir t = temp_dir_make();
+    struct tables *tables;
+    struct err err;
+    cr_assert_eq(tables_open(t.path, TABLES_READ, &tables, &err), ERR_NOT_FOUND);
+    cr_assert_not_null(strstr(err.text, "gbill rollup"), "%s", err.text);
+    temp_dir_remove(&t);
+}
+
+Test(store_tables, the_dictionary_numbers_texts_by_first_appearance)
+{
+    struct fixture x = set_up();
+    struct dict dict = {0};
+    struct err err;
+    char text[80];
+    uint32_t number;
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 5000; i++) {
+            /* Short ones are kept inside the cache's slots, long ones beside them. */
+            snprintf(text, sizeof text, "%s%d", i % 2 == 0 ? "t" : "a-rather-long-name-", i);
+            cr_assert_eq(dict_intern(&dict, x.txn, str_of(text), &number, &err), ERR_OK);
+            cr_assert_eq(number, (uint32_t)i + 1);
+        }
+        dict_clear(&dict);
+        commit(&x);
+    }
+    cr_assert_eq(dict_intern(&dict, x.txn, (struct str){0}, &number, &err), ERR_OK);
+    cr_assert_eq(number, 0);
+    cr_assert(str_is(dict_text(x.txn, 2), "a-rather-long-name-1"));
+    cr_assert(str_is(dict_text(x.txn, 0), ""));
+    cr_assert_not(dict_find(x.txn, str_of("never seen"), &number));
+    dict_clear(&dict);
+    tear_down(&x);
+}
+
+Test(store_tables, usage_rows_survive_their_encoding)
+{
+    struct usage_row row = {.calls = 1, .failed_calls = 2, .estimated_calls = 3,
+                            .unpriced_calls = 4, .tokens = {5, 6, 7, 8, 9},
+                            .reasoning_tokens = 10, .latency_us = 11};
+    static const int64_t high[] = {0, 1, -1, 123456789};
+    for (size_t i = 0; i < 4; i++) {
+        uint8_t bytes[USAGE_ROW_BYTES];
+        row.cost_pico = (money_sum)high[i] * ((money_sum)1 << 64) + 987654321;
+        usage_row_encode(&row, bytes);
+        struct usage_row back = usage_row_decode(bytes);
+        cr_assert(back.cost_pico == row.cost_pico);
+        cr_assert_eq(back.tokens[EVENT_OUTPUT], 9);
+        cr_assert_eq(back.latency_us, 11);
+        cr_assert_eq(usage_row_credits(&back), 35);
+    }
+}
+
+Test(store_tables, a_changed_row_is_owed_and_an_unchanged_one_is_not)
+{
+    struct fixture x = set_up();
+    struct err err;
+    struct usage_key k = {1, 2, 3, 4, 5, 6, 7, 8};
+    uint8_t key[USAGE_KEY_BYTES];
+    struct usage_row one = {.calls = 1, .cost_pico = 5}, none = {0};
+    usage_key_encode(&k, key);
+    cr_assert_eq(usage_add(x.txn, TABLE_HOURLY, key, &one, &err), ERR_OK);
+    cr_assert_eq(count_dirty(&x, TABLE_HOURLY), 1);
+    cr_assert_eq(count_dirty(&x, TABLE_MONTHLY), 0);
+    struct dirty_scan s;
+    dirty_scan_begin(&s, x.txn, TABLE_HOURLY);
+    cr_assert(dirty_scan_next(&s));
+    uint64_t number = s.number;
+    dirty_scan_end(&s);
+    cr_assert_eq(dirty_settle(x.txn, TABLE_HOURLY, (struct bytes){key, sizeof key}, number, &err),
+                 ERR_OK);
+    commit(&x);
+    cr_assert_eq(usage_add(x.txn, TABLE_HOURLY, key, &none, &err), ERR_OK);
+    cr_assert_eq(count_dirty(&x, TABLE_HOURLY), 0, "adding nothing changes nothing");
+    cr_assert_eq(usage_add(x.txn, TABLE_HOURLY, key, &one, &err), ERR_OK);
+    cr_assert_eq(count_dirty(&x, TABLE_HOURLY), 1);
+    struct usage_scan scan;
+    usage_scan_begin(&scan, x.txn, TABLE_HOURLY, 1, &k.period);
+    cr_assert(usage_scan_next(&scan));
+    cr_assert_eq(scan.row.calls, 2);
+    cr_assert(scan.row.cost_pico == 10);
+    cr_assert_eq(scan.key.tier, 8);
+    usage_scan_end(&scan);
+    tear_down(&x);
+}
+
+Test(store_tables, a_scan_keeps_to_its_organization_and_period)
+{
+    struct fixture x = set_up();
+    struct err err;
+    uint8_t key[USAGE_KEY_BYTES];
+    struct usage_row one = {.calls = 1};
+    for (uint32_t org = 1; org <= 3; org++) {
+        for (uint32_t period = 255; period <= 257; period++) {
+            struct usage_key k = {.organization = org, .period = period};
+            usage_key_encode(&k, key);
+            cr_assert_eq(usage_add(x.txn, TABLE_MONTHLY, key, &one, &err), ERR_OK);
+        }
+    }
+    static const uint32_t period = 256, other = 9;
+    static const struct {
+        uint32_t org;
+        const uint32_t *period;
+        int rows;
+    } want[] = {{0, NULL, 9}, {2, NULL, 3}, {2, &period, 1}, {4, NULL, 0}, {2, &other, 0}};
+    for (size_t i = 0; i < 5; i++) {
+        struct usage_scan s;
+        int rows = 0;
+        usage_scan_begin(&s, x.txn, TABLE_MONTHLY, want[i].org, want[i].period);
+        while (usage_scan_next(&s))
+            rows++;
+        usage_scan_end(&s);
+        cr_assert_eq(rows, want[i].rows);
+    }
+    tear_down(&x);
+}
+
+Test(store_tables, organizations_are_found_in_every_table_once)
+{
+    struct fixture x = set_up();
+    struct err err;
+    uint8_t key[USAGE_KEY_BYTES];
+    struct usage_key k = {.organization = 3};
+    struct usage_row one = {.calls = 1};
+    struct subscription s = {.organization = 7, .plan = 1}, t = {.organization = 3, .plan = 1};
+    usage_key_encode(&k, key);
+    cr_assert_eq(usage_add(x.txn, TABLE_MONTHLY, key, &one, &err), ERR_OK);
+    cr_assert_eq(subscription_put(x.txn, &s, &err), ERR_OK);
+    cr_assert_eq(subscription_put(x.txn, &t, &err), ERR_OK);
+    uint32_t org = 0, seen[4] = {0};
+    size_t n = 0;
+    for (; organization_next(x.txn, org, &org) && n < 4; n++)
+        seen[n] = org;
+    cr_assert_eq(n, 2);
+    cr_assert_eq(seen[0], 3);
+    cr_assert_eq(seen[1], 7);
+    tear_down(&x);
+}
