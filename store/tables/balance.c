@@ -27,6 +27,19 @@ balance_add(struct tables_txn *txn, uint32_t organization, uint32_t hour,
     return tables_put(txn, TABLE_BALANCE, k, (struct bytes){row, sizeof row}, err);
 }
 
+bool
+balance_first_hour(struct tables_txn *txn, uint32_t organization, uint32_t *ret)
+{
+    uint8_t prefix[4];
+    struct bytes key;
+    put_be32(prefix, organization);
+    if (!tables_first_from(txn, TABLE_BALANCE, (struct bytes){prefix, sizeof prefix}, &key) ||
+        get_be32(key.data) != organization)
+        return false;
+    *ret = get_be32(key.data + 4);
+    return true;
+}
+
 struct balance
 balance_total(struct tables_txn *txn)
 {

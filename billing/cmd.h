@@ -1,0 +1,13 @@
+/*
+ * billing/cmd.h - the commands of this folder.
+ */
+#ifndef BILLING_CMD_H
+#define BILLING_CMD_H
+
+#include "store/base/cli.h"
+
+extern const struct cli_cmd cmd_plans_check, cmd_plans_show;
+extern const struct cli_cmd cmd_limits;
+extern const struct cli_cmd cmd_invoice_run, cmd_invoice_list, cmd_invoice_show;
+
+#endif

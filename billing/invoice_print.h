@@ -1,0 +1,20 @@
+/*
+ * billing/invoice_print.h - an invoice for a person's terminal, or as one JSON
+ * object.
+ */
+#ifndef BILLING_INVOICE_PRINT_H
+#define BILLING_INVOICE_PRINT_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "store/tables/invoice.h"
+
+/* Print a stored invoice of txn with its lines. */
+void invoice_print(FILE *out, struct tables_txn *txn, const struct invoice *invoice, bool json);
+
+/* An amount in minor units of the invoice's currency as a decimal. */
+void invoice_print_minor(const struct invoice *invoice, int64_t amount_minor,
+                         char text[MONEY_TEXT_BYTES]);
+
+#endif
