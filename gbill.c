@@ -1,0 +1,84 @@
+/*
+ * gbill.c - the program gbill: the table of its commands, and the jobs that
+ * `gbill run` keeps going.
+ */
+#include <stdlib.h>
+
+#include "billing/cmd.h"
+#include "ingest/cmd.h"
+#include "reports/cmd.h"
+#include "rollup/cmd.h"
+#include "store/base/log.h"
+#include "store/base/schedule.h"
+#include "store/cmd.h"
+#include "store/postgres/cmd.h"
+
+/* From the log to Postgres in seconds: each stage reads what the one before wrote. */
+static const struct schedule_job jobs[] = {
+    {{"rollup"}, 1000},
+    {{"limits"}, 2000},
+    {{"invoice", "run"}, 60000},
+    {{"publish"}, 1000},
+};
+
+static const struct conf_opt run_opts[] = {
+    CONF_ROW_DATA,
+    {"database", "DATABASE_URL", CONF_TEXT, "URL", 0, 0, NULL, true,
+     "Postgres to publish to; without it everything else still runs"},
+    {"prices", "GBILL_PRICES", CONF_TEXT, "FILE", 0, 0, NULL, false, "price book"},
+    {"plans", "GBILL_PLANS", CONF_TEXT, "FILE", 0, 0, NULL, false, "plan book"},
+};
+
+/* Children read their settings where everybody does. */
+static enum err_code
+run(struct cli *cli, struct err *err)
+{
+    const struct conf *conf = &cli->conf;
+    const char *database = conf_text(conf, "database");
+    size_t count = CLI_COUNT(jobs) - (database == NULL ? 1 : 0);
+    for (size_t i = 0; i < CLI_COUNT(run_opts); i++) {
+        const char *value = conf_text(conf, run_opts[i].key);
+        if (value != NULL && setenv(run_opts[i].env, value, 1) != 0)
+            return err_set(err, ERR_LIMIT, "no memory for the environment");
+    }
+    log_line(LOG_LEVEL_INFO, "running", "data=%s jobs=%zu publish=%s", conf_data_dir(conf), count,
+             database == NULL ? "off (DATABASE_URL is not set)" : "on");
+    enum err_code code = schedule_run(jobs, count, err);
+    log_line(LOG_LEVEL_INFO, "stopped", "data=%s", conf_data_dir(conf));
+    return code;
+}
+
+static const struct cli_cmd cmd_run = {
+    .name = "run",
+    .args = "",
+    .opts = run_opts,
+    .opt_count = CLI_COUNT(run_opts),
+    .run = run,
+    .summary = "run all jobs at their cadences, in the foreground",
+    .help = "Starts rollup every second, limits every two, publish every second and invoice run\n"
+            "every minute, each as a process of its own, until SIGTERM or Ctrl-C.  An event is in\n"
+            "Postgres within five seconds.  A job that fails is said once and tried again, more\n"
+            "slowly up to once a minute; cron or systemd timers may run the same jobs instead.\n",
+};
+
+#define TABLE(title, ...)                                                               \
+    {title, (const struct cli_cmd[]){__VA_ARGS__},                                      \
+     sizeof((const struct cli_cmd[]){__VA_ARGS__}) / sizeof(struct cli_cmd)}
+
+int
+main(int argc, char **argv)
+{
+    const struct cli_table tables[] = {
+        TABLE("Events in", cmd_send),
+        TABLE("The log", cmd_log_stat, cmd_log_cat, cmd_log_verify, cmd_log_probe,
+              cmd_quarantine_list, cmd_quarantine_show),
+        TABLE("Fold", cmd_rollup, cmd_prices_check, cmd_prices_show),
+        TABLE("Billing", cmd_limits, cmd_invoice_run, cmd_invoice_list, cmd_invoice_show,
+              cmd_plans_check, cmd_plans_show),
+        TABLE("Postgres", cmd_migrate, cmd_publish),
+        TABLE("Reports", cmd_report_usage, cmd_report_costs),
+        TABLE("All together", cmd_run),
+    };
+    return cli_main("gbill", "billing and usage tracking for LLM platforms", tables,
+                    CLI_COUNT(tables), argc, argv);
+}
