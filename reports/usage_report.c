@@ -1,6 +1,7 @@
 #include "reports/usage_report.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
