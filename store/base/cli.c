@@ -9,8 +9,7 @@
 static int
 report(const char *program, const char *cmd_name, enum err_code code, const struct err *err)
 {
-    fprintf(stderr, "%s%s%s: %s\n", program, cmd_name[0] != '\0' ? " " : "", cmd_name,
-            err->text);
+    fprintf(stderr, "%s%s%s: %s\n", program, cmd_name[0] != '\0' ? " " : "", cmd_name, err->text);
     return err_exit_status(code);
 }
 
@@ -118,8 +117,8 @@ unknown_command(const struct cli_table *tables, size_t table_count, const char *
 }
 
 int
-cli_main(const char *program, const char *about, const struct cli_table *tables,
-         size_t table_count, int argc, char **argv)
+cli_main(const char *program, const char *about, const struct cli_table *tables, size_t table_count,
+         int argc, char **argv)
 {
     if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
         strcmp(argv[1], "help") == 0) {

@@ -22,8 +22,8 @@ struct cli {
 };
 
 struct cli_cmd {
-    const char *name;    /* "rollup" or "log stat" */
-    const char *args;    /* "FILE…" for the usage line, or "" */
+    const char *name; /* "rollup" or "log stat" */
+    const char *args; /* "FILE…" for the usage line, or "" */
     size_t args_min, args_max;
     const struct conf_opt *opts;
     size_t opt_count;

@@ -106,8 +106,7 @@ set_from_flag(struct conf *conf, int argc, char *const *argv, int *i, struct err
     const struct conf_opt *o = find(conf, name, key_bytes, &index);
     bool is_config = key_bytes == 6 && memcmp(name, "config", 6) == 0;
     if (o == NULL && !is_config)
-        return err_set(err, ERR_USAGE, "unknown option --%.*s; see --help", (int)key_bytes,
-                       name);
+        return err_set(err, ERR_USAGE, "unknown option --%.*s; see --help", (int)key_bytes, name);
     if (o != NULL && o->type == CONF_FLAG)
         return set(conf, index, value != NULL ? value : "true", "command line", err);
     if (value == NULL) {

@@ -52,11 +52,13 @@ struct conf {
 };
 
 /* The rows that nearly every command has. */
+/* clang-format off */
 #define CONF_ROW_DATA                                                                   \
     {"data", "GBILL_DATA", CONF_TEXT, "DIR", 0, 0, NULL, false,                         \
      "data directory (default: /var/lib/gbill for root, else ./gbill-data)"}
 #define CONF_ROW_JSON                                                                   \
     {"json", NULL, CONF_FLAG, NULL, 0, 0, "false", false, "print JSON for programs"}
+/* clang-format on */
 
 /*
  * Parse a command line against a table.
@@ -68,8 +70,8 @@ struct conf {
  * Errors: ERR_USAGE (unknown option, missing value), ERR_CONFIG (a value out of
  * its range, from wherever it came), and those of reading the --config file.
  */
-enum err_code conf_parse(struct conf *conf, const struct conf_opt *opts, size_t opt_count,
-                         int argc, char *const *argv, struct err *err) ERR_MUST_CHECK;
+enum err_code conf_parse(struct conf *conf, const struct conf_opt *opts, size_t opt_count, int argc,
+                         char *const *argv, struct err *err) ERR_MUST_CHECK;
 void conf_clear(struct conf *conf);
 
 /* Values by key; the key must be in the table. */

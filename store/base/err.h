@@ -12,20 +12,20 @@
 #include <stdbool.h>
 
 /* name, exit status, can a retry without a change help?, what it means */
-#define ERR_CODES(X)                                                            \
-    X(OK, 0, false, "success")                                                  \
-    X(INTERNAL, 1, false, "a bug in gbill")                                     \
-    X(USAGE, 2, false, "the command line is wrong")                             \
-    X(CONFIG, 3, false, "a setting, price book or plan book is wrong")          \
-    X(INPUT, 4, false, "input is malformed")                                    \
-    X(LIMIT, 5, false, "a bound was exceeded")                                  \
-    X(NOT_FOUND, 6, false, "the thing asked for does not exist")                \
-    X(CONFLICT, 7, false, "what is stored disagrees with what was given")       \
-    X(BUSY, 8, true, "another process holds the lock")                          \
-    X(DENIED, 9, false, "permission denied")                                    \
-    X(IO, 10, false, "the disk or the kernel failed")                           \
-    X(FULL, 11, true, "the disk is full")                                       \
-    X(CORRUPT, 12, false, "stored bytes are not what was written")              \
+#define ERR_CODES(X)                                                      \
+    X(OK, 0, false, "success")                                            \
+    X(INTERNAL, 1, false, "a bug in gbill")                               \
+    X(USAGE, 2, false, "the command line is wrong")                       \
+    X(CONFIG, 3, false, "a setting, price book or plan book is wrong")    \
+    X(INPUT, 4, false, "input is malformed")                              \
+    X(LIMIT, 5, false, "a bound was exceeded")                            \
+    X(NOT_FOUND, 6, false, "the thing asked for does not exist")          \
+    X(CONFLICT, 7, false, "what is stored disagrees with what was given") \
+    X(BUSY, 8, true, "another process holds the lock")                    \
+    X(DENIED, 9, false, "permission denied")                              \
+    X(IO, 10, false, "the disk or the kernel failed")                     \
+    X(FULL, 11, true, "the disk is full")                                 \
+    X(CORRUPT, 12, false, "stored bytes are not what was written")        \
     X(PEER, 13, true, "the agent or Postgres cannot be reached or refused")
 
 enum err_code {

@@ -58,13 +58,12 @@ out:
 }
 
 enum err_code
-file_path(char path[FILE_PATH_BYTES_MAX], const char *directory, const char *name,
-          struct err *err)
+file_path(char path[FILE_PATH_BYTES_MAX], const char *directory, const char *name, struct err *err)
 {
     int n = snprintf(path, FILE_PATH_BYTES_MAX, "%s/%s", directory, name);
     if (n < 0 || n >= FILE_PATH_BYTES_MAX)
-        return err_set(err, ERR_LIMIT, "path %.60s…/%s is longer than %d bytes", directory,
-                       name, FILE_PATH_BYTES_MAX - 1);
+        return err_set(err, ERR_LIMIT, "path %.60s…/%s is longer than %d bytes", directory, name,
+                       FILE_PATH_BYTES_MAX - 1);
     return ERR_OK;
 }
 
@@ -98,11 +97,10 @@ file_lock(const char *path, const char *who, int *ret_fd, struct err *err)
     if (fd < 0)
         return err_set_errno(err, errno, "cannot open lock file %s", path);
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        enum err_code code =
-            errno == EWOULDBLOCK
-                ? err_set(err, ERR_BUSY, "%s: another %s runs here (pid %ld)", path, who,
-                          lock_holder(fd))
-                : err_set_errno(err, errno, "cannot lock %s", path);
+        enum err_code code = errno == EWOULDBLOCK
+                                 ? err_set(err, ERR_BUSY, "%s: another %s runs here (pid %ld)",
+                                           path, who, lock_holder(fd))
+                                 : err_set_errno(err, errno, "cannot lock %s", path);
         close(fd);
         return code;
     }

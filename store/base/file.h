@@ -24,8 +24,8 @@ enum err_code file_read(const char *path, size_t bytes_max, struct bytes *ret_te
 /*
  * Join directory and name into path.  ERR_LIMIT over FILE_PATH_BYTES_MAX.
  */
-enum err_code file_path(char path[FILE_PATH_BYTES_MAX], const char *directory,
-                        const char *name, struct err *err) ERR_MUST_CHECK;
+enum err_code file_path(char path[FILE_PATH_BYTES_MAX], const char *directory, const char *name,
+                        struct err *err) ERR_MUST_CHECK;
 
 /*
  * Make a directory (mode 0750) if it is not there; its parent must be.
@@ -45,7 +45,7 @@ enum err_code file_make_directory(const char *path, struct err *err) ERR_MUST_CH
  * Errors: ERR_BUSY when another process holds it (its pid is named);
  * ERR_DENIED, ERR_NOT_FOUND, ERR_FULL, ERR_IO for the file.
  */
-enum err_code file_lock(const char *path, const char *who, int *ret_fd, struct err *err)
-    ERR_MUST_CHECK;
+enum err_code file_lock(const char *path, const char *who, int *ret_fd,
+                        struct err *err) ERR_MUST_CHECK;
 
 #endif

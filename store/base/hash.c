@@ -41,9 +41,10 @@ void
 hash_secret_init(uint8_t secret[HASH_SECRET_BYTES], const uint8_t seed[HASH_SHA256_BYTES])
 {
     /* Counter mode over SHA-256: 192 bytes in six blocks. */
-    for (uint8_t i = 0; i < HASH_SECRET_BYTES / HASH_SHA256_BYTES; i++) {
-        struct bytes parts[] = {{seed, HASH_SHA256_BYTES}, {&i, 1}};
-        hash_sha256(parts, 2, secret + (size_t)i * HASH_SHA256_BYTES);
+    for (size_t i = 0; i < HASH_SECRET_BYTES / HASH_SHA256_BYTES; i++) {
+        uint8_t counter = (uint8_t)i;
+        struct bytes parts[] = {{seed, HASH_SHA256_BYTES}, {&counter, 1}};
+        hash_sha256(parts, 2, secret + i * HASH_SHA256_BYTES);
     }
 }
 
@@ -57,8 +58,8 @@ hash_id_of(const uint8_t secret[HASH_SECRET_BYTES], struct str organization, str
     pair[1] = (uint8_t)id.size_bytes;
     memcpy(pair + 2, organization.data, organization.size_bytes);
     memcpy(pair + 2 + organization.size_bytes, id.data, id.size_bytes);
-    XXH128_hash_t h = XXH3_128bits_withSecret(
-        pair, 2 + organization.size_bytes + id.size_bytes, secret, HASH_SECRET_BYTES);
+    XXH128_hash_t h = XXH3_128bits_withSecret(pair, 2 + organization.size_bytes + id.size_bytes,
+                                              secret, HASH_SECRET_BYTES);
     return (struct hash_id){.hi = h.high64, .lo = h.low64};
 }
 

@@ -34,8 +34,8 @@ static enum err_code
 wrong_type(const char *where, const char *key, const json_t *value, const char *wanted,
            struct err *err)
 {
-    static const char *const names[] = {"an object", "an array",   "a text", "a number",
-                                        "a number",  "true",       "false",  "null"};
+    static const char *const names[] = {"an object", "an array", "a text", "a number",
+                                        "a number",  "true",     "false",  "null"};
     return err_set(err, ERR_CONFIG, "%s: \"%s\" is %s, must be %s", where, key,
                    value == NULL ? "missing" : names[json_typeof(value)], wanted);
 }
@@ -52,8 +52,8 @@ json_get_text(const json_t *object, const char *where, const char *key, const ch
 }
 
 enum err_code
-json_get_text_opt(const json_t *object, const char *where, const char *key,
-                  const char **ret_text, struct err *err)
+json_get_text_opt(const json_t *object, const char *where, const char *key, const char **ret_text,
+                  struct err *err)
 {
     const json_t *v = json_object_get(object, key);
     if (v == NULL || json_is_null(v))
@@ -62,8 +62,8 @@ json_get_text_opt(const json_t *object, const char *where, const char *key,
 }
 
 enum err_code
-json_get_int_opt(const json_t *object, const char *where, const char *key, int64_t min,
-                 int64_t max, int64_t *ret_value, struct err *err)
+json_get_int_opt(const json_t *object, const char *where, const char *key, int64_t min, int64_t max,
+                 int64_t *ret_value, struct err *err)
 {
     const json_t *v = json_object_get(object, key);
     if (v == NULL || json_is_null(v))
@@ -73,8 +73,8 @@ json_get_int_opt(const json_t *object, const char *where, const char *key, int64
     int64_t value = json_integer_value(v);
     if (value < min || value > max)
         return err_set(err, ERR_CONFIG,
-                       "%s: \"%s\" is %" PRId64 ", must lie in %" PRId64 " to %" PRId64, where,
-                       key, value, min, max);
+                       "%s: \"%s\" is %" PRId64 ", must lie in %" PRId64 " to %" PRId64, where, key,
+                       value, min, max);
     *ret_value = value;
     return ERR_OK;
 }
@@ -91,8 +91,8 @@ json_get_array(const json_t *object, const char *where, const char *key, json_t 
 }
 
 enum err_code
-json_get_object_opt(const json_t *object, const char *where, const char *key,
-                    json_t **ret_object, struct err *err)
+json_get_object_opt(const json_t *object, const char *where, const char *key, json_t **ret_object,
+                    struct err *err)
 {
     json_t *v = json_object_get(object, key);
     if (v == NULL || json_is_null(v))
@@ -104,8 +104,7 @@ json_get_object_opt(const json_t *object, const char *where, const char *key,
 }
 
 enum err_code
-json_only_keys(const json_t *object, const char *where, const char *const *allowed,
-               struct err *err)
+json_only_keys(const json_t *object, const char *where, const char *const *allowed, struct err *err)
 {
     if (!json_is_object(object))
         return err_set(err, ERR_CONFIG, "%s: must be an object", where);

@@ -27,8 +27,7 @@ enum { JSON_FILE_BYTES_MAX = 16 * 1024 * 1024, JSON_PATH_BYTES_MAX = 200 };
  * no JSON (line and column are named); ERR_LIMIT over JSON_FILE_BYTES_MAX.
  */
 enum err_code json_file_load(const char *path, json_t **ret_root,
-                             uint8_t ret_sha256[HASH_SHA256_BYTES], struct err *err)
-    ERR_MUST_CHECK;
+                             uint8_t ret_sha256[HASH_SHA256_BYTES], struct err *err) ERR_MUST_CHECK;
 
 /*
  * Checked getters.  where says in words where the object stands
@@ -40,8 +39,8 @@ enum err_code json_get_text(const json_t *object, const char *where, const char 
 enum err_code json_get_text_opt(const json_t *object, const char *where, const char *key,
                                 const char **ret_text, struct err *err) ERR_MUST_CHECK;
 enum err_code json_get_int_opt(const json_t *object, const char *where, const char *key,
-                               int64_t min, int64_t max, int64_t *ret_value, struct err *err)
-    ERR_MUST_CHECK;
+                               int64_t min, int64_t max, int64_t *ret_value,
+                               struct err *err) ERR_MUST_CHECK;
 enum err_code json_get_array(const json_t *object, const char *where, const char *key,
                              json_t **ret_array, struct err *err) ERR_MUST_CHECK;
 enum err_code json_get_object_opt(const json_t *object, const char *where, const char *key,
@@ -51,7 +50,7 @@ enum err_code json_get_object_opt(const json_t *object, const char *where, const
  * Refuse keys that are not in allowed (NULL-terminated): a misspelt key in a
  * price book must not silently mean "no price".
  */
-enum err_code json_only_keys(const json_t *object, const char *where,
-                             const char *const *allowed, struct err *err) ERR_MUST_CHECK;
+enum err_code json_only_keys(const json_t *object, const char *where, const char *const *allowed,
+                             struct err *err) ERR_MUST_CHECK;
 
 #endif

@@ -20,7 +20,7 @@ __extension__ typedef __int128 money_sum; /* picos; wide enough never to wrap in
 #define MONEY_PICO_PER_UNIT ((int64_t)1000000000000)
 
 enum {
-    MONEY_TEXT_BYTES = 64,    /* room for any amount as text, NUL included */
+    MONEY_TEXT_BYTES = 64,      /* room for any amount as text, NUL included */
     MONEY_MINOR_DIGITS_MAX = 4, /* ISO 4217: no currency has more */
 };
 

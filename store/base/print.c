@@ -9,12 +9,11 @@
 enum { PRINT_TABLE_BYTES_MAX = 256 * 1024 * 1024 };
 
 void
-print_begin(struct print *p, FILE *out, enum print_form form,
-            const struct print_column *columns, size_t column_count)
+print_begin(struct print *p, FILE *out, enum print_form form, const struct print_column *columns,
+            size_t column_count)
 {
     assert(column_count > 0 && column_count <= PRINT_COLUMNS_MAX);
-    *p = (struct print){
-        .out = out, .form = form, .columns = columns, .column_count = column_count};
+    *p = (struct print){.out = out, .form = form, .columns = columns, .column_count = column_count};
     buf_init(&p->cells, PRINT_TABLE_BYTES_MAX);
     for (size_t i = 0; i < column_count; i++) {
         p->width[i] = strlen(columns[i].title);
@@ -146,8 +145,8 @@ put_padded(struct print *p, size_t column, const char *cell)
     size_t pad = p->width[column] - text_width(str_of(cell));
     bool right = p->columns[column].kind != PRINT_TEXT;
     bool last = column + 1 == p->column_count;
-    fprintf(p->out, "%*s%s%*s%s", right ? (int)pad : 0, "", cell,
-            right || last ? 0 : (int)pad, "", last ? "\n" : "  ");
+    fprintf(p->out, "%*s%s%*s%s", right ? (int)pad : 0, "", cell, right || last ? 0 : (int)pad, "",
+            last ? "\n" : "  ");
 }
 
 void

@@ -51,7 +51,8 @@ void print_begin(struct print *p, FILE *out, enum print_form form,
                  const struct print_column *columns, size_t column_count);
 void print_text(struct print *p, struct str text);
 void print_whole(struct print *p, uint64_t value);
-void print_amount(struct print *p, const char *decimal); /* also for PRINT_WHOLE cells ready as text */
+void print_amount(struct print *p,
+                  const char *decimal); /* also for PRINT_WHOLE cells ready as text */
 
 /* One JSON string with its quotes; bytes that are no UTF-8 become U+FFFD. */
 void print_json_text(FILE *out, struct str text);

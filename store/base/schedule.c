@@ -15,13 +15,14 @@
 
 extern char **environ;
 
-enum { RETRY_MS_MAX = 60000 };
+enum { RETRY_MS_MAX = 5000, SAY_AGAIN_MS = 60000 };
 
 struct running {
     pid_t pid; /* 0: not running */
     int64_t due_ms;
     int64_t retry_ms; /* 0: the last run went well */
     int status;       /* of the last run */
+    int64_t said_ms;  /* when a failing job's own words were last let through */
 };
 
 static int64_t
@@ -44,6 +45,12 @@ start(const struct schedule_job *job, struct running *r, struct err *err)
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attr);
     int rc = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
+    /* A job that goes on failing says why once a minute, not at every try. */
+    bool quiet = r->retry_ms > 0 && now_ms() - r->said_ms < SAY_AGAIN_MS;
+    if (rc == 0 && quiet)
+        rc = posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
+    if (!quiet)
+        r->said_ms = now_ms();
     if (rc == 0)
         rc = posix_spawnattr_setsigmask(&attr, &none);
     if (rc == 0)
@@ -75,8 +82,8 @@ finish(const struct schedule_job *job, struct running *r, int wait_status)
             r->retry_ms = RETRY_MS_MAX;
         r->due_ms = now_ms() + r->retry_ms;
         if (status != r->status)
-            log_line(LOG_LEVEL_WARN, "job_failed", "job=%s status=%d retry_ms=%lld",
-                     job->args[0], status, (long long)r->retry_ms);
+            log_line(LOG_LEVEL_WARN, "job_failed", "job=%s status=%d retry_ms=%lld", job->args[0],
+                     status, (long long)r->retry_ms);
     }
     r->status = status;
 }

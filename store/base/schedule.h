@@ -4,7 +4,7 @@
  *
  * A job is idempotent and holds a lock of its own, so running it here is the same
  * as running it by cron.  A child that fails is said once and tried again, after
- * twice as long each time up to a minute; a child that crashes takes nothing with
+ * twice as long each time up to five seconds; a child that crashes takes nothing with
  * it.  Settings reach the children through the environment.
  */
 #ifndef STORE_BASE_SCHEDULE_H
@@ -28,11 +28,12 @@ struct schedule_job {
  *   jobs  job_count <= SCHEDULE_JOBS_MAX; all are due at once in the beginning
  *
  * Blocks SIGCHLD, SIGTERM and SIGINT in the calling thread.  Children's results
- * (stdout) are dropped, their messages (stderr) are ours.
+ * (stdout) are dropped; their messages (stderr) are ours, those of a job that goes
+ * on failing once a minute.
  *
  * Errors: ERR_IO when a child cannot be started at all.
  */
-enum err_code schedule_run(const struct schedule_job *jobs, size_t job_count, struct err *err)
-    ERR_MUST_CHECK;
+enum err_code schedule_run(const struct schedule_job *jobs, size_t job_count,
+                           struct err *err) ERR_MUST_CHECK;
 
 #endif

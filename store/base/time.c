@@ -16,8 +16,7 @@ time_day_of(int year, int month, int day)
     int64_t year_of_era = y - era * 400;
     int64_t month_from_march = month > 2 ? month - 3 : month + 9;
     int64_t day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-    int64_t day_of_era =
-        year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
     return era * 146097 + day_of_era - 719468;
 }
 
@@ -159,8 +158,7 @@ time_parse(struct str text, int64_t *ret_utc_ms)
     struct cursor c = {text.data, text.data + text.size_bytes};
     struct time_civil t = {.day = 1};
     int offset_minutes = 0;
-    if (!take_digits(&c, 4, &t.year) || !take_char(&c, "-") ||
-        !take_digits(&c, 2, &t.month))
+    if (!take_digits(&c, 4, &t.year) || !take_char(&c, "-") || !take_digits(&c, 2, &t.month))
         return false;
     if (t.year < 1970 || t.month < 1 || t.month > 12)
         return false;
@@ -172,8 +170,8 @@ time_parse(struct str text, int64_t *ret_utc_ms)
     }
     if (c.p != c.end)
         return false;
-    int64_t s = time_day_of(t.year, t.month, t.day) * TIME_DAY_S + t.hour * 3600 +
-                t.minute * 60 + t.second - offset_minutes * 60;
+    int64_t s = time_day_of(t.year, t.month, t.day) * TIME_DAY_S + t.hour * 3600 + t.minute * 60 +
+                t.second - offset_minutes * 60;
     if (s < 0 || s * 1000 + t.ms >= TIME_MAX_MS)
         return false;
     *ret_utc_ms = s * 1000 + t.ms;
@@ -185,8 +183,7 @@ time_format_ms(int64_t utc_ms, char text[TIME_TEXT_BYTES])
 {
     struct time_civil c = time_civil(utc_ms);
     snprintf(text, TIME_TEXT_BYTES, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", c.year % 10000,
-             c.month % 100, c.day % 100, c.hour % 100, c.minute % 100, c.second % 100,
-             c.ms % 1000);
+             c.month % 100, c.day % 100, c.hour % 100, c.minute % 100, c.second % 100, c.ms % 1000);
 }
 
 void

@@ -50,11 +50,11 @@ enum {
 
 /* Token classes never overlap: their sum is what the provider processed. */
 enum event_class {
-    EVENT_INPUT,          /* uncached input */
+    EVENT_INPUT, /* uncached input */
     EVENT_CACHE_READ,
-    EVENT_CACHE_WRITE,    /* OpenAI's, and Anthropic's 5-minute writes */
+    EVENT_CACHE_WRITE, /* OpenAI's, and Anthropic's 5-minute writes */
     EVENT_CACHE_WRITE_1H,
-    EVENT_OUTPUT,         /* reasoning included */
+    EVENT_OUTPUT, /* reasoning included */
     EVENT_CLASSES
 };
 
@@ -67,12 +67,7 @@ struct event_usage {
     bool estimated; /* the app counted, not the provider */
 };
 
-enum event_resource_type {
-    EVENT_PROJECT,
-    EVENT_DOCUMENT,
-    EVENT_MEMBER,
-    EVENT_RESOURCE_TYPES
-};
+enum event_resource_type { EVENT_PROJECT, EVENT_DOCUMENT, EVENT_MEMBER, EVENT_RESOURCE_TYPES };
 
 struct event_resource {
     enum event_resource_type type;
@@ -149,7 +144,7 @@ bool event_kind_find(struct str name, enum event_kind *ret_kind)
 
 /* "project" for EVENT_PROJECT; "input" for EVENT_INPUT. */
 const char *event_resource_type_name(enum event_resource_type type);
-const char *event_class_name(enum event_class class);
+const char *event_class_name(enum event_class which);
 
 /*
  * Parse a client's record against the contract.
@@ -162,13 +157,12 @@ const char *event_class_name(enum event_class class);
  *
  * Safe on any bytes.  Source of the token rules: schemas/event.md.
  */
-bool event_parse(enum event_kind kind, struct bytes record, int64_t entry_utc_ms,
-                 struct event *ret, struct event_defect *defect)
-    __attribute__((warn_unused_result));
+bool event_parse(enum event_kind kind, struct bytes record, int64_t entry_utc_ms, struct event *ret,
+                 struct event_defect *defect) __attribute__((warn_unused_result));
 
 /* Is the event's time within what is accepted at receive_utc_ms? */
-bool event_time_ok(const struct event *event, int64_t receive_utc_ms,
-                   struct event_defect *defect) __attribute__((warn_unused_result));
+bool event_time_ok(const struct event *event, int64_t receive_utc_ms, struct event_defect *defect)
+    __attribute__((warn_unused_result));
 
 /*
  * Append the stored form: msgpack [kind, time ms, peer uid, record].  The
@@ -202,9 +196,8 @@ bool event_read(struct mp *m, struct event *ret, struct event_defect *defect)
  * Nothing is clamped: counts that contradict each other are a defect.
  * Source: schemas/event.md, "Provider usage objects".
  */
-bool event_usage_from_provider(struct str provider, struct bytes object,
-                               struct event_usage *usage, struct event_defect *defect)
-    __attribute__((warn_unused_result));
+bool event_usage_from_provider(struct str provider, struct bytes object, struct event_usage *usage,
+                               struct event_defect *defect) __attribute__((warn_unused_result));
 
 /* Set a defect; always returns false. */
 bool event_defect_set(struct event_defect *defect, const char *fmt, ...)

@@ -3,62 +3,42 @@
 #include <assert.h>
 
 #define REQ FIELD_REQUIRED
-#define COMMON                                                                          \
-    [FIELD_ID] = FIELD_TEXT | REQ, [FIELD_ORGANIZATION] = FIELD_TEXT | REQ,             \
+#define COMMON                                                              \
+    [FIELD_ID] = FIELD_TEXT | REQ, [FIELD_ORGANIZATION] = FIELD_TEXT | REQ, \
     [FIELD_CREATED_AT] = FIELD_TIME
 
+/* clang-format off: one field a line */
 static const uint8_t fields[EVENT_KINDS][FIELD_COUNT] = {
-    [EVENT_USAGE] = {COMMON,
-                     [FIELD_USER] = FIELD_TEXT | REQ,
-                     [FIELD_PROJECT] = FIELD_TEXT,
-                     [FIELD_TYPE] = FIELD_TEXT | REQ,
-                     [FIELD_PROVIDER] = FIELD_TEXT | REQ,
-                     [FIELD_MODEL] = FIELD_MODEL_TEXT | REQ,
-                     [FIELD_INPUT] = FIELD_WHOLE,
-                     [FIELD_OUTPUT] = FIELD_WHOLE,
-                     [FIELD_CACHED] = FIELD_WHOLE,
-                     [FIELD_CACHE_WRITE] = FIELD_WHOLE,
-                     [FIELD_CACHE_WRITE_1H] = FIELD_WHOLE,
-                     [FIELD_REASONING] = FIELD_WHOLE,
-                     [FIELD_USAGE] = FIELD_OBJECT,
-                     [FIELD_TIER] = FIELD_TEXT,
-                     [FIELD_LATENCY] = FIELD_DURATION,
-                     [FIELD_STATUS] = FIELD_OUTCOME,
-                     [FIELD_METADATA] = FIELD_SCALAR_MAP,
-                     [FIELD_ESTIMATED] = FIELD_BOOL},
-    [EVENT_RESOURCE] = {COMMON,
-                        [FIELD_RESOURCE] = FIELD_TEXT | REQ,
-                        [FIELD_ACTION] = FIELD_TEXT | REQ,
-                        [FIELD_RESOURCE_ID] = FIELD_TEXT | REQ},
-    [EVENT_SUBSCRIPTION] = {COMMON,
-                            [FIELD_ACTION] = FIELD_TEXT,
-                            [FIELD_PLAN] = FIELD_TEXT,
+    [EVENT_USAGE] =
+        {COMMON, [FIELD_USER] = FIELD_TEXT | REQ, [FIELD_PROJECT] = FIELD_TEXT,
+         [FIELD_TYPE] = FIELD_TEXT | REQ, [FIELD_PROVIDER] = FIELD_TEXT | REQ,
+         [FIELD_MODEL] = FIELD_MODEL_TEXT | REQ, [FIELD_INPUT] = FIELD_WHOLE,
+         [FIELD_OUTPUT] = FIELD_WHOLE, [FIELD_CACHED] = FIELD_WHOLE,
+         [FIELD_CACHE_WRITE] = FIELD_WHOLE, [FIELD_CACHE_WRITE_1H] = FIELD_WHOLE,
+         [FIELD_REASONING] = FIELD_WHOLE, [FIELD_USAGE] = FIELD_OBJECT, [FIELD_TIER] = FIELD_TEXT,
+         [FIELD_LATENCY] = FIELD_DURATION, [FIELD_STATUS] = FIELD_OUTCOME,
+         [FIELD_METADATA] = FIELD_SCALAR_MAP, [FIELD_ESTIMATED] = FIELD_BOOL},
+    [EVENT_RESOURCE] = {COMMON, [FIELD_RESOURCE] = FIELD_TEXT | REQ,
+                        [FIELD_ACTION] = FIELD_TEXT | REQ, [FIELD_RESOURCE_ID] = FIELD_TEXT | REQ},
+    [EVENT_SUBSCRIPTION] = {COMMON, [FIELD_ACTION] = FIELD_TEXT, [FIELD_PLAN] = FIELD_TEXT,
                             [FIELD_EFFECTIVE_AT] = FIELD_TIME,
-                            [FIELD_CURRENCY] = FIELD_CURRENCY_TEXT,
-                            [FIELD_ANCHOR] = FIELD_TIME},
-    [EVENT_BUDGET] = {COMMON,
-                      [FIELD_MONTHLY_BUDGET] = FIELD_WHOLE,
-                      [FIELD_ALERT_THRESHOLDS] = FIELD_SETTING,
-                      [FIELD_SPIKE_DETECTION] = FIELD_SETTING,
-                      [FIELD_EMAIL_ALERTS] = FIELD_BOOL,
-                      [FIELD_AUTO_LIMITS] = FIELD_SETTING},
-    [EVENT_ADJUSTMENT] = {COMMON,
-                          [FIELD_AMOUNT] = FIELD_SIGNED | REQ,
-                          [FIELD_CURRENCY] = FIELD_CURRENCY_TEXT | REQ,
-                          [FIELD_REASON] = FIELD_REASON_TEXT | REQ},
-    [EVENT_PAYMENT] = {COMMON,
-                       [FIELD_INVOICE] = FIELD_TEXT | REQ,
-                       [FIELD_STATUS] = FIELD_TEXT | REQ,
-                       [FIELD_AMOUNT] = FIELD_SIGNED | REQ,
-                       [FIELD_CURRENCY] = FIELD_CURRENCY_TEXT},
-    [EVENT_VOID] = {COMMON,
-                    [FIELD_VOIDS] = FIELD_TEXT | REQ,
-                    [FIELD_AT] = FIELD_TIME | REQ,
+                            [FIELD_CURRENCY] = FIELD_CURRENCY_TEXT, [FIELD_ANCHOR] = FIELD_TIME},
+    [EVENT_BUDGET] =
+        {COMMON, [FIELD_MONTHLY_BUDGET] = FIELD_WHOLE, [FIELD_ALERT_THRESHOLDS] = FIELD_SETTING,
+         [FIELD_SPIKE_DETECTION] = FIELD_SETTING, [FIELD_EMAIL_ALERTS] = FIELD_BOOL,
+         [FIELD_AUTO_LIMITS] = FIELD_SETTING},
+    [EVENT_ADJUSTMENT] =
+        {COMMON, [FIELD_AMOUNT] = FIELD_SIGNED | REQ, [FIELD_CURRENCY] = FIELD_CURRENCY_TEXT | REQ,
+         [FIELD_REASON] = FIELD_REASON_TEXT | REQ},
+    [EVENT_PAYMENT] =
+        {COMMON, [FIELD_INVOICE] = FIELD_TEXT | REQ, [FIELD_STATUS] = FIELD_TEXT | REQ,
+         [FIELD_AMOUNT] = FIELD_SIGNED | REQ, [FIELD_CURRENCY] = FIELD_CURRENCY_TEXT},
+    [EVENT_VOID] = {COMMON, [FIELD_VOIDS] = FIELD_TEXT | REQ, [FIELD_AT] = FIELD_TIME | REQ,
                     [FIELD_REASON] = FIELD_REASON_TEXT},
-    [EVENT_FEEDBACK] = {COMMON,
-                        [FIELD_RECOMMENDATION] = FIELD_TEXT | REQ,
-                        [FIELD_STATUS] = FIELD_TEXT | REQ},
+    [EVENT_FEEDBACK] =
+        {COMMON, [FIELD_RECOMMENDATION] = FIELD_TEXT | REQ, [FIELD_STATUS] = FIELD_TEXT | REQ},
 };
+/* clang-format on */
 
 static const char *const names[FIELD_COUNT] = {
 #define EVENT_FIELD_NAME(slot, name, first, other) [FIELD_##slot] = name,
@@ -85,7 +65,7 @@ event_field_name(enum event_field field)
  * memcmp confirms.  The compiler refuses a second case of the same value, so a
  * clash cannot slip in.
  */
-#define NAME_KEY(length, first, other)                                                  \
+#define NAME_KEY(length, first, other) \
     ((uint32_t)(length) << 16 | (uint32_t)(uint8_t)(first) << 8 | (uint32_t)(uint8_t)(other))
 
 enum event_field
@@ -96,9 +76,9 @@ event_field_find(struct str name)
         return FIELD_COUNT;
     enum event_field f;
     switch (NAME_KEY(n, name.data[0], name.data[n > 3 ? 3 : 1])) {
-#define EVENT_FIELD_CASE(slot, text, first, other)                                      \
-    case NAME_KEY(sizeof(text) - 1, first, other):                                                                \
-        f = FIELD_##slot;                                                               \
+#define EVENT_FIELD_CASE(slot, text, first, other) \
+    case NAME_KEY(sizeof(text) - 1, first, other): \
+        f = FIELD_##slot;                          \
         break;
         EVENT_FIELDS(EVENT_FIELD_CASE)
 #undef EVENT_FIELD_CASE

@@ -11,67 +11,67 @@
 #include "store/event/event.h"
 
 /* slot, name, its first letter, its fourth (of names of up to three letters the second) */
-#define EVENT_FIELDS(X)                                                             \
-    X(ID, "id", 'i', 'd')                                                           \
-    X(ORGANIZATION, "organizationId", 'o', 'a')                                     \
-    X(CREATED_AT, "createdAt", 'c', 'a')                                            \
-    X(USER, "userId", 'u', 'r')                                                     \
-    X(PROJECT, "projectId", 'p', 'j')                                               \
-    X(TYPE, "type", 't', 'e')                                                       \
-    X(PROVIDER, "provider", 'p', 'v')                                               \
-    X(MODEL, "model", 'm', 'e')                                                     \
-    X(INPUT, "inputTokens", 'i', 'u')                                               \
-    X(OUTPUT, "outputTokens", 'o', 'p')                                             \
-    X(CACHED, "cachedInputTokens", 'c', 'h')                                        \
-    X(CACHE_WRITE, "cacheWriteTokens", 'c', 'h')                                    \
-    X(CACHE_WRITE_1H, "cacheWrite1hTokens", 'c', 'h')                               \
-    X(REASONING, "reasoningTokens", 'r', 's')                                       \
-    X(USAGE, "usage", 'u', 'g')                                                     \
-    X(TIER, "serviceTier", 's', 'v')                                                \
-    X(LATENCY, "latencyMs", 'l', 'e')                                               \
-    X(STATUS, "status", 's', 't')                                                   \
-    X(METADATA, "metadata", 'm', 'a')                                               \
-    X(ESTIMATED, "estimated", 'e', 'i')                                             \
-    X(RESOURCE, "resource", 'r', 'o')                                               \
-    X(ACTION, "action", 'a', 'i')                                                   \
-    X(RESOURCE_ID, "resourceId", 'r', 'o')                                          \
-    X(PLAN, "plan", 'p', 'n')                                                       \
-    X(EFFECTIVE_AT, "effectiveAt", 'e', 'e')                                        \
-    X(CURRENCY, "currency", 'c', 'r')                                               \
-    X(ANCHOR, "anchor", 'a', 'h')                                                   \
-    X(MONTHLY_BUDGET, "monthlyBudget", 'm', 't')                                    \
-    X(ALERT_THRESHOLDS, "alertThresholds", 'a', 'r')                                \
-    X(SPIKE_DETECTION, "spikeDetection", 's', 'k')                                  \
-    X(EMAIL_ALERTS, "emailAlerts", 'e', 'i')                                        \
-    X(AUTO_LIMITS, "autoLimits", 'a', 'o')                                          \
-    X(AMOUNT, "amount", 'a', 'u')                                                   \
-    X(REASON, "reason", 'r', 's')                                                   \
-    X(INVOICE, "invoice", 'i', 'o')                                                 \
-    X(VOIDS, "voids", 'v', 'd')                                                     \
-    X(AT, "at", 'a', 't')                                                           \
+#define EVENT_FIELDS(X)                               \
+    X(ID, "id", 'i', 'd')                             \
+    X(ORGANIZATION, "organizationId", 'o', 'a')       \
+    X(CREATED_AT, "createdAt", 'c', 'a')              \
+    X(USER, "userId", 'u', 'r')                       \
+    X(PROJECT, "projectId", 'p', 'j')                 \
+    X(TYPE, "type", 't', 'e')                         \
+    X(PROVIDER, "provider", 'p', 'v')                 \
+    X(MODEL, "model", 'm', 'e')                       \
+    X(INPUT, "inputTokens", 'i', 'u')                 \
+    X(OUTPUT, "outputTokens", 'o', 'p')               \
+    X(CACHED, "cachedInputTokens", 'c', 'h')          \
+    X(CACHE_WRITE, "cacheWriteTokens", 'c', 'h')      \
+    X(CACHE_WRITE_1H, "cacheWrite1hTokens", 'c', 'h') \
+    X(REASONING, "reasoningTokens", 'r', 's')         \
+    X(USAGE, "usage", 'u', 'g')                       \
+    X(TIER, "serviceTier", 's', 'v')                  \
+    X(LATENCY, "latencyMs", 'l', 'e')                 \
+    X(STATUS, "status", 's', 't')                     \
+    X(METADATA, "metadata", 'm', 'a')                 \
+    X(ESTIMATED, "estimated", 'e', 'i')               \
+    X(RESOURCE, "resource", 'r', 'o')                 \
+    X(ACTION, "action", 'a', 'i')                     \
+    X(RESOURCE_ID, "resourceId", 'r', 'o')            \
+    X(PLAN, "plan", 'p', 'n')                         \
+    X(EFFECTIVE_AT, "effectiveAt", 'e', 'e')          \
+    X(CURRENCY, "currency", 'c', 'r')                 \
+    X(ANCHOR, "anchor", 'a', 'h')                     \
+    X(MONTHLY_BUDGET, "monthlyBudget", 'm', 't')      \
+    X(ALERT_THRESHOLDS, "alertThresholds", 'a', 'r')  \
+    X(SPIKE_DETECTION, "spikeDetection", 's', 'k')    \
+    X(EMAIL_ALERTS, "emailAlerts", 'e', 'i')          \
+    X(AUTO_LIMITS, "autoLimits", 'a', 'o')            \
+    X(AMOUNT, "amount", 'a', 'u')                     \
+    X(REASON, "reason", 'r', 's')                     \
+    X(INVOICE, "invoice", 'i', 'o')                   \
+    X(VOIDS, "voids", 'v', 'd')                       \
+    X(AT, "at", 'a', 't')                             \
     X(RECOMMENDATION, "recommendation", 'r', 'o')
 
 enum event_field {
 #define EVENT_FIELD_ENUM(slot, name, first, other) FIELD_##slot,
     EVENT_FIELDS(EVENT_FIELD_ENUM)
 #undef EVENT_FIELD_ENUM
-    FIELD_COUNT
+        FIELD_COUNT
 };
 
 enum { EVENT_NAME_BYTES_MAX = 20 }; /* no name is longer */
 
 /* What a field's value must be. */
 enum event_field_type {
-    FIELD_UNDECLARED, /* this kind does not know the field */
-    FIELD_TEXT,       /* 1 to 64 bytes of UTF-8 without control characters */
-    FIELD_MODEL_TEXT, /* 1 to 128 */
-    FIELD_REASON_TEXT, /* 1 to 256 */
+    FIELD_UNDECLARED,    /* this kind does not know the field */
+    FIELD_TEXT,          /* 1 to 64 bytes of UTF-8 without control characters */
+    FIELD_MODEL_TEXT,    /* 1 to 128 */
+    FIELD_REASON_TEXT,   /* 1 to 256 */
     FIELD_CURRENCY_TEXT, /* three capital letters */
-    FIELD_WHOLE,      /* 0 to EVENT_COUNT_MAX */
-    FIELD_SIGNED,     /* -EVENT_MINOR_MAX to EVENT_MINOR_MAX, whole */
-    FIELD_TIME,       /* RFC 3339 text or whole milliseconds */
-    FIELD_DURATION,   /* milliseconds, a fraction allowed */
-    FIELD_OUTCOME,    /* a whole number or a text */
+    FIELD_WHOLE,         /* 0 to EVENT_COUNT_MAX */
+    FIELD_SIGNED,        /* -EVENT_MINOR_MAX to EVENT_MINOR_MAX, whole */
+    FIELD_TIME,          /* RFC 3339 text or whole milliseconds */
+    FIELD_DURATION,      /* milliseconds, a fraction allowed */
+    FIELD_OUTCOME,       /* a whole number or a text */
     FIELD_BOOL,
     FIELD_OBJECT,     /* a map of at most 4 KiB */
     FIELD_SCALAR_MAP, /* the same, at most 32 scalars under text keys: metadata */

@@ -172,8 +172,8 @@ check_map(const struct slots *s, enum event_field f, enum event_field_type type,
         return event_defect_set(defect, "%s is not a map%s", name,
                                 type == FIELD_SETTING ? " or an array" : "");
     if (s->raw[f].size_bytes > EVENT_MAP_BYTES_MAX)
-        return event_defect_set(defect, "%s has %zu bytes, limit is %d", name,
-                                s->raw[f].size_bytes, EVENT_MAP_BYTES_MAX);
+        return event_defect_set(defect, "%s has %zu bytes, limit is %d", name, s->raw[f].size_bytes,
+                                EVENT_MAP_BYTES_MAX);
     struct mp m = mp_of(s->raw[f]);
     return type == FIELD_SCALAR_MAP ? check_metadata(m, name, defect)
                                     : check_leaves(m, name, defect);
@@ -203,10 +203,9 @@ check_value(const struct slots *s, enum event_field f, enum event_field_type typ
         return true;
     case FIELD_SIGNED:
         if (!signed_whole(v, &i) || i > EVENT_MINOR_MAX || i < -EVENT_MINOR_MAX)
-            return event_defect_set(defect,
-                                    "%s is not a whole number of minor units in -%" PRId64
-                                    " to %" PRId64,
-                                    name, EVENT_MINOR_MAX, EVENT_MINOR_MAX);
+            return event_defect_set(
+                defect, "%s is not a whole number of minor units in -%" PRId64 " to %" PRId64, name,
+                EVENT_MINOR_MAX, EVENT_MINOR_MAX);
         return true;
     case FIELD_TIME:
         if (!time_of(v, &i))
@@ -293,8 +292,7 @@ check_required(const struct slots *s, const uint8_t *types, struct event_defect 
 {
     for (int f = 0; f < FIELD_COUNT; f++) {
         if ((types[f] & FIELD_REQUIRED) != 0 && !has(s, (enum event_field)f))
-            return event_defect_set(defect, "%s is missing",
-                                    event_field_name((enum event_field)f));
+            return event_defect_set(defect, "%s is missing", event_field_name((enum event_field)f));
     }
     return true;
 }
@@ -363,8 +361,8 @@ take_usage(const struct slots *s, struct event *e, struct event_defect *defect)
         uint64_t ms;
         u->latency_us = mp_whole(v, &ms) ? ms * 1000 : (uint64_t)(v->f * 1000 + 0.5);
     }
-    static const enum event_field counts[] = {FIELD_INPUT,       FIELD_OUTPUT,
-                                              FIELD_CACHED,      FIELD_CACHE_WRITE,
+    static const enum event_field counts[] = {FIELD_INPUT,          FIELD_OUTPUT,
+                                              FIELD_CACHED,         FIELD_CACHE_WRITE,
                                               FIELD_CACHE_WRITE_1H, FIELD_REASONING};
     if (has(s, FIELD_USAGE)) {
         for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
@@ -386,8 +384,7 @@ take_usage(const struct slots *s, struct event *e, struct event_defect *defect)
 }
 
 static bool
-not_one_of(struct event_defect *defect, enum event_field f, struct str value,
-           const char *choices)
+not_one_of(struct event_defect *defect, enum event_field f, struct str value, const char *choices)
 {
     return event_defect_set(defect, "%s is \"%.*s\", must be one of: %s", event_field_name(f),
                             STR_ARG(value), choices);
@@ -416,8 +413,10 @@ take_subscription(const struct slots *s, struct event *e, struct event_defect *d
     static const struct {
         const char *word;
         enum event_subscription_action action;
-    } actions[] = {{"started", EVENT_PLAN_SET},           {"changed", EVENT_PLAN_SET},
-                   {"cancelled", EVENT_PLAN_CANCELLED},   {"paused", EVENT_PLAN_PAUSED},
+    } actions[] = {{"started", EVENT_PLAN_SET},
+                   {"changed", EVENT_PLAN_SET},
+                   {"cancelled", EVENT_PLAN_CANCELLED},
+                   {"paused", EVENT_PLAN_PAUSED},
                    {"resumed", EVENT_PLAN_RESUMED}};
     struct event_subscription *sub = &e->subscription;
     *sub = (struct event_subscription){.action = EVENT_PLAN_SET,
@@ -471,8 +470,7 @@ take_other(const struct slots *s, struct event *e, struct event_defect *defect)
                                               .status = text_of(s, FIELD_STATUS)};
         return str_is(e->feedback.status, "applied") || str_is(e->feedback.status, "dismissed") ||
                str_is(e->feedback.status, "pending") ||
-               not_one_of(defect, FIELD_STATUS, e->feedback.status,
-                          "applied, dismissed, pending");
+               not_one_of(defect, FIELD_STATUS, e->feedback.status, "applied, dismissed, pending");
     default:
         break;
     }
@@ -521,8 +519,8 @@ event_parse(enum event_kind kind, struct bytes record, int64_t entry_utc_ms, str
     struct mp m = mp_of(record);
     struct event e;
     if (record.size_bytes > EVENT_RECORD_BYTES_MAX)
-        return event_defect_set(defect, "the record has %zu bytes, limit is %d",
-                                record.size_bytes, EVENT_RECORD_BYTES_MAX);
+        return event_defect_set(defect, "the record has %zu bytes, limit is %d", record.size_bytes,
+                                EVENT_RECORD_BYTES_MAX);
     if (!event_parse_at(kind, &m, entry_utc_ms, &e, defect))
         return false;
     if (m.p != m.end)
@@ -540,6 +538,6 @@ event_time_ok(const struct event *event, int64_t receive_utc_ms, struct event_de
         return true;
     time_format_ms(event->time_utc_ms, when);
     return age > 0 ? event_defect_set(defect, "too old: its time is %s, accepted are 35 days", when)
-                   : event_defect_set(defect, "in the future: its time is %s, accepted are 5 minutes",
-                                      when);
+                   : event_defect_set(
+                         defect, "in the future: its time is %s, accepted are 5 minutes", when);
 }

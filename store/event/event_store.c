@@ -3,10 +3,14 @@
 #include "store/event/event_fields.h"
 
 static const char *const kind_names[EVENT_KINDS] = {
-    [EVENT_USAGE] = "usage",           [EVENT_RESOURCE] = "resource",
-    [EVENT_SUBSCRIPTION] = "subscription", [EVENT_BUDGET] = "budget",
-    [EVENT_ADJUSTMENT] = "adjustment", [EVENT_PAYMENT] = "payment",
-    [EVENT_VOID] = "void",             [EVENT_FEEDBACK] = "feedback",
+    [EVENT_USAGE] = "usage",
+    [EVENT_RESOURCE] = "resource",
+    [EVENT_SUBSCRIPTION] = "subscription",
+    [EVENT_BUDGET] = "budget",
+    [EVENT_ADJUSTMENT] = "adjustment",
+    [EVENT_PAYMENT] = "payment",
+    [EVENT_VOID] = "void",
+    [EVENT_FEEDBACK] = "feedback",
 };
 
 const char *
@@ -35,11 +39,11 @@ event_resource_type_name(enum event_resource_type type)
 }
 
 const char *
-event_class_name(enum event_class class)
+event_class_name(enum event_class which)
 {
     static const char *const names[] = {"input", "cache_read", "cache_write", "cache_write_1h",
                                         "output"};
-    return names[class];
+    return names[which];
 }
 
 static int
@@ -79,9 +83,8 @@ event_store(const struct event *event, struct buf *out)
               msgpack_pack_int64(&pk, event->time_utc_ms) == 0 &&
               msgpack_pack_uint32(&pk, event->peer_uid) == 0;
     if (ok)
-        ok = event->undeclared > 0
-                 ? store_declared(event, &pk, out)
-                 : buf_append(out, event->record.data, event->record.size_bytes);
+        ok = event->undeclared > 0 ? store_declared(event, &pk, out)
+                                   : buf_append(out, event->record.data, event->record.size_bytes);
     if (!ok)
         out->size_bytes = before;
     return ok;
@@ -93,10 +96,10 @@ event_read(struct mp *m, struct event *ret, struct event_defect *defect)
     struct mp_value head, kind, when, uid;
     struct mp at = *m;
     uint64_t k, ms, u;
-    if (!mp_read(&at, &head) || head.type != MP_ARRAY || head.count != 4 ||
-        !mp_read(&at, &kind) || !mp_whole(&kind, &k) || k < EVENT_USAGE || k >= EVENT_KINDS ||
-        !mp_read(&at, &when) || !mp_whole(&when, &ms) || ms >= (uint64_t)TIME_MAX_MS ||
-        !mp_read(&at, &uid) || !mp_whole(&uid, &u) || u > UINT32_MAX)
+    if (!mp_read(&at, &head) || head.type != MP_ARRAY || head.count != 4 || !mp_read(&at, &kind) ||
+        !mp_whole(&kind, &k) || k < EVENT_USAGE || k >= EVENT_KINDS || !mp_read(&at, &when) ||
+        !mp_whole(&when, &ms) || ms >= (uint64_t)TIME_MAX_MS || !mp_read(&at, &uid) ||
+        !mp_whole(&uid, &u) || u > UINT32_MAX)
         return event_defect_set(defect, "the envelope is not [kind, time, uid, record]");
     if (!event_parse_at((enum event_kind)k, &at, (int64_t)ms, ret, defect))
         return false;

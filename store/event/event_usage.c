@@ -126,10 +126,9 @@ check_reasoning(const struct event_usage *u, struct event_defect *defect)
 {
     if (u->reasoning_tokens <= u->tokens[EVENT_OUTPUT])
         return true;
-    return event_defect_set(defect,
-                            "usage: reasoning tokens (%" PRIu64 ") exceed output tokens (%" PRIu64
-                            ")",
-                            u->reasoning_tokens, u->tokens[EVENT_OUTPUT]);
+    return event_defect_set(
+        defect, "usage: reasoning tokens (%" PRIu64 ") exceed output tokens (%" PRIu64 ")",
+        u->reasoning_tokens, u->tokens[EVENT_OUTPUT]);
 }
 
 /* Chat completions, responses and embeddings: cached and written tokens are inside the input. */

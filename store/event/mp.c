@@ -76,8 +76,7 @@ fits(const struct head *h, size_t left_bytes)
 {
     /* Every element takes at least one byte, every pair two. */
     uint64_t least = h->kind == H_MAP ? h->count * 2 : h->count;
-    return h->kind != H_BAD && h->head_bytes <= left_bytes &&
-           least <= left_bytes - h->head_bytes;
+    return h->kind != H_BAD && h->head_bytes <= left_bytes && least <= left_bytes - h->head_bytes;
 }
 
 static void
@@ -244,8 +243,7 @@ mp_skip_inside(struct mp *m, uint32_t outer_levels)
     scan.at_bytes = 0;
     size_t left = (size_t)(m->end - m->p), size_bytes;
     size_t max = left < UINT32_MAX ? left : UINT32_MAX;
-    if (scan_on(&scan, m->p, left, max, MP_DEPTH_MAX - outer_levels, &size_bytes) !=
-        MP_SCAN_WHOLE)
+    if (scan_on(&scan, m->p, left, max, MP_DEPTH_MAX - outer_levels, &size_bytes) != MP_SCAN_WHOLE)
         return false;
     m->p += size_bytes;
     return true;

@@ -23,8 +23,8 @@ parse(int argc, const char *const *argv)
     return conf_parse(&conf, opts, OPTS, argc, (char *const *)(uintptr_t)argv, &err);
 }
 
-#define PARSE(...)                                                                              \
-    parse((int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)),                   \
+#define PARSE(...)                                                            \
+    parse((int)(sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *)), \
           (const char *const[]){__VA_ARGS__})
 
 /* A config file that is gone from the directory but can still be opened. */

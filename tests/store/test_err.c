@@ -49,9 +49,9 @@ Test(store_err, errno_chooses_the_code)
     static const struct {
         int number;
         enum err_code code;
-    } cases[] = {{ENOSPC, ERR_FULL},   {EDQUOT, ERR_FULL}, {EACCES, ERR_DENIED},
-                 {EPERM, ERR_DENIED},  {EROFS, ERR_DENIED}, {ENOENT, ERR_NOT_FOUND},
-                 {EIO, ERR_IO},        {EBADF, ERR_IO}};
+    } cases[] = {{ENOSPC, ERR_FULL},  {EDQUOT, ERR_FULL},  {EACCES, ERR_DENIED},
+                 {EPERM, ERR_DENIED}, {EROFS, ERR_DENIED}, {ENOENT, ERR_NOT_FOUND},
+                 {EIO, ERR_IO},       {EBADF, ERR_IO}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct err err;
         cr_assert_eq(err_set_errno(&err, cases[i].number, "cannot open %s", "x"), cases[i].code);

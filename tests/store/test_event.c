@@ -99,8 +99,8 @@ Test(store_event, the_tier_an_app_names_wins_over_the_object_s)
                     "'serviceTier': 'batch'}",
                     &e));
     cr_assert(str_is(e.usage.tier, "batch"));
-    cr_assert(parse(EVENT_USAGE, "{" CALL ", 'usage': {'prompt_tokens': 5, 'service_tier': 'flex'}}",
-                    &e));
+    cr_assert(parse(EVENT_USAGE,
+                    "{" CALL ", 'usage': {'prompt_tokens': 5, 'service_tier': 'flex'}}", &e));
     cr_assert(str_is(e.usage.tier, "flex"));
 }
 
@@ -108,30 +108,32 @@ Test(store_event, each_other_kind_says_what_it_says)
 {
     struct event e;
     cr_assert(parse(EVENT_RESOURCE,
-                    "{" COMMON ", 'resource': 'member', 'action': 'deleted', 'resourceId': 'm'}", &e));
+                    "{" COMMON ", 'resource': 'member', 'action': 'deleted', 'resourceId': 'm'}",
+                    &e));
     cr_assert(e.resource.type == EVENT_MEMBER && !e.resource.created);
     cr_assert(parse(EVENT_SUBSCRIPTION,
-                    "{" COMMON ", 'plan': 'pro', 'effectiveAt': '2026-12', 'currency': 'USD'}", &e));
+                    "{" COMMON ", 'plan': 'pro', 'effectiveAt': '2026-12', 'currency': 'USD'}",
+                    &e));
     cr_assert(e.subscription.action == EVENT_PLAN_SET && str_is(e.subscription.plan, "pro"));
     cr_assert_eq(e.subscription.effective_ms, INT64_C(1796083200000));
     cr_assert(parse(EVENT_SUBSCRIPTION, "{" COMMON ", 'action': 'cancelled'}", &e));
     cr_assert_eq(e.subscription.action, EVENT_PLAN_CANCELLED);
     cr_assert_eq(e.subscription.effective_ms, entry_ms);
-    cr_assert(parse(EVENT_BUDGET, "{" COMMON ", 'monthlyBudget': 5000, 'alertThresholds': [50, 80]}",
-                    &e));
+    cr_assert(parse(EVENT_BUDGET,
+                    "{" COMMON ", 'monthlyBudget': 5000, 'alertThresholds': [50, 80]}", &e));
     cr_assert(e.budget.has_monthly && e.budget.monthly_cents == 5000);
     cr_assert(parse(EVENT_BUDGET, "{" COMMON ", 'monthlyBudget': null}", &e));
     cr_assert_not(e.budget.has_monthly);
     cr_assert(parse(EVENT_ADJUSTMENT,
                     "{" COMMON ", 'amount': -1250, 'currency': 'EUR', 'reason': 'gift'}", &e));
     cr_assert_eq(e.adjustment.amount_minor, -1250);
-    cr_assert(parse(EVENT_PAYMENT,
-                    "{" COMMON ", 'invoice': 'i', 'status': 'paid', 'amount': 2900}", &e));
+    cr_assert(
+        parse(EVENT_PAYMENT, "{" COMMON ", 'invoice': 'i', 'status': 'paid', 'amount': 2900}", &e));
     cr_assert_eq(e.payment.amount_minor, 2900);
     cr_assert(parse(EVENT_VOID, "{" COMMON ", 'voids': 'e0', 'at': 1795508130000}", &e));
     cr_assert(e.voided.at_ms == 1795508130000 && str_is(e.voided.voids, "e0"));
-    cr_assert(parse(EVENT_FEEDBACK, "{" COMMON ", 'recommendation': 'r', 'status': 'dismissed'}",
-                    &e));
+    cr_assert(
+        parse(EVENT_FEEDBACK, "{" COMMON ", 'recommendation': 'r', 'status': 'dismissed'}", &e));
     cr_assert(str_is(e.feedback.status, "dismissed"));
 }
 
@@ -172,7 +174,8 @@ Test(store_event, what_breaks_the_contract_is_refused_and_the_field_is_named)
         {EVENT_USAGE, "{" CALL COUNTS ", 'createdAt': -1}", "createdAt"},
         {EVENT_RESOURCE, "{" COMMON ", 'resource': 'team', 'action': 'created', 'resourceId': 'x'}",
          "must be one of: project, document, member"},
-        {EVENT_RESOURCE, "{" COMMON ", 'resource': 'project', 'action': 'moved', 'resourceId': 'x'}",
+        {EVENT_RESOURCE,
+         "{" COMMON ", 'resource': 'project', 'action': 'moved', 'resourceId': 'x'}",
          "created, deleted"},
         {EVENT_SUBSCRIPTION, "{" COMMON "}", "plan is missing"},
         {EVENT_SUBSCRIPTION, "{" COMMON ", 'action': 'upgraded'}", "must be one of"},
@@ -180,7 +183,8 @@ Test(store_event, what_breaks_the_contract_is_refused_and_the_field_is_named)
         {EVENT_SUBSCRIPTION, "{" COMMON ", 'plan': 'pro', 'currency': 'EURO'}", "three capital"},
         {EVENT_BUDGET, "{" COMMON ", 'monthlyBudget': -5}", "monthlyBudget"},
         {EVENT_BUDGET, "{" COMMON ", 'alertThresholds': 80}", "not a map or an array"},
-        {EVENT_ADJUSTMENT, "{" COMMON ", 'amount': 1.5, 'currency': 'USD', 'reason': 'r'}", "amount"},
+        {EVENT_ADJUSTMENT, "{" COMMON ", 'amount': 1.5, 'currency': 'USD', 'reason': 'r'}",
+         "amount"},
         {EVENT_ADJUSTMENT,
          "{" COMMON ", 'amount': 1000000000001, 'currency': 'USD', 'reason': 'r'}", "amount"},
         {EVENT_ADJUSTMENT, "{" COMMON ", 'amount': 1, 'currency': 'USD'}", "reason is missing"},
@@ -191,7 +195,8 @@ Test(store_event, what_breaks_the_contract_is_refused_and_the_field_is_named)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct event e = {.peer_uid = 4711};
         cr_assert_not(parse(cases[i].kind, cases[i].json, &e), "%s", cases[i].json);
-        cr_assert_not_null(strstr(defect.text, cases[i].says), "%s: %s", cases[i].json, defect.text);
+        cr_assert_not_null(strstr(defect.text, cases[i].says), "%s: %s", cases[i].json,
+                           defect.text);
         cr_assert_eq(e.peer_uid, 4711u, "a refused event must leave ret alone");
     }
 }
@@ -202,8 +207,8 @@ Test(store_event, the_bounds_themselves_are_in)
     char json[20000] = "{" CALL ", 'inputTokens': 1000000000000, 'outputTokens': 1000000000000,"
                        "'latencyMs': 1000000000000, 'metadata': {";
     for (int i = 0; i < EVENT_METADATA_PAIRS_MAX; i++)
-        snprintf(json + strlen(json), sizeof json - strlen(json), "%s'k%d': %d.5", i > 0 ? "," : "", i,
-                 i);
+        snprintf(json + strlen(json), sizeof json - strlen(json), "%s'k%d': %d.5", i > 0 ? "," : "",
+                 i, i);
     size_t n = strlen(json);
     snprintf(json + n, sizeof json - n, "}}");
     cr_assert(parse(EVENT_USAGE, json, &e), "%s", defect.text);
@@ -230,7 +235,8 @@ Test(store_event, utf_8_is_judged_as_rfc_3629_has_it)
     uint8_t text[] = {0xdf, 0, 0, 0, 1, 0xa2, 'i', 'd', 0xa4, 0, 0, 0, 0};
     struct event e;
     /* All sequences of a lead byte and three others from a set that has every edge. */
-    static const uint8_t tails[] = {0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc2, 0xff};
+    static const uint8_t tails[] = {0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f,
+                                    0xa0, 0xbf, 0xc0, 0xc2, 0xff};
     for (int lead = 0x80; lead < 0x100; lead++) {
         for (size_t i = 0; i < 11 * 11 * 11; i++) {
             uint8_t *p = text + 9;
@@ -241,9 +247,12 @@ Test(store_event, utf_8_is_judged_as_rfc_3629_has_it)
             /* The judge decodes, and asks whether the shortest form was used for a character. */
             bool ok = true;
             for (size_t at = 0; ok && at < 4;) {
-                int n = p[at] < 0x80 ? 1 : p[at] < 0xc0 ? 9 : p[at] < 0xe0 ? 2 : p[at] < 0xf0 ? 3
-                        : p[at] < 0xf8                                                ? 4
-                                                                                      : 9;
+                int n = p[at] < 0x80   ? 1
+                        : p[at] < 0xc0 ? 9
+                        : p[at] < 0xe0 ? 2
+                        : p[at] < 0xf0 ? 3
+                        : p[at] < 0xf8 ? 4
+                                       : 9;
                 uint32_t c = n == 1 ? p[at] : p[at] & (0x7fu >> n);
                 ok = at + (size_t)n <= 4 && p[at] != 0x7f;
                 for (int k = 1; ok && k < n; k++) {
@@ -256,8 +265,8 @@ Test(store_event, utf_8_is_judged_as_rfc_3629_has_it)
             }
             struct bytes bytes = {text, sizeof text};
             cr_assert_not(event_parse(EVENT_USAGE, bytes, entry_ms, &e, &defect));
-            cr_assert_eq(strstr(defect.text, "UTF-8") == NULL, ok, "%02x %02x %02x %02x", p[0], p[1],
-                         p[2], p[3]);
+            cr_assert_eq(strstr(defect.text, "UTF-8") == NULL, ok, "%02x %02x %02x %02x", p[0],
+                         p[1], p[2], p[3]);
         }
     }
 }
@@ -271,8 +280,9 @@ Test(store_event, a_field_given_twice_and_bytes_behind_the_record_are_refused)
     cr_assert_not_null(strstr(defect.text, "1 bytes follow"));
     record.size_bytes--;
     record.data[0]++; /* one pair more */
-    cr_assert(buf_append(&record, "\xa2id\xa2"
-                                  "e2",
+    cr_assert(buf_append(&record,
+                         "\xa2id\xa2"
+                         "e2",
                          6));
     cr_assert_not(event_parse(EVENT_USAGE, bytes_of_buf(&record), entry_ms, &e, &defect));
     cr_assert_str_eq(defect.text, "id is given twice");
@@ -315,7 +325,8 @@ Test(store_event, a_stored_event_reads_back_with_the_client_s_bytes)
         const char *json;
     } cases[] = {
         {EVENT_USAGE, "{" CALL COUNTS ", 'metadata': {'a': 1.25, 'b': null}, 'projectId': null}"},
-        {EVENT_RESOURCE, "{" COMMON ", 'resource': 'project', 'action': 'created', 'resourceId': 'p'}"},
+        {EVENT_RESOURCE,
+         "{" COMMON ", 'resource': 'project', 'action': 'created', 'resourceId': 'p'}"},
         {EVENT_SUBSCRIPTION, "{" COMMON ", 'plan': 'team', 'anchor': '2026-11-01'}"},
         {EVENT_BUDGET, "{" COMMON ", 'autoLimits': {'enabled': false, 'pauseAt': 100}}"},
         {EVENT_ADJUSTMENT, "{" COMMON ", 'amount': -5, 'currency': 'USD', 'reason': 'r'}"},
@@ -393,10 +404,18 @@ Test(store_event, what_is_accepted_can_be_read_back_however_deep)
 
 Test(store_event, no_stored_event_is_read_from_a_wrong_envelope)
 {
-    static const char *const bad[] = {"[]", "[1, 5, 0]", "[0, 5, 0, {}]", "[9, 5, 0, {}]",
-                                      "[1, -5, 0, {}]", "[1, 253402300800000, 0, {}]",
-                                      "[1, 5, 4294967296, {}]", "[1, 5, 0, {}]", "[1, 5, 0, []]",
-                                      "['usage', 5, 0, {}]", "[1, 5, 0, {}, 0]", "{'a': 1}"};
+    static const char *const bad[] = {"[]",
+                                      "[1, 5, 0]",
+                                      "[0, 5, 0, {}]",
+                                      "[9, 5, 0, {}]",
+                                      "[1, -5, 0, {}]",
+                                      "[1, 253402300800000, 0, {}]",
+                                      "[1, 5, 4294967296, {}]",
+                                      "[1, 5, 0, {}]",
+                                      "[1, 5, 0, []]",
+                                      "['usage', 5, 0, {}]",
+                                      "[1, 5, 0, {}, 0]",
+                                      "{'a': 1}"};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct event e;
         buf_clear(&record);

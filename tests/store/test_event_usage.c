@@ -32,12 +32,16 @@ Test(store_event_usage, each_provider_s_object_splits_into_classes_that_do_not_o
          "{'prompt_tokens': 1200, 'completion_tokens': 300, 'total_tokens': 1500,"
          " 'prompt_tokens_details': {'cached_tokens': 1024, 'audio_tokens': 0},"
          " 'completion_tokens_details': {'reasoning_tokens': 128}, 'service_tier': 'flex'}",
-         {176, 1024, 0, 0, 300}, 128, "flex"},
+         {176, 1024, 0, 0, 300},
+         128,
+         "flex"},
         {"openai",
          "{'input_tokens': 1000, 'input_tokens_details': {'cached_tokens': 0,"
          " 'cache_write_tokens': 1000}, 'output_tokens': 5,"
          " 'output_tokens_details': {'reasoning_tokens': 5}}",
-         {0, 0, 1000, 0, 5}, 5, ""},
+         {0, 0, 1000, 0, 5},
+         5,
+         ""},
         {"openai", "{'prompt_tokens': 8, 'total_tokens': 8}", {8, 0, 0, 0, 0}, 0, ""},
         {"azure", "{'prompt_tokens': 8, 'prompt_tokens_details': null}", {8, 0, 0, 0, 0}, 0, ""},
         {"openai", "{'prompt_tokens': 8, 'input_tokens': 8}", {8, 0, 0, 0, 0}, 0, ""},
@@ -47,21 +51,29 @@ Test(store_event_usage, each_provider_s_object_splits_into_classes_that_do_not_o
          " 'cache_creation_input_tokens': 300, 'service_tier': 'batch',"
          " 'cache_creation': {'ephemeral_5m_input_tokens': 100,"
          " 'ephemeral_1h_input_tokens': 200}, 'server_tool_use': {'web_search_requests': 1}}",
-         {10, 5000, 100, 200, 20}, 0, "batch"},
+         {10, 5000, 100, 200, 20},
+         0,
+         "batch"},
         /* No split: all of it lives five minutes. */
         {"anthropic",
          "{'input_tokens': 1, 'cache_creation_input_tokens': 300, 'output_tokens': 2}",
-         {1, 0, 300, 0, 2}, 0, ""},
+         {1, 0, 300, 0, 2},
+         0,
+         ""},
         /* What the split does not cover is not lost. */
         {"anthropic",
          "{'input_tokens': 1, 'cache_creation_input_tokens': 350, 'output_tokens': 2,"
          " 'cache_creation': {'ephemeral_1h_input_tokens': 200}}",
-         {1, 0, 150, 200, 2}, 0, ""},
+         {1, 0, 150, 200, 2},
+         0,
+         ""},
         {"anthropic",
          "{'input_tokens': 1, 'output_tokens': 2, 'cache_creation':"
          " {'ephemeral_5m_input_tokens': 3, 'ephemeral_1h_input_tokens': 4},"
          " 'output_tokens_details': {'thinking_tokens': 2}, 'cache_read_input_tokens': null}",
-         {1, 0, 3, 4, 2}, 2, ""},
+         {1, 0, 3, 4, 2},
+         2,
+         ""},
     };
     for (size_t i = 0; i < sizeof wants / sizeof wants[0]; i++) {
         struct event_usage u = {0};

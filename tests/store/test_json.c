@@ -47,8 +47,8 @@ Test(store_json, what_is_no_json_is_named_by_line_and_column)
 
 Test(store_json, getters_say_where_what_and_what_it_must_be)
 {
-    json_t *o = json_loads("{\"t\": \"x\", \"i\": 5, \"r\": 1.5, \"n\": null, \"a\": [], \"o\": {}}",
-                           0, NULL);
+    json_t *o = json_loads(
+        "{\"t\": \"x\", \"i\": 5, \"r\": 1.5, \"n\": null, \"a\": [], \"o\": {}}", 0, NULL);
     const char *text = "kept";
     int64_t i = 7;
     json_t *part = NULL;

@@ -53,7 +53,8 @@ same_value(struct mp *m, const msgpack_object *o)
         return v.type == MP_INT && v.i == o->via.i64;
     case MSGPACK_OBJECT_FLOAT32:
     case MSGPACK_OBJECT_FLOAT64:
-        return v.type == MP_FLOAT && (v.f == o->via.f64 || (v.f != v.f && o->via.f64 != o->via.f64));
+        return v.type == MP_FLOAT &&
+               (v.f == o->via.f64 || (v.f != v.f && o->via.f64 != o->via.f64));
     case MSGPACK_OBJECT_STR:
         return same_bytes(&v, MP_STR, o->via.str.ptr, o->via.str.size);
     case MSGPACK_OBJECT_BIN:
@@ -337,8 +338,8 @@ Test(store_mp, whole_numbers_are_seen_through_every_client_s_encoding)
     cr_assert(mp_whole(&v, &u) && u == 9007199254740992);
     v.f = -0.0;
     cr_assert(mp_whole(&v, &u) && u == 0);
-    static const double bad[] = {0.5, -1, 9007199254740994.0, 1e300, (double)INFINITY,
-                                 -(double)INFINITY, (double)NAN};
+    static const double bad[] = {
+        0.5, -1, 9007199254740994.0, 1e300, (double)INFINITY, -(double)INFINITY, (double)NAN};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         v.f = bad[i];
         cr_assert_not(mp_whole(&v, &u));

@@ -28,14 +28,15 @@ pack(msgpack_packer *pk, json_t *v)
     switch (json_typeof(v)) {
     case JSON_OBJECT:
         msgpack_pack_map(pk, json_object_size(v));
-        json_object_foreach(v, key, child) {
+        json_object_foreach (v, key, child) {
             pack_text(pk, key, strlen(key));
             pack(pk, child);
         }
         break;
     case JSON_ARRAY:
         msgpack_pack_array(pk, json_array_size(v));
-        json_array_foreach(v, i, child) pack(pk, child);
+        json_array_foreach (v, i, child)
+            pack(pk, child);
         break;
     case JSON_STRING:
         pack_text(pk, json_string_value(v), json_string_length(v));
