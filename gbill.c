@@ -57,8 +57,8 @@ static const struct cli_cmd cmd_run = {
     .summary = "run all jobs at their cadences, in the foreground",
     .help = "Starts rollup every second, limits every two, publish every second and invoice run\n"
             "every minute, each as a process of its own, until SIGTERM or Ctrl-C.  An event is in\n"
-            "Postgres within five seconds.  A job that fails is said once and tried again, more\n"
-            "slowly up to once a minute; cron or systemd timers may run the same jobs instead.\n",
+            "Postgres within five seconds.  A job that fails is said and tried again, every five\n"
+            "seconds at the slowest; cron or systemd timers may run the same jobs instead.\n",
 };
 
 #define TABLE(title, ...)                                                               \

@@ -33,7 +33,6 @@ struct sender {
     int64_t start_ns, shown_ns;
     uint64_t bad_lines; /* not sent */
     uint64_t invalid;   /* sent, but the agent will quarantine them */
-    uint64_t untimed;   /* sent, with the time of sending */
 };
 
 static uint64_t
@@ -138,7 +137,6 @@ send_event(struct sender *s, const struct replay *file, const struct replay_even
         return err_wrap(err, code, "%s:%" PRIu64, replay_name(file), e->line);
     if (code != ERR_OK)
         return code;
-    s->untimed += e->is_timed ? 0 : 1;
     note_invalid(s, file, e, clock_now_ms(clock));
     return ERR_OK;
 }
@@ -356,11 +354,6 @@ print_warnings(const struct sender *s)
                 "gbill send: to the quarantine, since they break the contract (schemas/event.md): "
                 "%" PRIu64 " in all\n",
                 s->invalid);
-    if (s->untimed > 0)
-        fprintf(stderr,
-                "gbill send: without createdAt: %" PRIu64 " in all; they count as of now, and sent "
-                "again in another hour they would count again\n",
-                s->untimed);
 }
 
 static enum err_code

@@ -282,8 +282,6 @@ add_json_pairs(struct replay *r, json_t *object, struct replay_event *ret,
         }
         if (json_is_null(value))
             continue;
-        if (strcmp(key, "createdAt") == 0)
-            ret->is_timed = true;
         if (!replay_record_json(&r->record, key, value, defect))
             return false;
     }
@@ -340,7 +338,6 @@ read_csv(struct replay *r, const struct replay_line *line, struct replay_event *
             continue;
         }
         has_id = has_id || strcmp(field, "id") == 0;
-        ret->is_timed = ret->is_timed || strcmp(field, "createdAt") == 0;
         if (!replay_record_cell(&r->record, r->column[i], field, cell, defect))
             return false;
     }
@@ -369,7 +366,6 @@ read_azure(struct replay *r, const struct replay_line *line, struct replay_event
         shift->known = true;
     }
     ret->utc_ms = utc_ms + shift->days * TIME_DAY_MS;
-    ret->is_timed = true;
     return true;
 }
 

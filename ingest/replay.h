@@ -44,7 +44,6 @@ struct replay_event {
     enum event_kind kind;
     uint64_t line;
     int64_t utc_ms;
-    bool is_timed;       /* the line says when; else utc_ms is now_utc_ms */
     struct bytes record; /* valid until the next call */
 };
 
