@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+# Wrong input, tried as a new user would: one clear line, the right exit status, nothing lost.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+bin=${GBILL_BIN:?set GBILL_BIN to the build directory}
+. tests/e2e/lib_postgres.sh
+dir=$(mktemp -d /tmp/gbill-wrong-XXXXXX)
+chmod 755 "$dir"
+agent= pg=
+cleanup() {
+    if [ -n "$agent" ]; then kill "$agent" 2>/dev/null || true; wait "$agent" 2>/dev/null || true; fi
+    if [ -n "$pg" ]; then pg_stop "$dir/pg" || true; fi
+    rm -rf "$dir"
+}
+trap cleanup EXIT
+fail() { echo "FAIL: $*" >&2; exit 1; }
+tried=0
+unset DATABASE_URL GBILL_DATA GBILL_PRICES GBILL_PLANS || true
+
+# expect STATUS PATTERN COMMAND...: that exit status, and exactly one line on stderr, matching
+expect() {
+    local want=$1 pattern=$2 status=0
+    shift 2
+    "$@" >"$dir/out" 2>"$dir/err" || status=$?
+    [ "$status" = "$want" ] || fail "$*: exit status $status, expected $want: $(cat "$dir/err")"
+    [ "$(wc -l <"$dir/err")" = 1 ] || fail "$*: not one line: $(cat "$dir/err")"
+    grep -qE -- "$pattern" "$dir/err" || fail "$*: \"$(cat "$dir/err")\" does not match $pattern"
+    tried=$((tried + 1))
+}
+
+expect 2 'unknown command "rolup"' "$bin/gbill" rolup
+expect 2 'did you mean "log stat", "log cat"' "$bin/gbill" log
+expect 2 'unknown option --fast' "$bin/gbill" rollup --fast
+expect 2 'option --data needs a value' "$bin/gbill" rollup --data
+expect 2 'unexpected argument "now"' "$bin/gbill" rollup now
+expect 3 'batch-events is "many"' "$bin/gbill" rollup --batch-events many
+expect 2 'unknown option --socke' "$bin/gbill-agent" --socke x
+
+expect 6 "$dir/none/log.*gbill-agent" "$bin/gbill" rollup --data "$dir/none"
+expect 6 "$dir/none" "$bin/gbill" log stat --data "$dir/none"
+expect 6 "$dir/none" "$bin/gbill" report usage --data "$dir/none"
+expect 6 "$dir/none" "$bin/gbill" limits --data "$dir/none"
+expect 6 "$dir/none" "$bin/gbill" invoice run --data "$dir/none"
+expect 6 "$dir/none/deeper" "$bin/gbill-agent" --data "$dir/none/deeper"
+expect 13 "$dir/none/agent.sock.*gbill-agent" "$bin/gbill" send --data "$dir/none" tests/data/azure-llm/AzureLLMInferenceTrace_code.csv --format azure-llm
+
+export GBILL_DATA=$dir/data
+"$bin/gbill-agent" 2>"$dir/agent.log" &
+agent=$!
+for _ in $(seq 200); do [ -S "$GBILL_DATA/agent.sock" ] && break; sleep 0.05; done
+expect 8 'another gbill-agent' "$bin/gbill-agent"
+
+# A malformed line 5,000: what stands before it is in the log, and the mended file counts once.
+awk -F, 'NR == 5000 {$2 = "many"} {print}' OFS=, tests/data/azure-llm/AzureLLMInferenceTrace_conv.csv >"$dir/bad.csv"
+start=$(date -u -d '2 days ago' +%Y-%m-%d)
+send="$bin/gbill send --format azure-llm --start $start --json"
+status=0
+$send "$dir/bad.csv" >"$dir/out" 2>"$dir/err" || status=$?
+[ "$status" = 4 ] || fail "a malformed line: exit status $status"
+grep -qE 'bad.csv:5000: ContextTokens is "many".*4998 events before it are in the log' "$dir/err" || fail "$(cat "$dir/err")"
+grep -q '"acked":4998' "$dir/out" || fail "$(cat "$dir/out")"
+$send tests/data/azure-llm/AzureLLMInferenceTrace_conv.csv >"$dir/out" 2>/dev/null
+"$bin/gbill" rollup --json >"$dir/rollup.json"
+grep -q '"priced","thisRun":19366' "$dir/rollup.json" || fail "the mended file is not counted whole: $(cat "$dir/rollup.json")"
+grep -q '"duplicate","thisRun":4998' "$dir/rollup.json" || fail "the repeated lines are no duplicates: $(cat "$dir/rollup.json")"
+
+expect 3 'passwd:1:' "$bin/gbill" rollup --prices /etc/passwd
+expect 6 'no-such-book.json' "$bin/gbill" rollup --prices "$dir/no-such-book.json"
+sed '0,/"input": "/s//"inptu": "/' schemas/prices.json >"$dir/prices.json"
+expect 3 "prices.json.*inptu" "$bin/gbill" rollup --prices "$dir/prices.json"
+sed 's/"monthly_fee": "29"/"monthly_fee": "-29"/' schemas/plans.json >"$dir/plans.json"
+expect 3 "plans.json.*-29" "$bin/gbill" limits --plans "$dir/plans.json"
+expect 2 '"planet" is no column' "$bin/gbill" report usage --by planet
+expect 6 'organization "nix"' "$bin/gbill" report usage --org nix
+expect 6 'organization "nix"' "$bin/gbill" invoice show --org nix
+expect 6 'nofile.csv' "$bin/gbill" send "$dir/nofile.csv"
+
+# No permission, as somebody else; root is asked nothing, so it becomes nobody for this.
+if [ "$(id -u)" = 0 ]; then
+    cp "$bin/gbill" "$bin/gbill-agent" "$dir/"
+    chmod 700 "$dir/data"
+    expect 9 "$dir/data.*[Pp]ermission denied" runuser -u nobody -- "$dir/gbill-agent" --data "$dir/data"
+    expect 9 "$dir/data.*[Pp]ermission denied" runuser -u nobody -- "$dir/gbill" send --data "$dir/data" --format jsonl schemas/plans.json
+    mkdir -m 755 "$dir/readonly"
+    expect 9 "$dir/readonly.*[Pp]ermission denied" runuser -u nobody -- "$dir/gbill-agent" --data "$dir/readonly/data"
+fi
+
+# Postgres absent, wrong password, no schema: nothing is lost, it is published later.
+expect 3 'DATABASE_URL is not set' "$bin/gbill" publish
+expect 13 "$dir/nowhere" "$bin/gbill" publish --database "postgresql:///x?host=$dir/nowhere"
+pg_start "$dir/pg"
+pg=1
+psql -X -q "$PG_URL" -c "CREATE ROLE teller LOGIN PASSWORD 'right'" -c "CREATE DATABASE secret OWNER teller"
+wrong="postgresql://teller:wr0ngwr0ng@/secret?host=$PG_SOCKET"
+expect 13 'teller.*password|password.*teller' "$bin/gbill" publish --database "$wrong"
+if grep -q wr0ngwr0ng "$dir/err"; then fail "the password is shown: $(cat "$dir/err")"; fi
+right="postgresql://teller:right@/secret?host=$PG_SOCKET"
+expect 6 'gbill migrate' "$bin/gbill" publish --database "$right"
+"$bin/gbill" migrate --database "$right" >/dev/null
+"$bin/gbill" publish --database "$right" >/dev/null
+calls=$(pg_sql "$right" "SELECT sum(calls) FROM billing.usage_monthly")
+[ "$calls" = 19366 ] || fail "$calls of 19366 calls are published"
+echo "$tried wrong inputs: one line each, the right exit status; all 19366 calls published in the end"
