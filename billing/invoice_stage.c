@@ -160,7 +160,20 @@ visit_month(struct run *r, uint32_t organization, int32_t month, const struct co
     return invoice_put(r->stage.txn, &v->invoice, invoicing_lines(v), err);
 }
 
-/* The first month that anything can be billed for; false: none. */
+/* The month of the first invoice that is stored. */
+static bool
+first_stored(const struct run *r, uint32_t organization, int32_t *ret)
+{
+    struct invoice_scan scan;
+    invoice_scan_begin(&scan, r->stage.txn, organization);
+    bool found = invoice_scan_next(&scan);
+    if (found)
+        *ret = scan.row.month;
+    invoice_scan_end(&scan);
+    return found;
+}
+
+/* The first month that anything can be billed for, or was; false: none. */
 static bool
 first_month(const struct run *r, uint32_t organization, int32_t *ret)
 {
@@ -182,6 +195,9 @@ first_month(const struct run *r, uint32_t organization, int32_t *ret)
         first = month < first ? month : first;
     }
     if (adjustment_month_from(r->stage.txn, organization, 0, &month) && month < first)
+        first = month;
+    /* What a draft was made of may have been undone at the same instant. */
+    if (first_stored(r, organization, &month) && month < first)
         first = month;
     *ret = first;
     return first != INT32_MAX;
