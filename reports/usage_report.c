@@ -179,9 +179,8 @@ usage_report_make(struct tables_txn *txn, const struct usage_query *query, struc
     struct tables_scan scan;
     uint32_t organization = 0;
     uint8_t prefix[4];
-    /* A text the dictionary has not is no organization; nor is the empty one. */
-    if (query->organization != NULL &&
-        (!dict_find(txn, str_of(query->organization), &organization) || organization == 0))
+    /* The empty text is number 0, which no row has: it is unknown too. */
+    if (query->organization != NULL && !dict_find(txn, str_of(query->organization), &organization))
         return unknown_organization(query, err);
     map_init(&r.groups, DIMENSIONS * sizeof(uint32_t), sizeof(struct usage_row));
     names_init(&r.names);
