@@ -11,6 +11,13 @@
 /* A chunk is sent when it has this many bytes; a row is far below the rest. */
 enum { COPY_CHUNK_BYTES = 64 * 1024, COPY_BUF_BYTES_MAX = 1024 * 1024 };
 
+/* Where the first error is kept; later ones are dropped. */
+static struct err *
+first_err(struct copy *copy)
+{
+    return copy->code == ERR_OK ? &copy->err : NULL;
+}
+
 static void
 fail(struct copy *copy, enum err_code code)
 {
@@ -22,7 +29,7 @@ static void
 put_raw(struct copy *copy, const char *data, size_t size_bytes)
 {
     if (copy->code == ERR_OK && !buf_append(&copy->buf, data, size_bytes))
-        fail(copy, err_set(&copy->err, ERR_LIMIT, "%s: a row is longer than %d bytes",
+        fail(copy, err_set(first_err(copy), ERR_LIMIT, "%s: a row is longer than %d bytes",
                            copy->table, COPY_BUF_BYTES_MAX));
 }
 
@@ -98,7 +105,7 @@ void
 copy_u64(struct copy *copy, uint64_t value)
 {
     if (value > INT64_MAX) {
-        fail(copy, err_set(&copy->err, ERR_LIMIT,
+        fail(copy, err_set(first_err(copy), ERR_LIMIT,
                            "%s: a count is %" PRIu64 ", Postgres holds at most %" PRId64,
                            copy->table, value, INT64_MAX));
         return;
@@ -117,7 +124,16 @@ copy_pico(struct copy *copy, money_sum pico)
 void
 copy_cents(struct copy *copy, money_sum pico)
 {
-    copy_i64(copy, money_round_minor(pico, 2));
+    money_sum cents = money_divide(pico, MONEY_PICO_PER_UNIT / 100);
+    if (cents > INT64_MAX || cents < INT64_MIN) {
+        char text[MONEY_TEXT_BYTES];
+        money_format(pico, 12, text);
+        fail(copy, err_set(first_err(copy), ERR_LIMIT,
+                           "%s: an amount is %s, Postgres holds at most %" PRId64 " cents",
+                           copy->table, text, INT64_MAX));
+        return;
+    }
+    copy_i64(copy, (int64_t)cents);
 }
 
 void
@@ -157,7 +173,7 @@ copy_dict(struct copy *copy, uint32_t number)
 {
     struct str text = dict_text(copy->txn, number);
     if (number != 0 && text.size_bytes == 0)
-        fail(copy, err_set(&copy->err, ERR_CONFLICT,
+        fail(copy, err_set(first_err(copy), ERR_CONFLICT,
                            "%s: the dictionary has no text for number %" PRIu32
                            ": the tables are being folded anew; run gbill rollup, then publish "
                            "again", copy->table, number));
@@ -171,7 +187,7 @@ flush_rows(struct copy *copy)
         return;
     if (PQputCopyData(pg_conn(copy->pg), (const char *)copy->buf.data,
                       (int)copy->buf.size_bytes) != 1)
-        fail(copy, pg_fail(copy->pg, NULL, "send rows", &copy->err));
+        fail(copy, pg_fail(copy->pg, NULL, "send rows", first_err(copy)));
     buf_drop(&copy->buf, copy->buf.size_bytes);
 }
 
@@ -191,12 +207,12 @@ finish(struct copy *copy)
 {
     PGconn *conn = pg_conn(copy->pg);
     if (PQputCopyEnd(conn, NULL) != 1) {
-        fail(copy, pg_fail(copy->pg, NULL, "end the copy", &copy->err));
+        fail(copy, pg_fail(copy->pg, NULL, "end the copy", first_err(copy)));
         return;
     }
     for (PGresult *r = PQgetResult(conn); r != NULL; r = PQgetResult(conn)) {
         if (PQresultStatus(r) != PGRES_COMMAND_OK)
-            fail(copy, pg_fail(copy->pg, r, "copy rows", &copy->err));
+            fail(copy, pg_fail(copy->pg, r, "copy rows", first_err(copy)));
         PQclear(r);
     }
 }

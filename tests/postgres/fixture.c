@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "store/base/file.h"
 #include "store/base/time.h"
 #include "store/postgres/migrate.h"
 #include "store/tables/cursor.h"
@@ -59,10 +60,19 @@ fixture_clear(void)
 void
 fixture_copy(const char *from, const char *to)
 {
-    char command[256];
-    snprintf(command, sizeof command, "cp %s/tables.mdb %s/tables.mdb && rm -f %s/tables.mdb-lock",
-             from, to, to);
-    cr_assert_eq(system(command), 0);
+    struct err err;
+    struct bytes whole;
+    char path[FILE_PATH_BYTES_MAX];
+    cr_assert_eq(file_path(path, from, "tables.mdb", &err), ERR_OK);
+    cr_assert_eq(file_read(path, 64 * 1024 * 1024, &whole, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(file_path(path, to, "tables.mdb-lock", &err), ERR_OK);
+    unlink(path);
+    cr_assert_eq(file_path(path, to, "tables.mdb", &err), ERR_OK);
+    FILE *copy = fopen(path, "w");
+    cr_assert_not_null(copy);
+    cr_assert_eq(fwrite(whole.data, 1, whole.size_bytes, copy), whole.size_bytes);
+    cr_assert_eq(fclose(copy), 0);
+    free((void *)(uintptr_t)whole.data);
 }
 
 static struct writer
@@ -248,6 +258,14 @@ fixture_touch(const char *directory, unsigned rows)
     for (unsigned i = 0; i < rows; i++)
         add(&w, TABLE_HOURLY, "initech", HOUR + i / 64, i % 64, 1);
     move_cursor(&w, 300);
+    end(&w);
+}
+
+void
+fixture_calls(const char *directory, uint64_t calls)
+{
+    struct writer w = begin(directory);
+    add(&w, TABLE_HOURLY, "initech", HOUR, 0, calls);
     end(&w);
 }
 

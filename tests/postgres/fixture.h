@@ -31,6 +31,9 @@ void fixture_change(const char *directory);
 /* Add one to the calls of `rows` hourly rows of "initech"; makes them at first. */
 void fixture_touch(const char *directory, unsigned rows);
 
+/* A row of "initech" with so many calls. */
+void fixture_calls(const char *directory, uint64_t calls);
+
 /* Move the cursor alone. */
 void fixture_move(const char *directory, uint64_t seq);
 

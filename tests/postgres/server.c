@@ -77,6 +77,12 @@ ReportHook(PRE_ALL)(struct criterion_test_set *tests)
     if (server_pid == 0)
         exec_server(bin, tests_pid);
     wait_until_ready();
+    PGconn *conn = PQconnectdb(server_url("postgres"));
+    PGresult *r = PQexec(conn, "CREATE DATABASE secret");
+    if (PQresultStatus(r) != PGRES_COMMAND_OK)
+        give_up(PQerrorMessage(conn));
+    PQclear(r);
+    PQfinish(conn);
 }
 
 ReportHook(POST_ALL)(struct criterion_global_stats *stats)

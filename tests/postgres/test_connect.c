@@ -23,17 +23,13 @@ assert_one_line(void)
     cr_assert_lt(strlen(err.text), 500, "%s", err.text);
 }
 
-/* The database "secret" asks for a password; several tests may find it made. */
+/* The database "secret" asks for a password: here "right-one". */
 static const char *
 secret_url(const char *user, const char *password)
 {
     char sql[256];
     static char role[48];
     snprintf(role, sizeof role, "%s_%d", user, (int)getpid());
-    server_run(server_url("postgres"), "SELECT pg_advisory_lock(1)");
-    if (strcmp(server_value(server_url("postgres"), "SELECT count(*) FROM pg_database WHERE "
-                                                    "datname = 'secret'"), "0") == 0)
-        (void)server_failure(server_url("postgres"), NULL, "CREATE DATABASE secret");
     snprintf(sql, sizeof sql, "CREATE ROLE %s LOGIN PASSWORD 'right-one'", role);
     (void)server_failure(server_url("postgres"), NULL, sql);
     return server_url_as("secret", role, password);

@@ -288,17 +288,12 @@ Test(postgres_migrate, a_reader_can_write_nothing)
     static const char own[] = "SET billing.organization_id = 'acme'";
     static const char *const verbs[] = {"DELETE FROM billing.%s", "TRUNCATE billing.%s CASCADE",
                                         "UPDATE billing.%s SET organization_id = 'acme'",
-                                        "INSERT INTO billing.%s SELECT * FROM billing.%1$s",
+                                        "INSERT INTO billing.%s SELECT * FROM billing.%s",
                                         "ALTER TABLE billing.%s DISABLE ROW LEVEL SECURITY"};
     for (size_t i = 0; i < 5; i++) {
         for (size_t v = 0; v < 5; v++) {
             char sql[256];
-            int n = snprintf(sql, sizeof sql, "%.*s%s%s", (int)(strstr(verbs[v], "%s") - verbs[v]),
-                             verbs[v], secured[i], strstr(verbs[v], "%s") + 2);
-            char *again = strstr(sql, "%1$s");
-            if (again != NULL)
-                snprintf(again, sizeof sql - (size_t)(again - sql), "%s", secured[i]);
-            cr_assert_gt(n, 0);
+            snprintf(sql, sizeof sql, verbs[v], secured[i], secured[i]);
             cr_assert_str_eq(server_failure(reader_url(), own, sql), "42501", "%s", sql);
         }
     }

@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# gbill migrate and gbill publish, driven as a person would: from events in the socket to rows in
+# Postgres, again, killed with -9 at random moments, with a wrong password, without a server.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+bin=${GBILL_BIN:?set GBILL_BIN to the build directory}
+. tests/e2e/lib_postgres.sh
+dir=$(mktemp -d /tmp/gbill-publish-XXXXXX)
+chmod 755 "$dir"
+agent= pg=
+cleanup() {
+    if [ -n "$agent" ]; then kill "$agent" 2>/dev/null || true; wait "$agent" 2>/dev/null || true; fi
+    if [ -n "$pg" ]; then pg_stop "$dir/pg" || true; fi
+    rm -rf "$dir"
+}
+trap cleanup EXIT
+fail() { echo "FAIL: $*" >&2; exit 1; }
+unset DATABASE_URL PGPASSWORD || true
+export PGPASSFILE=/nonexistent GBILL_DATA=$dir/data
+
+# expect STATUS PATTERN COMMAND...: that exit status, one line on stderr that matches and hides passwords
+expect() {
+    local want=$1 pattern=$2 status=0
+    shift 2
+    "$@" >"$dir/out" 2>"$dir/err" || status=$?
+    [ "$status" = "$want" ] || fail "$*: exit status $status, expected $want: $(cat "$dir/err")"
+    [ "$(wc -l <"$dir/err")" = 1 ] || fail "$*: not one line: $(cat "$dir/err")"
+    grep -qE -- "$pattern" "$dir/err" || fail "$*: \"$(cat "$dir/err")\" does not match $pattern"
+    ! grep -q hunter2 "$dir/out" "$dir/err" || fail "$*: shows the password"
+}
+
+# events FROM TO: calls of ten organizations, each with tokens that depend on its number
+events() {
+    awk -v from="$1" -v to="$2" 'BEGIN { for (i = from; i < to; i++)
+        printf "{\"id\":\"e%d\",\"organizationId\":\"org-%d\",\"userId\":\"u-%d\",\"type\":\"chat\"," \
+               "\"provider\":\"openai\",\"model\":\"gpt-4o-mini\",\"inputTokens\":%d," \
+               "\"outputTokens\":%d}\n", i, i % 10, i % 37, i, i % 7 }'
+}
+digest() {
+    for t in usage_hourly usage_monthly limits_snapshots invoices invoice_lines; do
+        pg_sql "$1" "SELECT t::text FROM billing.$t t ORDER BY 1"
+    done | sha256sum
+}
+jobs() { "$bin/gbill" rollup >/dev/null && "$bin/gbill" limits >/dev/null && "$bin/gbill" invoice run >/dev/null; }
+
+# ---- before there is anything ----
+expect 3 'DATABASE_URL is not set' "$bin/gbill" migrate
+expect 13 'cannot connect to Postgres at me@127.0.0.1:1/db: .*is Postgres running there' \
+    "$bin/gbill" migrate --database postgresql://me:hunter2@127.0.0.1:1/db
+expect 3 'no connection string' "$bin/gbill" migrate --database postgresql://me:hun@hunter2@h/db
+expect 6 'run gbill rollup' "$bin/gbill" publish --database postgresql://me:hunter2@127.0.0.1:1/db
+pg_start "$dir/pg"
+pg=1
+
+# ---- a role that may not make roles is told what to do, and may do all the rest ----
+pg_sql "$PG_URL" "CREATE ROLE owner LOGIN"
+pg_create granted -O owner >/dev/null
+export DATABASE_URL="postgresql:///granted?host=$PG_SOCKET&user=owner"
+"$bin/gbill" migrate --dry-run | grep -q '1  tables *pending' || fail "dry run does not list"
+[ -z "$(pg_sql "$DATABASE_URL" "SELECT to_regnamespace('billing')")" ] || fail "dry run changed something"
+expect 0 'the server remarks: may not create the role gbill_reader' "$bin/gbill" migrate
+grep -q '2  row_security  applied now' "$dir/out" || fail "migrate: $(cat "$dir/out")"
+"$bin/gbill" migrate | grep -q '2  row_security  applied before' || fail "second migrate"
+pg_sql "$PG_URL" "CREATE ROLE gbill_reader NOLOGIN; CREATE ROLE app LOGIN IN ROLE gbill_reader"
+pg_sql "$DATABASE_URL" "SELECT billing.grant_reader()" >/dev/null
+
+# ---- events to rows ----
+"$bin/gbill-agent" 2>"$dir/agent.log" &
+agent=$!
+for _ in $(seq 200); do [ -S "$GBILL_DATA/agent.sock" ] && break; sleep 0.05; done
+events 0 2000 | "$bin/gbill" send --format jsonl - >/dev/null
+jobs
+"$bin/gbill" publish >"$dir/out"
+grep -q 'version 1; all rows were sent: the database is new to this log' "$dir/out" || fail "$(cat "$dir/out")"
+sums=$(pg_sql "$DATABASE_URL" "SELECT sum(calls), sum(input_tokens), sum(output_tokens) FROM billing.usage_monthly")
+want=$(awk 'BEGIN { for (i = 0; i < 2000; i++) { a += i; b += i % 7 } print 2000 "|" a "|" b }')
+[ "$sums" = "$want" ] || fail "sums are $sums, expected $want"
+[ "$(pg_sql "$DATABASE_URL" "SELECT count(*) FROM billing.invoices WHERE total_minor <> (SELECT sum(amount_minor) FROM billing.invoice_lines l WHERE (l.organization_id, l.month) = (invoices.organization_id, invoices.month))")" = 0 ] ||
+    fail "an invoice is not the sum of its lines"
+
+# ---- again: nothing is written, no transaction number is taken ----
+before=$(pg_sql "$PG_URL" "SELECT pg_snapshot_xmax(pg_current_snapshot())")
+"$bin/gbill" publish >"$dir/out"
+grep -q 'nothing to publish: Postgres shows event 2000, version 1' "$dir/out" || fail "$(cat "$dir/out")"
+"$bin/gbill" publish --json | python3 -c 'import json, sys
+rows = json.load(sys.stdin)
+assert len(rows) == 5 and all(r["mode"] == "nothing" and r["sent"] == 0 for r in rows), rows' ||
+    fail "publish --json"
+[ "$(pg_sql "$PG_URL" "SELECT pg_snapshot_xmax(pg_current_snapshot())")" = "$before" ] ||
+    fail "a publish of nothing wrote to Postgres"
+
+# ---- a reader sees one organization ----
+app="postgresql:///granted?host=$PG_SOCKET&user=app"
+[ "$(pg_sql "$app" "SELECT count(*) FROM billing.usage_hourly")" = 0 ] || fail "a reader sees all"
+[ "$(pg_sql "$app" "SET billing.organization_id = 'org-3'; SELECT string_agg(DISTINCT organization_id, ',') FROM billing.usage_hourly")" = org-3 ] ||
+    fail "a reader does not see its own"
+! pg_sql "$app" "SET billing.organization_id = 'org-3'; DELETE FROM billing.usage_hourly" 2>/dev/null ||
+    fail "a reader may delete"
+
+# ---- kill -9 at random moments, with new events each time ----
+killed=0
+for i in $(seq 1 12); do
+    events $((2000 + i * 50)) $((2050 + i * 50)) | "$bin/gbill" send --format jsonl - >/dev/null
+    jobs
+    "$bin/gbill" publish >/dev/null 2>&1 &
+    victim=$!
+    sleep "0.$(printf %03d $((RANDOM % 400)))"
+    kill -9 "$victim" 2>/dev/null || true
+    wait "$victim" 2>/dev/null || killed=$((killed + 1))
+    # Hours and months are of one moment, or the rows of a publish came apart.
+    [ "$(pg_sql "$DATABASE_URL" "SELECT (SELECT sum(calls) FROM billing.usage_hourly) = (SELECT sum(calls) FROM billing.usage_monthly)")" = t ] ||
+        fail "half a publish shows after kill $i"
+done
+[ "$killed" -gt 1 ] || fail "only $killed kills hit"
+"$bin/gbill" publish >/dev/null
+pg_create fresh -O owner >/dev/null
+fresh="postgresql:///fresh?host=$PG_SOCKET&user=owner"
+is=$(digest "$DATABASE_URL")
+"$bin/gbill" migrate --database "$fresh" >/dev/null
+"$bin/gbill" publish --database "$fresh" >/dev/null
+[ "$is" = "$(digest "$fresh")" ] || fail "after the kills the rows differ from those of a new database"
+
+# ---- what goes wrong ----
+pg_create secret >/dev/null
+pg_sql "$PG_URL" "ALTER ROLE owner PASSWORD 'right'"
+expect 13 'password authentication failed for user "owner".*check the user and the password' \
+    "$bin/gbill" publish --database "postgresql://owner:hunter2@/secret?host=$PG_SOCKET"
+expect 13 'the server wants a password' "$bin/gbill" publish --database "postgresql://owner@/secret?host=$PG_SOCKET"
+expect 6 'run gbill migrate' "$bin/gbill" publish --database "postgresql://owner:right@/secret?host=$PG_SOCKET"
+psql -X -q -A -t "$DATABASE_URL" -c 'SELECT pg_advisory_lock(444032707692), pg_sleep(5)' >/dev/null 2>&1 &
+sleep 0.5
+expect 8 'another gbill publish or migrate has held its lock for 1 s' "$bin/gbill" publish --lock-wait-s 1
+pg_stop "$dir/pg"
+pg=
+expect 13 'cannot connect to Postgres at owner@' "$bin/gbill" publish
+echo "published, killed $killed times in 12, level with a new database"
