@@ -133,8 +133,8 @@ match_applied(struct migrate *m, const PGresult *rows, struct err *err)
         struct migrate_file *f = &m->files[version - 1];
         if (strcmp(f->sha256, sha256) != 0)
             return err_set(err, ERR_CONFLICT,
-                           "%03d_%s.sql was changed after it was applied (SHA-256 %.12s..., applied "
-                           "%.12s...); restore the file and put the change into a new one",
+                           "%03d_%s.sql was changed after it was applied (SHA-256 %.12s..., "
+                           "applied %.12s...); restore the file and put the change into a new one",
                            f->version, f->name, f->sha256, sha256);
         f->state = MIGRATE_BEFORE;
     }
