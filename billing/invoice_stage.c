@@ -210,7 +210,6 @@ visit(void *context, uint32_t organization, struct err *err)
     int32_t month, last = time_month(r->now_ms);
     size_t i = 0;
     r->result.organizations++;
-    r->result.position = r->stage.cursor.seq;
     enum err_code code = timeline_read(&r->timeline, r->stage.txn, organization, err);
     if (code == ERR_OK)
         code = consumption_read_all(r->stage.txn, organization, &r->months, err);
@@ -242,6 +241,7 @@ invoice_stage_run(const struct invoice_options *options, struct invoice_result *
         timeline_init(&r.timeline, r.stage.book);
         invoicing_init(&r.invoicing, r.stage.book, &r.timeline);
         code = stage_walk(&r.stage, visit, &r, err);
+        r.result.position = r.stage.cursor.seq;
         invoicing_clear(&r.invoicing);
         timeline_clear(&r.timeline);
     }

@@ -165,7 +165,6 @@ visit(void *context, uint32_t organization, struct err *err)
     for (int d = 0; code == ERR_OK && d < LIMIT_DIMENSIONS; d++)
         code = put_row(r, organization, &s, (enum limit_dimension)d, err);
     r->result.organizations++;
-    r->result.position = r->stage.cursor.seq;
     return code;
 }
 
@@ -179,6 +178,7 @@ limits_run(const struct limits_options *options, struct limits_result *ret, stru
     if (code == ERR_OK) {
         timeline_init(&r.timeline, r.stage.book);
         code = stage_walk(&r.stage, visit, &r, err);
+        r.result.position = r.stage.cursor.seq;
         timeline_clear(&r.timeline);
     }
     stage_close(&r.stage);
