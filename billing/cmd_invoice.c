@@ -162,6 +162,6 @@ const struct cli_cmd cmd_invoice_show = {
     .run = run_show,
     .summary = "print one invoice with its lines, and what it was computed from",
     .help = "Amounts on the lines are rounded half away from zero to the currency's minor unit,\n"
-            "once; \"exact\" is what they were rounded from.  The last lines name the position and\n"
-            "chain of the log and the books that the invoice was computed from.\n",
+            "once; \"exact\" is what they were rounded from.  The last lines name the log's\n"
+            "position and chain, and the books, that the invoice was computed from.\n",
 };

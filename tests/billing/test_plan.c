@@ -5,7 +5,8 @@
 
 TestSuite(billing_plan, .init = office_open, .fini = office_close);
 
-#define HEAD "{'format':'gbill-plans/1','currency':'USD','minor_digits':2,'default':'free','plans':["
+#define HEAD                                                                            \
+    "{'format':'gbill-plans/1','currency':'USD','minor_digits':2,'default':'free','plans':["
 #define TAIL "]}"
 #define LIMITS "'limits':{'projects':1,'documents':2,'ai_credits':3,'members':null}"
 #define REST "'overage_per_million':null,'support':'email','analytics':'basic'}"
@@ -48,7 +49,8 @@ static const struct {
     {BOOK(BIG("1", "'1'", LIMITS, "null")), "\"order\" is 1, as that of free", ERR_CONFIG},
     {BOOK(BIG("0", "'1'", LIMITS, "null")), "\"order\" is 0, must lie in 1", ERR_CONFIG},
     {BOOK(BIG("null", "'1'", LIMITS, "null")), "\"order\" is missing", ERR_CONFIG},
-    {BOOK(BIG("2", "29", LIMITS, "null")), "\"monthly_fee\" is a number, must be a text", ERR_CONFIG},
+    {BOOK(BIG("2", "29", LIMITS, "null")), "\"monthly_fee\" is a number, must be a text",
+     ERR_CONFIG},
     {BOOK(BIG("2", "'-1'", LIMITS, "null")), "\"monthly_fee\" is \"-1\"", ERR_CONFIG},
     {BOOK(BIG("2", "'+1'", LIMITS, "null")), "\"monthly_fee\" is \"+1\"", ERR_CONFIG},
     {BOOK(BIG("2", "''", LIMITS, "null")), "\"monthly_fee\" is \"\"", ERR_CONFIG},
