@@ -6,23 +6,28 @@
 #include <signal.h>
 #include <spawn.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "store/base/clock.h"
+#include "store/base/hash.h"
 #include "store/base/log.h"
 
 extern char **environ;
 
-enum { RETRY_MS_MAX = 5000, SAY_AGAIN_MS = 60000 };
+enum { RETRY_MS_MAX = 5000, SAY_AGAIN_MS = 60000, WORDS_BYTES_MAX = 4096 };
 
 struct running {
-    pid_t pid; /* 0: not running */
+    pid_t pid;     /* 0: not running */
+    int stderr_fd; /* what the child says, in memory */
     int64_t due_ms;
     int64_t retry_ms; /* 0: the last run went well */
     int status;       /* of the last run */
-    int64_t said_ms;  /* when a failing job's own words were last let through */
+    uint64_t said;    /* hash of the words last passed on, and when */
+    int64_t said_ms;
 };
 
 static int64_t
@@ -31,8 +36,8 @@ now_ms(void)
     return clock_monotonic_ns() / 1000000;
 }
 
-static enum err_code
-start(const struct schedule_job *job, struct running *r, struct err *err)
+static int
+spawn(const struct schedule_job *job, int stderr_fd, pid_t *ret_pid)
 {
     static char self[] = "/proc/self/exe";
     char *argv[SCHEDULE_ARGS_MAX + 2] = {self};
@@ -45,21 +50,27 @@ start(const struct schedule_job *job, struct running *r, struct err *err)
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attr);
     int rc = posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
-    /* A job that goes on failing says why once a minute, not at every try. */
-    bool quiet = r->retry_ms > 0 && now_ms() - r->said_ms < SAY_AGAIN_MS;
-    if (rc == 0 && quiet)
-        rc = posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    if (!quiet)
-        r->said_ms = now_ms();
+    if (rc == 0)
+        rc = posix_spawn_file_actions_adddup2(&actions, stderr_fd, STDERR_FILENO);
     if (rc == 0)
         rc = posix_spawnattr_setsigmask(&attr, &none);
     if (rc == 0)
         rc = posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK);
     if (rc == 0)
-        rc = posix_spawn(&r->pid, self, &actions, &attr, argv, environ);
+        rc = posix_spawn(ret_pid, self, &actions, &attr, argv, environ);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&actions);
+    return rc;
+}
+
+static enum err_code
+start(const struct schedule_job *job, struct running *r, struct err *err)
+{
+    r->stderr_fd = memfd_create("gbill-job", MFD_CLOEXEC);
+    int rc = r->stderr_fd < 0 ? errno : spawn(job, r->stderr_fd, &r->pid);
     if (rc != 0) {
+        if (r->stderr_fd >= 0)
+            close(r->stderr_fd);
         r->pid = 0;
         return err_set_errno(err, rc, "cannot start gbill %s", job->args[0]);
     }
@@ -67,11 +78,29 @@ start(const struct schedule_job *job, struct running *r, struct err *err)
     return ERR_OK;
 }
 
+/* Pass on what a child said, but the same words once a minute only. */
+static void
+pass_on_words(struct running *r)
+{
+    char words[WORDS_BYTES_MAX];
+    ssize_t n = pread(r->stderr_fd, words, sizeof words, 0);
+    close(r->stderr_fd);
+    if (n <= 0)
+        return;
+    uint64_t hash = hash_mem(words, (size_t)n);
+    if (hash == r->said && now_ms() - r->said_ms < SAY_AGAIN_MS)
+        return;
+    r->said = hash;
+    r->said_ms = now_ms();
+    fwrite(words, 1, (size_t)n, stderr);
+}
+
 static void
 finish(const struct schedule_job *job, struct running *r, int wait_status)
 {
     int status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
     r->pid = 0;
+    pass_on_words(r);
     if (status == 0) {
         if (r->status != 0)
             log_line(LOG_LEVEL_INFO, "job_recovered", "job=%s", job->args[0]);
@@ -82,8 +111,7 @@ finish(const struct schedule_job *job, struct running *r, int wait_status)
             r->retry_ms = RETRY_MS_MAX;
         r->due_ms = now_ms() + r->retry_ms;
         if (status != r->status)
-            log_line(LOG_LEVEL_WARN, "job_failed", "job=%s status=%d retry_ms=%lld", job->args[0],
-                     status, (long long)r->retry_ms);
+            log_line(LOG_LEVEL_WARN, "job_failed", "job=%s status=%d", job->args[0], status);
     }
     r->status = status;
 }

@@ -28,8 +28,8 @@ struct schedule_job {
  *   jobs  job_count <= SCHEDULE_JOBS_MAX; all are due at once in the beginning
  *
  * Blocks SIGCHLD, SIGTERM and SIGINT in the calling thread.  Children's results
- * (stdout) are dropped; their messages (stderr) are ours, those of a job that goes
- * on failing once a minute.
+ * (stdout) are dropped; their messages (stderr) are passed on when they end, the
+ * same ones once a minute.
  *
  * Errors: ERR_IO when a child cannot be started at all.
  */
