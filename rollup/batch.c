@@ -72,24 +72,8 @@ price_id_of(struct batch *b, uint32_t provider, uint32_t model, const struct eve
     struct batch_price *p =
         &b->prices[(provider * 0x9e3779b1u ^ model * 0x85ebca6bu) % BATCH_PRICES];
     if (p->provider != provider || p->model != model)
-        *p = (struct batch_price){provider, model,
-                                  price_book_find(b->book, u->provider, u->model)};
+        *p = (struct batch_price){provider, model, price_book_find(b->book, u->provider, u->model)};
     return p->id;
-}
-
-struct wish {
-    struct str text;
-    uint32_t *number;
-};
-
-static enum err_code
-intern_all(struct batch *b, struct tables_txn *txn, const struct wish *wishes, size_t count,
-           struct err *err)
-{
-    enum err_code code = ERR_OK;
-    for (size_t i = 0; code == ERR_OK && i < count; i++)
-        code = dict_intern(&b->dict, txn, wishes[i].text, wishes[i].number, err);
-    return code;
 }
 
 enum err_code
@@ -98,7 +82,7 @@ batch_read_usage(struct batch *batch, struct tables_txn *txn, const struct event
 {
     const struct event_usage *u = &event->usage;
     struct batch_usage *to = &ret_item->usage;
-    const struct wish wishes[] = {
+    const struct dict_wish wishes[] = {
         {event->organization, &ret_item->organization},
         {u->project, &to->project},
         {u->user, &to->user},
@@ -109,7 +93,8 @@ batch_read_usage(struct batch *batch, struct tables_txn *txn, const struct event
     };
     ret_item->kind = EVENT_USAGE;
     ret_item->time_utc_ms = event->time_utc_ms;
-    enum err_code code = intern_all(batch, txn, wishes, sizeof wishes / sizeof wishes[0], err);
+    enum err_code code =
+        dict_intern_all(&batch->dict, txn, wishes, sizeof wishes / sizeof wishes[0], err);
     if (code != ERR_OK)
         return code;
     memcpy(to->tokens, u->tokens, sizeof to->tokens);
@@ -128,22 +113,22 @@ read_setting(struct batch *b, struct tables_txn *txn, const struct event *e,
              struct batch_item *item, struct err *err)
 {
     struct batch_setting *s = &item->setting;
-    struct wish wishes[3] = {{e->organization, &item->organization}};
+    struct dict_wish wishes[3] = {{e->organization, &item->organization}};
     size_t count = 1;
     *s = (struct batch_setting){0};
     if (e->kind == EVENT_RESOURCE) {
         s->type = (uint8_t)e->resource.type;
         s->action = e->resource.created;
-        wishes[count++] = (struct wish){e->resource.resource, &s->text[0]};
+        wishes[count++] = (struct dict_wish){e->resource.resource, &s->text[0]};
     } else if (e->kind == EVENT_SUBSCRIPTION) {
         s->action = (uint8_t)e->subscription.action;
         s->time_or_amount = e->subscription.effective_ms;
-        wishes[count++] = (struct wish){e->subscription.plan, &s->text[0]};
-        wishes[count++] = (struct wish){e->subscription.currency, &s->text[1]};
+        wishes[count++] = (struct dict_wish){e->subscription.plan, &s->text[0]};
+        wishes[count++] = (struct dict_wish){e->subscription.currency, &s->text[1]};
     } else if (e->kind == EVENT_ADJUSTMENT) {
         s->time_or_amount = e->adjustment.amount_minor;
-        wishes[count++] = (struct wish){e->adjustment.currency, &s->text[0]};
-        wishes[count++] = (struct wish){e->adjustment.reason, &s->text[1]};
+        wishes[count++] = (struct dict_wish){e->adjustment.currency, &s->text[0]};
+        wishes[count++] = (struct dict_wish){e->adjustment.reason, &s->text[1]};
     } else if (e->kind == EVENT_BUDGET) {
         uint8_t *copy = arena_alloc(&b->arena, e->record.size_bytes);
         if (copy == NULL)
@@ -152,7 +137,7 @@ read_setting(struct batch *b, struct tables_txn *txn, const struct event *e,
         memcpy(copy, e->record.data, e->record.size_bytes);
         s->record = (struct bytes){copy, e->record.size_bytes};
     }
-    return intern_all(b, txn, wishes, count, err);
+    return dict_intern_all(&b->dict, txn, wishes, count, err);
 }
 
 static enum err_code

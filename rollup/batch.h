@@ -17,7 +17,7 @@
 #include "store/tables/usage.h"
 
 enum {
-    BATCH_EVENTS = 32768, /* a batch ends with the frame that reaches this; it fits the cache */
+    BATCH_EVENTS = 131072, /* a batch ends with the frame that reaches this */
     BATCH_SETTINGS_BYTES_MAX = 256 * 1024 * 1024,
 };
 
@@ -31,10 +31,10 @@ struct batch_usage {
 
 /* What a settings event says; strings as dictionary numbers. */
 struct batch_setting {
-    uint32_t text[2];      /* resource; plan, currency; currency, reason */
+    uint32_t text[2];       /* resource; plan, currency; currency, reason */
     int64_t time_or_amount; /* subscription: effective; adjustment: minor units */
-    uint8_t type, action;  /* enum event_resource_type and created; enum event_subscription_action */
-    struct bytes record;   /* budget: in the batch's arena */
+    uint8_t type, action; /* enum event_resource_type and created; enum event_subscription_action */
+    struct bytes record;  /* budget: in the batch's arena */
 };
 
 struct batch_item {
@@ -51,7 +51,7 @@ struct batch_item {
 struct batch {
     const struct price_book *book;
     uint8_t id_secret[HASH_SECRET_BYTES];
-    struct dict dict; /* lives over batches */
+    struct dict dict;         /* lives over batches */
     struct batch_item *items; /* dedupe.count of them */
     struct dedupe dedupe;
     size_t room;
@@ -66,8 +66,7 @@ struct batch {
  *   identity  the log's
  */
 enum err_code batch_init(struct batch *batch, const struct price_book *book,
-                         const uint8_t identity[HASH_SHA256_BYTES], struct err *err)
-    ERR_MUST_CHECK;
+                         const uint8_t identity[HASH_SHA256_BYTES], struct err *err) ERR_MUST_CHECK;
 void batch_clear(struct batch *batch);
 
 /* How many events it holds. */

@@ -24,9 +24,9 @@ static const struct conf_opt show_opts[] = {
 static enum err_code
 run_check(struct cli *cli, struct err *err)
 {
-    static const struct print_column columns[] = {
-        {"file", PRINT_TEXT},   {"models", PRINT_WHOLE},   {"aliases", PRINT_WHOLE},
-        {"prices", PRINT_WHOLE}, {"currency", PRINT_TEXT}, {"sha256", PRINT_TEXT}};
+    static const struct print_column columns[] = {{"file", PRINT_TEXT},     {"models", PRINT_WHOLE},
+                                                  {"aliases", PRINT_WHOLE}, {"prices", PRINT_WHOLE},
+                                                  {"currency", PRINT_TEXT}, {"sha256", PRINT_TEXT}};
     const struct conf *conf = &cli->conf;
     const char *path = conf->arg_count > 0 ? conf->args[0] : conf_text(conf, "prices");
     struct price_book *book;
@@ -56,9 +56,9 @@ struct moment {
 };
 
 static const struct print_column show_columns[] = {
-    {"provider", PRINT_TEXT},     {"model", PRINT_TEXT},        {"tier", PRINT_TEXT},
-    {"from", PRINT_TEXT},         {"recorded", PRINT_TEXT},     {"retracted", PRINT_TEXT},
-    {"totalInput", PRINT_TEXT},   {"input", PRINT_AMOUNT},      {"cacheRead", PRINT_AMOUNT},
+    {"provider", PRINT_TEXT},     {"model", PRINT_TEXT},          {"tier", PRINT_TEXT},
+    {"from", PRINT_TEXT},         {"recorded", PRINT_TEXT},       {"retracted", PRINT_TEXT},
+    {"totalInput", PRINT_TEXT},   {"input", PRINT_AMOUNT},        {"cacheRead", PRINT_AMOUNT},
     {"cacheWrite", PRINT_AMOUNT}, {"cacheWrite1h", PRINT_AMOUNT}, {"output", PRINT_AMOUNT}};
 
 /* A day where it is one, else to the millisecond. */
@@ -77,8 +77,7 @@ print_time(struct print *p, int64_t utc_ms)
 
 static void
 print_line(struct print *p, const struct price_model *model, enum price_tier tier,
-           const struct price_when *when, const char *total_input,
-           const struct price_rates *rates)
+           const struct price_when *when, const char *total_input, const struct price_rates *rates)
 {
     print_text(p, model->provider);
     print_text(p, model->model);
@@ -87,7 +86,7 @@ print_line(struct print *p, const struct price_model *model, enum price_tier tie
     print_time(p, when->recorded_ms);
     print_time(p, when->retracted_ms);
     print_text(p, str_of(total_input));
-    for (size_t class = 0; class < EVENT_CLASSES; class++) {
+    for (size_t class = 0; class < EVENT_CLASSES; class ++) {
         char text[MONEY_TEXT_BYTES] = "";
         /* Picos of one token are millionths of the price of a million tokens. */
         if (rates->pico[class] != PRICE_NONE)
@@ -153,8 +152,8 @@ suggest(const struct price_book *book, const char *name, const char *provider, c
 }
 
 static enum err_code
-show(const struct price_book *book, const char *name, const char *provider,
-     const struct moment *m, enum print_form form, struct err *err)
+show(const struct price_book *book, const char *name, const char *provider, const struct moment *m,
+     enum print_form form, struct err *err)
 {
     size_t found = 0;
     struct print p;

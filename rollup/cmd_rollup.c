@@ -5,16 +5,20 @@
 
 #include "rollup/cmd.h"
 #include "rollup/job.h"
+#include "store/base/heap.h"
 #include "store/base/print.h"
 #include "store/tables/cursor.h"
 #include "store/tables/digest.h"
+
+/* What a transaction of the default size takes, and LMDB's pages with it. */
+enum { HEAP_BYTES = 256 * 1024 * 1024 };
 
 static const struct conf_opt opts[] = {
     CONF_ROW_DATA,
     CONF_ROW_PRICES,
     {"rebuild", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
      "drop every folded table and fold the whole log again, in one transaction"},
-    {"batch-events", NULL, CONF_INT, "N", 1, 10000000, "1048576", false,
+    {"batch-events", NULL, CONF_INT, "N", 1, 10000000, "4194304", false,
      "events folded in one transaction; bounds memory"},
     {"digest", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
      "also print a SHA-256 over all folded rows"},
@@ -64,14 +68,14 @@ print_result(const struct rollup_result *r, const char *digest, bool json)
     print_whole(&p, r->repriced);
     print_end(&p);
     if (!json)
-        printf("position %" PRIu64 "%s%s\n", r->seq, digest[0] != '\0' ? ", digest " : "",
-               digest);
+        printf("position %" PRIu64 "%s%s\n", r->seq, digest[0] != '\0' ? ", digest " : "", digest);
 }
 
 static enum err_code
 run(struct cli *cli, struct err *err)
 {
     const struct conf *conf = &cli->conf;
+    heap_prefer_large_pages(HEAP_BYTES);
     bool tty = isatty(STDERR_FILENO) != 0;
     struct rollup_options o = {
         .data_directory = conf_data_dir(conf),
@@ -97,8 +101,8 @@ run(struct cli *cli, struct err *err)
                 r.total.events[BALANCE_UNPRICED]);
     if (!balance_closes(&r.total) || r.total.events[BALANCE_ACCEPTED] != r.seq)
         return err_set(err, ERR_CORRUPT,
-                       "the balance does not close: %" PRIu64 " events accepted, the log is at %"
-                       PRIu64 "; run gbill rollup --rebuild",
+                       "the balance does not close: %" PRIu64
+                       " events accepted, the log is at %" PRIu64 "; run gbill rollup --rebuild",
                        r.total.events[BALANCE_ACCEPTED], r.seq);
     return ERR_OK;
 }
@@ -110,13 +114,12 @@ const struct cli_cmd cmd_rollup = {
     .opt_count = CLI_COUNT(opts),
     .run = run,
     .summary = "price, dedupe and fold the log into hourly and monthly tables",
-    .help =
-        "Reads the log from where the last run ended, prices every usage event, leaves out\n"
-        "what was counted before (same organizationId and id), adds the rest to the tables\n"
-        "hourly and monthly, and moves the cursor in the same transaction.  It may be killed\n"
-        "at any moment and run again.  Prints what became of every event; the columns always\n"
-        "add up to accepted.\n"
-        "\n"
-        "--rebuild drops what was folded and folds the whole log again; the tables come out\n"
-        "byte for byte the same, which --digest shows.\n",
+    .help = "Reads the log from where the last run ended, prices every usage event, leaves out\n"
+            "what was counted before (same organizationId and id), adds the rest to the tables\n"
+            "hourly and monthly, and moves the cursor in the same transaction.  It may be killed\n"
+            "at any moment and run again.  Prints what became of every event; the columns always\n"
+            "add up to accepted.\n"
+            "\n"
+            "--rebuild drops what was folded and folds the whole log again; the tables come out\n"
+            "byte for byte the same, which --digest shows.\n",
 };

@@ -16,8 +16,7 @@ struct chain {
 static struct cost
 unpriced(enum cost_reason reason, enum price_tier tier, enum event_class class)
 {
-    return (struct cost){
-        .state = COST_UNPRICED, .reason = reason, .tier = tier, .class = class};
+    return (struct cost){.state = COST_UNPRICED, .reason = reason, .tier = tier, .class = class};
 }
 
 static bool
@@ -49,8 +48,7 @@ chain_of(const struct price_row *row, const struct price_row *standard, uint64_t
     struct chain chain = {.count = 0};
     const struct price_band *own = price_row_band(row, total);
     const struct price_band *other = price_row_band(standard, total);
-    bool own_reaches =
-        other == NULL || (own != NULL && own->first_tokens >= other->first_tokens);
+    bool own_reaches = other == NULL || (own != NULL && own->first_tokens >= other->first_tokens);
     if (own_reaches) {
         chain_add(&chain, own != NULL ? &own->rates : &row->rates);
         chain.own_count = 1;
@@ -80,15 +78,15 @@ static struct cost
 add_up(const struct chain *chain, const struct event_usage *usage, enum price_tier tier)
 {
     struct cost cost = {.state = usage->estimated ? COST_ESTIMATED : COST_PRICED, .tier = tier};
-    for (size_t class = 0; class < EVENT_CLASSES; class++) {
+    for (size_t class = 0; class < EVENT_CLASSES; class ++) {
         bool standard = false;
         if (usage->tokens[class] == 0)
             continue;
         int64_t pico = chain_rate(chain, class, &standard);
         if (pico == PRICE_NONE)
-            return unpriced(COST_NO_RATE, tier, (enum event_class)class);
+            return unpriced(COST_NO_RATE, tier, (enum event_class) class);
         if (!money_add_cost(&cost.cost_pico, usage->tokens[class], pico))
-            return unpriced(COST_OVERFLOW, tier, (enum event_class)class);
+            return unpriced(COST_OVERFLOW, tier, (enum event_class) class);
         if (standard)
             cost.standard_classes |= 1U << class;
     }
@@ -108,8 +106,7 @@ cost_of_id(const struct price_id *id, const struct event_usage *usage, int64_t e
     const struct price_model *model = price_id_model(id, event_ms, receive_ms);
     if (model == NULL)
         return unpriced(COST_NO_ALIAS, tier, EVENT_INPUT);
-    const struct price_row *standard =
-        price_model_row(model, PRICE_STANDARD, event_ms, receive_ms);
+    const struct price_row *standard = price_model_row(model, PRICE_STANDARD, event_ms, receive_ms);
     const struct price_row *row =
         tier == PRICE_STANDARD ? standard : price_model_row(model, tier, event_ms, receive_ms);
     if (row == NULL)

@@ -34,17 +34,17 @@ enum cost_reason {
 #define COST_REASON_ENUM(name, text) COST_##name,
     COST_REASONS(COST_REASON_ENUM)
 #undef COST_REASON_ENUM
-    COST_REASON_COUNT
+        COST_REASON_COUNT
 };
 
 struct cost {
     enum cost_state state;
-    enum cost_reason reason;    /* COST_NONE unless unpriced */
-    int64_t cost_pico;          /* 0 when unpriced */
-    enum price_tier tier;       /* standard where the word is unknown */
-    uint32_t standard_classes;  /* bit 1 << class: the tier or band had no rate of its own
+    enum cost_reason reason;   /* COST_NONE unless unpriced */
+    int64_t cost_pico;         /* 0 when unpriced */
+    enum price_tier tier;      /* standard where the word is unknown */
+    uint32_t standard_classes; /* bit 1 << class: the tier or band had no rate of its own
                                    and the standard one was charged */
-    enum event_class class;     /* COST_NO_RATE, COST_OVERFLOW: the class at fault */
+    enum event_class class;    /* COST_NO_RATE, COST_OVERFLOW: the class at fault */
 };
 
 /*
@@ -63,8 +63,8 @@ struct cost cost_of(const struct price_book *book, const struct event_usage *usa
                     int64_t event_ms, int64_t receive_ms);
 
 /* The same for a caller that keeps price_book_find()'s answer; id may be NULL. */
-struct cost cost_of_id(const struct price_id *id, const struct event_usage *usage,
-                       int64_t event_ms, int64_t receive_ms);
+struct cost cost_of_id(const struct price_id *id, const struct event_usage *usage, int64_t event_ms,
+                       int64_t receive_ms);
 
 /* "the price book has no such provider and model" for COST_NO_MODEL. */
 const char *cost_reason_text(enum cost_reason reason);

@@ -7,8 +7,7 @@ enum { RADIX_BITS = 11, RADIX_BUCKETS = 1 << RADIX_BITS, RADIX_PASSES = 3 };
 
 /* One stable pass over RADIX_BITS bits of the hash's upper half. */
 static void
-radix_pass(const struct dedupe_entry *from, struct dedupe_entry *to, size_t count,
-           unsigned shift)
+radix_pass(const struct dedupe_entry *from, struct dedupe_entry *to, size_t count, unsigned shift)
 {
     size_t start[RADIX_BUCKETS] = {0};
     for (size_t i = 0; i < count; i++)
@@ -55,8 +54,8 @@ dedupe_reserve(struct dedupe *dedupe, size_t room, struct err *err)
         void **array;
         size_t element_bytes;
     } arrays[] = {
-        {(void **)&d->entries, sizeof *d->entries},   {(void **)&d->spare, sizeof *d->spare},
-        {(void **)&d->distinct, sizeof *d->distinct}, {(void **)&d->counted, sizeof *d->counted},
+        {(void **)&d->entries, sizeof *d->entries},     {(void **)&d->spare, sizeof *d->spare},
+        {(void **)&d->distinct, sizeof *d->distinct},   {(void **)&d->counted, sizeof *d->counted},
         {(void **)&d->duplicate, sizeof *d->duplicate},
     };
     if (room <= d->room)

@@ -41,7 +41,7 @@ dedupe_add(struct dedupe *dedupe, struct hash_id hash, uint64_t seq)
  *
  * Errors: those of ids_add(); the transaction must then be aborted.
  */
-enum err_code dedupe_batch(struct dedupe *dedupe, struct tables_txn *txn, struct err *err)
-    ERR_MUST_CHECK;
+enum err_code dedupe_batch(struct dedupe *dedupe, struct tables_txn *txn,
+                           struct err *err) ERR_MUST_CHECK;
 
 #endif

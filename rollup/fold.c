@@ -96,8 +96,7 @@ apply_setting(struct tables_txn *txn, const struct batch_item *item, struct err 
         return adjustment_put(txn, &row, err);
     }
     if (item->kind == EVENT_BUDGET)
-        return budget_apply(txn, item->organization, item->time_utc_ms, item->seq, s->record,
-                            err);
+        return budget_apply(txn, item->organization, item->time_utc_ms, item->seq, s->record, err);
     return ERR_OK;
 }
 
@@ -137,8 +136,7 @@ struct posting {
 };
 
 static enum err_code
-post_balance(struct fold *fold, const struct posting *p, struct balance *ret_sum,
-             struct err *err)
+post_balance(struct fold *fold, const struct posting *p, struct balance *ret_sum, struct err *err)
 {
     uint8_t key[8];
     struct balance *b = NULL;
@@ -156,8 +154,8 @@ post_balance(struct fold *fold, const struct posting *p, struct balance *ret_sum
 }
 
 static enum err_code
-post(struct fold *fold, struct tables_txn *txn, const struct posting *p,
-     struct balance *ret_sum, struct err *err)
+post(struct fold *fold, struct tables_txn *txn, const struct posting *p, struct balance *ret_sum,
+     struct err *err)
 {
     const struct batch_item *item = p->item;
     enum err_code code = post_balance(fold, p, ret_sum, err);
@@ -252,14 +250,13 @@ write_balance(struct tables_txn *txn, const struct map *map, struct err *err)
 }
 
 enum err_code
-fold_batch(struct fold *fold, struct batch *batch, struct tables_txn *txn,
-           struct balance *ret_sum, struct err *err)
+fold_batch(struct fold *fold, struct batch *batch, struct tables_txn *txn, struct balance *ret_sum,
+           struct err *err)
 {
     enum err_code code = dedupe_batch(&batch->dedupe, txn, err);
     for (size_t i = 0; code == ERR_OK && i < batch_count(batch); i += POST_GROUP) {
         size_t left = batch_count(batch) - i;
-        code = post_group(fold, txn, batch, i, left < POST_GROUP ? left : POST_GROUP, ret_sum,
-                          err);
+        code = post_group(fold, txn, batch, i, left < POST_GROUP ? left : POST_GROUP, ret_sum, err);
     }
     return code;
 }

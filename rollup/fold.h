@@ -39,8 +39,7 @@ fold_rows(const struct fold *fold)
  * before the commit of the transaction that fold_batch() was given; the caller
  * moves the cursor in it too.
  */
-enum err_code fold_write(struct fold *fold, struct tables_txn *txn, struct err *err)
-    ERR_MUST_CHECK;
+enum err_code fold_write(struct fold *fold, struct tables_txn *txn, struct err *err) ERR_MUST_CHECK;
 
 /*
  * Move one usage event from unpriced to priced.

@@ -264,8 +264,7 @@ rollup_run(const struct rollup_options *options, struct rollup_result *ret, stru
     enum err_code code = open_job(&job, options, err);
     if (code == ERR_OK)
         code = start(&job, err);
-    if (code == ERR_OK &&
-        memcmp(job.cursor.price_book, job.book->sha256, HASH_SHA256_BYTES) != 0)
+    if (code == ERR_OK && memcmp(job.cursor.price_book, job.book->sha256, HASH_SHA256_BYTES) != 0)
         code = reprice(&job, &r.repriced, err);
     if (code == ERR_OK)
         code = fold_log(&job, &r, err);

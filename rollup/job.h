@@ -12,14 +12,14 @@
 #include "store/tables/balance.h"
 
 enum {
-    JOB_TXN_EVENTS = 1 << 20,
+    JOB_TXN_EVENTS = 4 << 20,
     JOB_TXN_ROWS_MAX = 256 * 1024, /* a transaction also ends when it has so many rows to write */
 };
 
 struct rollup_options {
     const char *data_directory;
     const char *price_path;
-    bool rebuild;       /* drop what was folded and fold the whole log, in one transaction */
+    bool rebuild;          /* drop what was folded and fold the whole log, in one transaction */
     uint32_t batch_events; /* events in one transaction, about; 0: JOB_TXN_EVENTS */
     /* Called after every transaction with the last number folded; may be NULL. */
     void (*progress)(void *context, uint64_t seq);
@@ -27,9 +27,9 @@ struct rollup_options {
 };
 
 struct rollup_result {
-    struct balance sum;   /* what this run did with the events it read */
-    uint64_t repriced;    /* unpriced events that found their price */
-    uint64_t seq;         /* the cursor now */
+    struct balance sum; /* what this run did with the events it read */
+    uint64_t repriced;  /* unpriced events that found their price */
+    uint64_t seq;       /* the cursor now */
     uint64_t transactions;
     struct balance total; /* over all events ever folded */
 };

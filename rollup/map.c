@@ -54,9 +54,8 @@ slot_of(const struct map *map, struct map_slot *slots, size_t slot_count, const 
 {
     uint32_t tag = (uint32_t)(hash >> 32);
     size_t i = hash & (slot_count - 1);
-    while (slots[i].entry != 0 &&
-           (slots[i].tag != tag ||
-            memcmp(map_key(map, slots[i].entry - 1), key, map->key_bytes) != 0))
+    while (slots[i].entry != 0 && (slots[i].tag != tag || memcmp(map_key(map, slots[i].entry - 1),
+                                                                 key, map->key_bytes) != 0))
         i = (i + 1) & (slot_count - 1);
     return &slots[i];
 }

@@ -81,9 +81,9 @@ price_tier_find(struct str word, enum price_tier *ret_tier)
         const char *word;
         enum price_tier tier;
     } words[] = {
-        {"standard", PRICE_STANDARD}, {"default", PRICE_STANDARD},   {"auto", PRICE_STANDARD},
-        {"batch", PRICE_BATCH},       {"flex", PRICE_FLEX},
-        {"priority", PRICE_PRIORITY}, {"fast", PRICE_PRIORITY},
+        {"standard", PRICE_STANDARD}, {"default", PRICE_STANDARD}, {"auto", PRICE_STANDARD},
+        {"batch", PRICE_BATCH},       {"flex", PRICE_FLEX},        {"priority", PRICE_PRIORITY},
+        {"fast", PRICE_PRIORITY},
     };
     if (word.size_bytes == 0) {
         *ret_tier = PRICE_STANDARD;

@@ -28,13 +28,15 @@
 #include "store/event/event.h"
 
 /* The option of every command that prices. */
-#define CONF_ROW_PRICES                                                                 \
-    {"prices", "GBILL_PRICES", CONF_TEXT, "FILE", 0, 0, GBILL_SCHEMAS_DIR "/prices.json", \
-     false, "price book"}
+#define CONF_ROW_PRICES                                                                      \
+    {                                                                                        \
+        "prices", "GBILL_PRICES", CONF_TEXT, "FILE", 0, 0, GBILL_SCHEMAS_DIR "/prices.json", \
+            false, "price book"                                                              \
+    }
 
-#define PRICE_NONE ((int64_t)-1)      /* no rate for this class; 0 is a price */
-#define PRICE_SINCE_EVER INT64_MIN    /* "from": null */
-#define PRICE_NEVER INT64_MAX         /* not retracted */
+#define PRICE_NONE ((int64_t)-1)   /* no rate for this class; 0 is a price */
+#define PRICE_SINCE_EVER INT64_MIN /* "from": null */
+#define PRICE_NEVER INT64_MAX      /* not retracted */
 
 /* name, the words of a response that mean it are in price_tier_find() */
 #define PRICE_TIER_NAMES(X) \
@@ -47,7 +49,7 @@ enum price_tier {
 #define PRICE_TIER_ENUM(name, text) PRICE_##name,
     PRICE_TIER_NAMES(PRICE_TIER_ENUM)
 #undef PRICE_TIER_ENUM
-    PRICE_TIERS
+        PRICE_TIERS
 };
 
 /* A row's two times: when it holds, and when we knew of it. */
@@ -111,7 +113,7 @@ struct price_book {
     const struct price_id *ids; /* models and aliases, in the order of the file */
     size_t id_count;
     size_t alias_count, row_count; /* rows in the file */
-    const uint32_t *slots; /* hash table of index + 1 into ids; 0 is empty */
+    const uint32_t *slots;         /* hash table of index + 1 into ids; 0 is empty */
     size_t slot_mask;
 };
 
@@ -125,8 +127,8 @@ struct price_book {
  * prices.md does not allow (file, model, row and value are named); ERR_LIMIT
  * for a book that would take more than 64 MiB.
  */
-enum err_code price_book_load(const char *path, struct price_book **ret_book, struct err *err)
-    ERR_MUST_CHECK;
+enum err_code price_book_load(const char *path, struct price_book **ret_book,
+                              struct err *err) ERR_MUST_CHECK;
 
 /* Free a book; NULL is allowed. */
 void price_book_free(struct price_book *book);
@@ -162,8 +164,7 @@ const struct price_row *price_model_row(const struct price_model *model, enum pr
                                         int64_t event_ms, int64_t receive_ms);
 
 /* The highest band of row (may be NULL) that total_input_tokens reaches, or NULL. */
-const struct price_band *price_row_band(const struct price_row *row,
-                                        uint64_t total_input_tokens);
+const struct price_band *price_row_band(const struct price_row *row, uint64_t total_input_tokens);
 
 /*
  * What a response's service tier means for the price: "", "standard",

@@ -49,8 +49,8 @@ take_text(struct load *l, const json_t *object, const char *where, const char *k
         return code;
     size_t n = strlen(text);
     if (n == 0 || n > bytes_max)
-        return err_set(err, ERR_CONFIG, "%s: \"%s\" has %zu bytes, must have 1 to %zu", where,
-                       key, n, bytes_max);
+        return err_set(err, ERR_CONFIG, "%s: \"%s\" has %zu bytes, must have 1 to %zu", where, key,
+                       n, bytes_max);
     char *copy = arena_text(l->arena, (struct str){text, n});
     if (copy == NULL)
         return full(err);
@@ -69,8 +69,8 @@ take_time(const json_t *object, const char *where, const char *key, const int64_
         return ERR_OK;
     }
     if (!json_is_string(v))
-        return err_set(err, ERR_CONFIG, "%s: \"%s\" must be a date such as \"2026-11-24\"%s",
-                       where, key, ever_ms != NULL ? ", or null for since ever" : "");
+        return err_set(err, ERR_CONFIG, "%s: \"%s\" must be a date such as \"2026-11-24\"%s", where,
+                       key, ever_ms != NULL ? ", or null for since ever" : "");
     const char *text = json_string_value(v);
     if (!time_parse(str_of(text), ret_ms))
         return err_set(err, ERR_CONFIG, "%s: \"%s\" is \"%.40s\", which is no date", where, key,
@@ -89,8 +89,7 @@ take_when(const json_t *object, const char *where, struct price_when *w, struct 
     if (code == ERR_OK && json_object_get(object, "retracted") != NULL)
         code = take_time(object, where, "retracted", NULL, &w->retracted_ms, err);
     if (code == ERR_OK && w->retracted_ms <= w->recorded_ms)
-        code = err_set(err, ERR_CONFIG, "%s: \"retracted\" must be later than \"recorded\"",
-                       where);
+        code = err_set(err, ERR_CONFIG, "%s: \"retracted\" must be later than \"recorded\"", where);
     const char *note = NULL;
     if (code == ERR_OK)
         code = json_get_text_opt(object, where, "note", &note, err);
@@ -120,8 +119,7 @@ take_rates(const json_t *object, const char *where, struct price_rates *ret, str
         code = json_get_text(rates, inner, keys[c], &text, err);
         if (code != ERR_OK)
             break;
-        if (text[0] == '+' || text[0] == '-' ||
-            !money_parse(str_of(text), 6, &ret->pico[c]))
+        if (text[0] == '+' || text[0] == '-' || !money_parse(str_of(text), 6, &ret->pico[c]))
             code = err_set(err, ERR_CONFIG,
                            "%s: \"%s\" is \"%.40s\", must be a price: a decimal of 0 or more "
                            "with at most 6 decimals",
@@ -145,8 +143,8 @@ take_band(const json_t *object, const char *where, struct price_band *band, stru
     if (code == ERR_OK)
         code = json_get_text(object, where, "op", &op, err);
     if (code == ERR_OK && strcmp(op, ">") != 0 && strcmp(op, ">=") != 0)
-        code = err_set(err, ERR_CONFIG, "%s: \"op\" is \"%.40s\", must be \">\" or \">=\"",
-                       where, op);
+        code =
+            err_set(err, ERR_CONFIG, "%s: \"op\" is \"%.40s\", must be \">\" or \">=\"", where, op);
     if (code == ERR_OK)
         code = json_get_text(object, where, "scope", &scope, err);
     if (code == ERR_OK && strcmp(scope, "request") != 0)
@@ -184,8 +182,7 @@ take_bands(struct load *l, const json_t *object, const char *where, struct price
         snprintf(inner, sizeof inner, "%s bands[%zu]", where, i);
         code = take_band(json_array_get(array, i), inner, &bands[i], err);
         if (code == ERR_OK && i > 0 && bands[i].first_tokens <= bands[i - 1].first_tokens)
-            code = err_set(err, ERR_CONFIG, "%s: bands must rise by their \"input_tokens\"",
-                           inner);
+            code = err_set(err, ERR_CONFIG, "%s: bands must rise by their \"input_tokens\"", inner);
     }
     row->bands = bands;
     row->band_count = count;
@@ -229,8 +226,8 @@ take_row(struct load *l, const json_t *object, const char *where, struct price_r
 
 /* One order for every book, so that a diff shows what was added and a duplicate cannot hide. */
 static enum err_code
-check_order(const struct price_row *rows, size_t i, enum price_tier before,
-            enum price_tier tier, const char *where, struct err *err)
+check_order(const struct price_row *rows, size_t i, enum price_tier before, enum price_tier tier,
+            const char *where, struct err *err)
 {
     if (i == 0 || tier > before)
         return ERR_OK;
@@ -316,8 +313,7 @@ take_model(struct load *l, const json_t *object, size_t i, struct err *err)
     snprintf(where, sizeof where, "models[%zu]", i);
     enum err_code code = json_only_keys(object, where, keys, err);
     if (code == ERR_OK)
-        code = take_text(l, object, where, "provider", EVENT_TEXT_BYTES_MAX, &model->provider,
-                         err);
+        code = take_text(l, object, where, "provider", EVENT_TEXT_BYTES_MAX, &model->provider, err);
     if (code == ERR_OK)
         code = take_text(l, object, where, "model", EVENT_MODEL_BYTES_MAX, &model->model, err);
     if (code != ERR_OK)
@@ -354,8 +350,8 @@ check_alias(const struct price_id *id, const struct price_alias *alias, const ch
 }
 
 static enum err_code
-take_alias(struct load *l, const json_t *object, const char *where,
-           const struct price_model *model, struct err *err)
+take_alias(struct load *l, const json_t *object, const char *where, const struct price_model *model,
+           struct err *err)
 {
     static const char *const keys[] = {"id", "from", "recorded", "retracted", "note", NULL};
     struct str text = {0};
@@ -371,8 +367,7 @@ take_alias(struct load *l, const json_t *object, const char *where,
     if (code != ERR_OK)
         return code;
     uint32_t *slot = slot_of(l, model->provider, text);
-    struct price_id *id =
-        *slot != 0 ? &l->ids[*slot - 1] : add_id(l, slot, model->provider, text);
+    struct price_id *id = *slot != 0 ? &l->ids[*slot - 1] : add_id(l, slot, model->provider, text);
     if (id->model != NULL)
         return err_set(err, ERR_CONFIG, "%s: \"%.*s\" is a model of its own, not an alias", where,
                        STR_ARG(text));
@@ -397,8 +392,7 @@ take_aliases(struct load *l, const json_t *object, size_t i, struct err *err)
     snprintf(where, sizeof where, "models[%zu] %.*s", i, STR_ARG(model->model));
     code = json_get_array(object, where, "aliases", &array, err);
     for (size_t a = 0; code == ERR_OK && a < json_array_size(array); a++) {
-        snprintf(where, sizeof where, "models[%zu] %.*s aliases[%zu]", i, STR_ARG(model->model),
-                 a);
+        snprintf(where, sizeof where, "models[%zu] %.*s aliases[%zu]", i, STR_ARG(model->model), a);
         code = take_alias(l, json_array_get(array, a), where, model, err);
     }
     return code;

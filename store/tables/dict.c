@@ -68,10 +68,16 @@ slot_text(const struct dict_slot *s)
     return (struct str){s->text != NULL ? s->text : s->inlined, s->text_bytes};
 }
 
+static size_t
+slot_index(uint64_t hash, size_t slot_count)
+{
+    return (size_t)(hash >> 32) & (slot_count - 1);
+}
+
 static struct dict_slot *
 slot_of(struct dict_slot *slots, size_t count, uint64_t hash, struct str text)
 {
-    size_t i = (size_t)(hash >> 32) & (count - 1);
+    size_t i = slot_index(hash, count);
     while (slots[i].number != 0 &&
            !(slots[i].hash == (uint32_t)hash && str_equal(slot_text(&slots[i]), text)))
         i = (i + 1) & (count - 1);
@@ -120,36 +126,25 @@ number_of(struct dict *dict, struct tables_txn *txn, struct str text, uint32_t *
     enum err_code code =
         tables_put(txn, TABLE_DICT, text_key(text), (struct bytes){number, 4}, err);
     if (code == ERR_OK)
-        code = tables_put(txn, TABLE_DICT_TEXT, (struct bytes){text_number, 4}, text_key(text),
-                          err);
+        code =
+            tables_put(txn, TABLE_DICT_TEXT, (struct bytes){text_number, 4}, text_key(text), err);
     if (code == ERR_OK)
         *ret = dict->next++;
     return code;
 }
 
-enum err_code
-dict_intern(struct dict *dict, struct tables_txn *txn, struct str text, uint32_t *ret,
-            struct err *err)
+static enum err_code
+intern_one(struct dict *dict, struct tables_txn *txn, struct str text, uint64_t hash,
+           uint32_t *ret_number, struct err *err)
 {
-    assert(text.size_bytes <= DICT_TEXT_BYTES_MAX);
-    if (text.size_bytes == 0) {
-        *ret = 0;
-        return ERR_OK;
-    }
-    if (dict->used >= DICT_CACHE_ENTRIES_MAX)
-        dict_clear(dict);
-    if (dict->used * 2 >= dict->slot_count && !grow(dict))
-        return err_set(err, ERR_LIMIT, "no memory for the dictionary's cache");
-    uint64_t hash = hash_mem(text.data, text.size_bytes);
     struct dict_slot *slot = slot_of(dict->slots, dict->slot_count, hash, text);
     if (slot->number == 0) {
         uint32_t number;
         enum err_code code = number_of(dict, txn, text, &number, err);
         if (code != ERR_OK)
             return code;
-        struct dict_slot filled = {.number = number,
-                                   .hash = (uint32_t)hash,
-                                   .text_bytes = (uint16_t)text.size_bytes};
+        struct dict_slot filled = {
+            .number = number, .hash = (uint32_t)hash, .text_bytes = (uint16_t)text.size_bytes};
         if (text.size_bytes <= DICT_INLINE_BYTES)
             memcpy(filled.inlined, text.data, text.size_bytes);
         else if ((filled.text = keep_text(dict, text)) == NULL)
@@ -157,8 +152,45 @@ dict_intern(struct dict *dict, struct tables_txn *txn, struct str text, uint32_t
         *slot = filled;
         dict->used++;
     }
-    *ret = slot->number;
+    *ret_number = slot->number;
     return ERR_OK;
+}
+
+enum err_code
+dict_intern(struct dict *dict, struct tables_txn *txn, struct str text, uint32_t *ret_number,
+            struct err *err)
+{
+    const struct dict_wish wish = {text, ret_number};
+    return dict_intern_all(dict, txn, &wish, 1, err);
+}
+
+enum err_code
+dict_intern_all(struct dict *dict, struct tables_txn *txn, const struct dict_wish *wishes,
+                size_t count, struct err *err)
+{
+    uint64_t hashes[DICT_WISHES_MAX] = {0};
+    enum err_code code = ERR_OK;
+    assert(count <= DICT_WISHES_MAX);
+    if (dict->used >= DICT_CACHE_ENTRIES_MAX)
+        dict_clear(dict);
+    if ((dict->used + count) * 2 >= dict->slot_count && !grow(dict))
+        return err_set(err, ERR_LIMIT, "no memory for the dictionary's cache");
+    /* The cache of a busy platform outgrows the processor's: ask for all slots, then look. */
+    for (size_t i = 0; i < count; i++) {
+        struct str text = wishes[i].text;
+        assert(text.size_bytes <= DICT_TEXT_BYTES_MAX);
+        if (text.size_bytes == 0)
+            continue;
+        hashes[i] = hash_mem(text.data, text.size_bytes);
+        __builtin_prefetch(&dict->slots[slot_index(hashes[i], dict->slot_count)]);
+    }
+    for (size_t i = 0; code == ERR_OK && i < count; i++) {
+        if (wishes[i].text.size_bytes == 0)
+            *wishes[i].ret_number = 0;
+        else
+            code = intern_one(dict, txn, wishes[i].text, hashes[i], wishes[i].ret_number, err);
+    }
+    return code;
 }
 
 bool

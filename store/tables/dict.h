@@ -23,14 +23,30 @@ struct dict {
 
 void dict_clear(struct dict *dict);
 
+/* A text to be numbered, and where the number goes. */
+struct dict_wish {
+    struct str text; /* at most 256 bytes; empty gives 0 */
+    uint32_t *ret_number;
+};
+
+enum { DICT_WISHES_MAX = 8 };
+
 /*
- * The number of text, given it if it is new.  After an aborted transaction call
- * dict_clear(): the cache would know numbers that were never stored.
+ * Number texts, new ones in the order of the wishes.  After an aborted
+ * transaction call dict_clear(): the cache would know numbers that were never
+ * stored.
  *
- *   text  at most 256 bytes; empty gives 0
+ *   count  at most DICT_WISHES_MAX: the texts of one event
+ *
+ * Errors: ERR_LIMIT out of memory, ERR_FULL, ERR_IO; abort the transaction.
  */
+enum err_code dict_intern_all(struct dict *dict, struct tables_txn *txn,
+                              const struct dict_wish *wishes, size_t count,
+                              struct err *err) ERR_MUST_CHECK;
+
+/* The same for one text. */
 enum err_code dict_intern(struct dict *dict, struct tables_txn *txn, struct str text,
-                          uint32_t *ret, struct err *err) ERR_MUST_CHECK;
+                          uint32_t *ret_number, struct err *err) ERR_MUST_CHECK;
 
 /* The number of a text that may be unknown; false if it is. */
 bool dict_find(struct tables_txn *txn, struct str text, uint32_t *ret);
