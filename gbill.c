@@ -61,9 +61,11 @@ static const struct cli_cmd cmd_run = {
             "seconds at the slowest; cron or systemd timers may run the same jobs instead.\n",
 };
 
-#define TABLE(title, ...)                                                               \
-    {title, (const struct cli_cmd[]){__VA_ARGS__},                                      \
-     sizeof((const struct cli_cmd[]){__VA_ARGS__}) / sizeof(struct cli_cmd)}
+#define TABLE(title, ...)                                                          \
+    {                                                                              \
+        title, (const struct cli_cmd[]){__VA_ARGS__},                              \
+            sizeof((const struct cli_cmd[]){__VA_ARGS__}) / sizeof(struct cli_cmd) \
+    }
 
 int
 main(int argc, char **argv)

@@ -9,8 +9,10 @@
 #include "store/tables/dict.h"
 #include "store/tables/invoice.h"
 
-#define ROW_ORG                                                                         \
-    {"org", NULL, CONF_TEXT, "ORGANIZATION", 0, 0, NULL, false, "this organization's"}
+#define ROW_ORG                                                                          \
+    {                                                                                    \
+        "org", NULL, CONF_TEXT, "ORGANIZATION", 0, 0, NULL, false, "this organization's" \
+    }
 
 static const struct conf_opt list_opts[] = {
     CONF_ROW_DATA,
@@ -69,9 +71,9 @@ static enum err_code
 run_list(struct cli *cli, struct err *err)
 {
     static const struct print_column columns[] = {
-        {"organization", PRINT_TEXT}, {"month", PRINT_TEXT},         {"status", PRINT_TEXT},
-        {"number", PRINT_WHOLE},      {"currency", PRINT_TEXT},      {"total", PRINT_AMOUNT},
-        {"lines", PRINT_WHOLE},       {"aiCredits", PRINT_WHOLE},    {"llmCost", PRINT_AMOUNT},
+        {"organization", PRINT_TEXT},   {"month", PRINT_TEXT},      {"status", PRINT_TEXT},
+        {"number", PRINT_WHOLE},        {"currency", PRINT_TEXT},   {"total", PRINT_AMOUNT},
+        {"lines", PRINT_WHOLE},         {"aiCredits", PRINT_WHOLE}, {"llmCost", PRINT_AMOUNT},
         {"unpricedCalls", PRINT_WHOLE}, {"position", PRINT_WHOLE}};
     const struct conf *conf = &cli->conf;
     struct tables *tables = NULL;

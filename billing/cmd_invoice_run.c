@@ -70,13 +70,12 @@ const struct cli_cmd cmd_invoice_run = {
     .opt_count = CLI_COUNT(opts),
     .run = run,
     .summary = "compute the invoices of every organization and month; finalize what is due",
-    .help =
-        "One invoice per organization and calendar month (UTC) that has a fee, usage or an\n"
-        "adjustment.  It is a draft until the month's end and the grace behind it; then it\n"
-        "becomes final, gets the next number, and never changes again.  Events that come for\n"
-        "a final invoice are said on stderr (\"late after final\").\n"
-        "\n"
-        "An invoice whose data is in doubt (an unknown plan, another currency) is said on\n"
-        "stderr as a problem and stays a draft.  With --now in the future what is due by then\n"
-        "becomes final for good.\n",
+    .help = "One invoice per organization and calendar month (UTC) that has a fee, usage or an\n"
+            "adjustment.  It is a draft until the month's end and the grace behind it; then it\n"
+            "becomes final, gets the next number, and never changes again.  Events that come for\n"
+            "a final invoice are said on stderr (\"late after final\").\n"
+            "\n"
+            "An invoice whose data is in doubt (an unknown plan, another currency) is said on\n"
+            "stderr as a problem and stays a draft.  With --now in the future what is due by then\n"
+            "becomes final for good.\n",
 };

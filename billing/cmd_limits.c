@@ -59,8 +59,8 @@ print_organization(const char *data_directory, const char *name, enum print_form
                    struct err *err)
 {
     static const struct print_column columns[] = {
-        {"dimension", PRINT_TEXT}, {"used", PRINT_WHOLE},    {"limit", PRINT_WHOLE},
-        {"percent", PRINT_WHOLE},  {"state", PRINT_TEXT},    {"allowed", PRINT_WHOLE},
+        {"dimension", PRINT_TEXT}, {"used", PRINT_WHOLE},     {"limit", PRINT_WHOLE},
+        {"percent", PRINT_WHOLE},  {"state", PRINT_TEXT},     {"allowed", PRINT_WHOLE},
         {"plan", PRINT_TEXT},      {"upgradeTo", PRINT_TEXT}, {"reason", PRINT_TEXT},
         {"position", PRINT_WHOLE}};
     struct tables *tables;
@@ -115,12 +115,11 @@ const struct cli_cmd cmd_limits = {
     .opt_count = CLI_COUNT(opts),
     .run = run,
     .summary = "bring the limits snapshot up to date: who may still do what",
-    .help =
-        "Compares what every organization uses (projects, documents, members, and the AI\n"
-        "credits of the current calendar month, UTC) with what its plan includes, and stores\n"
-        "one row for each.  The summary counts rows by state: warning from 80 %, critical\n"
-        "from 95 %, reached, exceeded; refused are those that allow nothing more.\n"
-        "\n"
-        "An event that names a plan the book does not have is said on stderr, as a problem;\n"
-        "the organization keeps its last known plan and the others go on.\n",
+    .help = "Compares what every organization uses (projects, documents, members, and the AI\n"
+            "credits of the current calendar month, UTC) with what its plan includes, and stores\n"
+            "one row for each.  The summary counts rows by state: warning from 80 %, critical\n"
+            "from 95 %, reached, exceeded; refused are those that allow nothing more.\n"
+            "\n"
+            "An event that names a plan the book does not have is said on stderr, as a problem;\n"
+            "the organization keeps its last known plan and the others go on.\n",
 };

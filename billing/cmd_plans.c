@@ -75,10 +75,11 @@ static enum err_code
 run_show(struct cli *cli, struct err *err)
 {
     static const struct print_column columns[] = {
-        {"plan", PRINT_TEXT},        {"name", PRINT_TEXT},       {"monthlyFee", PRINT_AMOUNT},
-        {"projects", PRINT_WHOLE},   {"documents", PRINT_WHOLE}, {"aiCredits", PRINT_WHOLE},
-        {"members", PRINT_WHOLE},    {"overagePerMillion", PRINT_AMOUNT},
-        {"support", PRINT_TEXT},     {"analytics", PRINT_TEXT}};
+        {"plan", PRINT_TEXT},         {"name", PRINT_TEXT},
+        {"monthlyFee", PRINT_AMOUNT}, {"projects", PRINT_WHOLE},
+        {"documents", PRINT_WHOLE},   {"aiCredits", PRINT_WHOLE},
+        {"members", PRINT_WHOLE},     {"overagePerMillion", PRINT_AMOUNT},
+        {"support", PRINT_TEXT},      {"analytics", PRINT_TEXT}};
     const struct conf *conf = &cli->conf;
     struct plan_book *book;
     struct print p;

@@ -24,8 +24,8 @@ cmd_shared_clock(const struct cli *cli, struct clock *ret, struct err *err)
 static void
 print_notice(void *context, enum stage_notice notice, const char *text)
 {
-    fprintf(stderr, "%s: %s%s\n", (const char *)context,
-            notice == STAGE_PROBLEM ? "problem: " : "", text);
+    fprintf(stderr, "%s: %s%s\n", (const char *)context, notice == STAGE_PROBLEM ? "problem: " : "",
+            text);
 }
 
 struct stage_notices

@@ -7,13 +7,15 @@
 #include "billing/stage.h"
 #include "store/base/cli.h"
 
-#define CONF_ROW_NOW                                                                    \
-    {"now", NULL, CONF_TEXT, "TIME", 0, 0, NULL, false,                                 \
-     "run as of this time: 2026-11-24, 2026-11-24T08:15:30Z (default: the system's clock)"}
+#define CONF_ROW_NOW                                                                              \
+    {                                                                                             \
+        "now", NULL, CONF_TEXT, "TIME", 0, 0, NULL, false,                                        \
+            "run as of this time: 2026-11-24, 2026-11-24T08:15:30Z (default: the system's clock)" \
+    }
 
 /* The clock that --now asks for.  Errors: ERR_USAGE when it is no time. */
-enum err_code cmd_shared_clock(const struct cli *cli, struct clock *ret, struct err *err)
-    ERR_MUST_CHECK;
+enum err_code cmd_shared_clock(const struct cli *cli, struct clock *ret,
+                               struct err *err) ERR_MUST_CHECK;
 
 /* Notices as lines on stderr; who is "gbill limits", borrowed. */
 struct stage_notices cmd_shared_notices(const char *who);

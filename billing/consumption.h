@@ -12,7 +12,7 @@
 struct consumption {
     int32_t month;
     uint64_t calls;
-    uint64_t credits;        /* AI credits: one a token, input and output of all classes */
+    uint64_t credits; /* AI credits: one a token, input and output of all classes */
     uint64_t unpriced_calls;
     money_sum llm_cost_pico; /* what the providers charged */
 };

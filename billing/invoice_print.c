@@ -40,7 +40,7 @@ static void
 print_lines(FILE *out, struct tables_txn *txn, const struct invoice *i)
 {
     static const struct print_column columns[] = {
-        {"line", PRINT_WHOLE},     {"kind", PRINT_TEXT},      {"description", PRINT_TEXT},
+        {"line", PRINT_WHOLE},     {"kind", PRINT_TEXT},    {"description", PRINT_TEXT},
         {"quantity", PRINT_WHOLE}, {"exact", PRINT_AMOUNT}, {"amount", PRINT_AMOUNT}};
     struct print p;
     print_begin(&p, out, PRINT_TABLE, columns, sizeof columns / sizeof columns[0]);

@@ -40,7 +40,7 @@ struct invoice_result {
  *
  * Errors: those of stage_open(), stage_walk() and of reading the log.
  */
-enum err_code invoice_stage_run(const struct invoice_options *options,
-                                struct invoice_result *ret, struct err *err) ERR_MUST_CHECK;
+enum err_code invoice_stage_run(const struct invoice_options *options, struct invoice_result *ret,
+                                struct err *err) ERR_MUST_CHECK;
 
 #endif

@@ -102,8 +102,7 @@ static int64_t *
 seconds_of(struct invoicing *v, const struct plan *plan)
 {
     if (v->plan_seconds == NULL)
-        v->plan_seconds =
-            arena_alloc(&v->texts, v->book->plan_count * sizeof *v->plan_seconds);
+        v->plan_seconds = arena_alloc(&v->texts, v->book->plan_count * sizeof *v->plan_seconds);
     return v->plan_seconds == NULL ? NULL : &v->plan_seconds[plan - v->book->plans];
 }
 
@@ -134,8 +133,8 @@ add_fee(struct invoicing *v, const struct span *month, const struct timeline_wal
     int64_t *before = seconds_of(v, plan);
     if (before == NULL)
         return too_long(err);
-    struct charge c = charge_fee(plan->fee_pico, *before, seconds, month->seconds,
-                                 v->book->minor_digits);
+    struct charge c =
+        charge_fee(plan->fee_pico, *before, seconds, month->seconds, v->book->minor_digits);
     *before += seconds;
     struct invoice_line line = {.kind = INVOICE_PLAN_FEE,
                                 .quantity = (uint64_t)seconds,
@@ -255,8 +254,8 @@ begin(struct invoicing *v, uint32_t organization, int32_t month, const struct co
 }
 
 enum err_code
-invoicing_compute(struct invoicing *v, struct tables_txn *txn, uint32_t organization,
-                  int32_t month, const struct consumption *usage, struct err *err)
+invoicing_compute(struct invoicing *v, struct tables_txn *txn, uint32_t organization, int32_t month,
+                  const struct consumption *usage, struct err *err)
 {
     struct span span = {time_month_start_ms(month), time_month_start_ms(month + 1), 0};
     struct timeline_walk w;

@@ -21,7 +21,7 @@ struct invoicing {
     struct invoice invoice; /* a draft; position, chain and price book are the caller's */
     struct buf lines;       /* struct invoice_line; texts lie in the arena */
     struct arena texts;
-    int64_t *plan_seconds; /* by plan of the book: charged so far in this month; in texts */
+    int64_t *plan_seconds;     /* by plan of the book: charged so far in this month; in texts */
     int64_t adjustments_minor; /* sum of the adjustment lines */
     /* Why this must not become final; empty: nothing. */
     char problem[INVOICING_PROBLEM_BYTES];
@@ -48,8 +48,8 @@ bool invoicing_has_content(const struct invoicing *v);
  *
  * Errors: ERR_LIMIT when the lines take more than 16 MiB.
  */
-enum err_code invoicing_compute(struct invoicing *v, struct tables_txn *txn,
-                                uint32_t organization, int32_t month,
-                                const struct consumption *usage, struct err *err) ERR_MUST_CHECK;
+enum err_code invoicing_compute(struct invoicing *v, struct tables_txn *txn, uint32_t organization,
+                                int32_t month, const struct consumption *usage,
+                                struct err *err) ERR_MUST_CHECK;
 
 #endif

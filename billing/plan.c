@@ -29,8 +29,8 @@ plan_allows(const struct plan *plan, enum limit_dimension dimension, uint64_t us
 }
 
 const struct plan *
-plan_upgrade(const struct plan_book *book, const struct plan *plan,
-             enum limit_dimension dimension, uint64_t used)
+plan_upgrade(const struct plan_book *book, const struct plan *plan, enum limit_dimension dimension,
+             uint64_t used)
 {
     for (size_t i = 0; i < book->plan_count; i++) {
         if (book->plans[i].order > plan->order && plan_allows(&book->plans[i], dimension, used))

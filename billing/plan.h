@@ -24,9 +24,11 @@
 #include "store/tables/limit.h"
 
 /* The option of every command that needs plans. */
-#define CONF_ROW_PLANS                                                                  \
-    {"plans", "GBILL_PLANS", CONF_TEXT, "FILE", 0, 0, GBILL_SCHEMAS_DIR "/plans.json",  \
-     false, "plan book"}
+#define CONF_ROW_PLANS                                                                           \
+    {                                                                                            \
+        "plans", "GBILL_PLANS", CONF_TEXT, "FILE", 0, 0, GBILL_SCHEMAS_DIR "/plans.json", false, \
+            "plan book"                                                                          \
+    }
 
 enum {
     PLAN_TEXT_BYTES_MAX = 64, /* id, name, support, analytics */
@@ -38,7 +40,7 @@ enum {
 struct plan {
     struct str id, name, support, analytics;
     int64_t order;
-    int64_t fee_pico; /* a calendar month; whole minor units */
+    int64_t fee_pico;                  /* a calendar month; whole minor units */
     uint64_t limits[LIMIT_DIMENSIONS]; /* LIMIT_UNLIMITED: no limit */
     bool sells_overage;
     int64_t overage_pico; /* one AI credit beyond the limit, when sold */
@@ -65,8 +67,8 @@ struct plan_book {
  * plans.md does not allow (file, plan, key and value are named); ERR_LIMIT for
  * more than PLANS_MAX plans.
  */
-enum err_code plan_book_load(const char *path, struct plan_book **ret_book, struct err *err)
-    ERR_MUST_CHECK;
+enum err_code plan_book_load(const char *path, struct plan_book **ret_book,
+                             struct err *err) ERR_MUST_CHECK;
 
 /* Free a book; NULL is allowed. */
 void plan_book_free(struct plan_book *book);

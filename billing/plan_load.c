@@ -27,8 +27,8 @@ full(struct err *err)
 }
 
 static enum err_code
-take_text(struct load *l, const json_t *object, const char *where, const char *key,
-          struct str *ret, struct err *err)
+take_text(struct load *l, const json_t *object, const char *where, const char *key, struct str *ret,
+          struct err *err)
 {
     const char *text = NULL;
     enum err_code code = json_get_text(object, where, key, &text, err);
@@ -40,8 +40,8 @@ take_text(struct load *l, const json_t *object, const char *where, const char *k
                        n, PLAN_TEXT_BYTES_MAX);
     for (size_t i = 0; i < n; i++) {
         if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
-            return err_set(err, ERR_CONFIG, "%s: \"%s\" has a control character at byte %zu",
-                           where, key, i);
+            return err_set(err, ERR_CONFIG, "%s: \"%s\" has a control character at byte %zu", where,
+                           key, i);
     }
     char *copy = arena_text(l->arena, (struct str){text, n});
     if (copy == NULL)
@@ -64,8 +64,8 @@ check_id(struct str id, const char *where, struct err *err)
 }
 
 static enum err_code
-take_amount(const json_t *object, const char *where, const char *key, int decimals,
-            int64_t *ret, struct err *err)
+take_amount(const json_t *object, const char *where, const char *key, int decimals, int64_t *ret,
+            struct err *err)
 {
     const char *text = NULL;
     enum err_code code = json_get_text(object, where, key, &text, err);
@@ -153,9 +153,9 @@ check_distinct(const struct plan *plans, size_t i, const char *where, struct err
 static enum err_code
 take_plan(struct load *l, const json_t *object, size_t i, struct plan *plan, struct err *err)
 {
-    static const char *const keys[] = {"id",      "name",      "order",               "monthly_fee",
-                                       "limits",  "overage_per_million", "support",   "analytics",
-                                       NULL};
+    static const char *const keys[] = {"id",          "name",      "order",
+                                       "monthly_fee", "limits",    "overage_per_million",
+                                       "support",     "analytics", NULL};
     char where[WHERE_BYTES_MAX];
     plan->order = -1;
     snprintf(where, sizeof where, "plans[%zu]", i);
@@ -231,8 +231,8 @@ take_plans(struct load *l, const json_t *root, struct err *err)
 static enum err_code
 take_head(struct load *l, const json_t *root, struct err *err)
 {
-    static const char *const keys[] = {"format", "currency", "minor_digits", "default", "plans",
-                                       NULL};
+    static const char *const keys[] = {"format",  "currency", "minor_digits",
+                                       "default", "plans",    NULL};
     const char *format = NULL, *currency = NULL;
     int64_t digits = -1;
     enum err_code code = json_only_keys(root, "book", keys, err);
@@ -249,8 +249,8 @@ take_head(struct load *l, const json_t *root, struct err *err)
                        "\"currency\" is \"%.40s\", must be an ISO 4217 code such as \"USD\"",
                        currency);
     if (code == ERR_OK)
-        code = json_get_int_opt(root, "book", "minor_digits", 0, MONEY_MINOR_DIGITS_MAX, &digits,
-                                err);
+        code =
+            json_get_int_opt(root, "book", "minor_digits", 0, MONEY_MINOR_DIGITS_MAX, &digits, err);
     if (code == ERR_OK && digits < 0)
         code = err_set(err, ERR_CONFIG, "\"minor_digits\" is missing");
     if (code == ERR_OK && digits != currency_minor_digits(currency))

@@ -26,8 +26,8 @@ struct stage_notices {
     void *context;
 };
 
-void stage_notice(const struct stage_notices *notices, enum stage_notice notice,
-                  const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void stage_notice(const struct stage_notices *notices, enum stage_notice notice, const char *fmt,
+                  ...) __attribute__((format(printf, 3, 4)));
 
 struct stage {
     const char *data_directory;

@@ -149,9 +149,11 @@ timeline_walk_begin(struct timeline_walk *w, const struct timeline *t, int64_t f
                     int64_t to_ms)
 {
     assert(from_ms < to_ms);
-    *w = (struct timeline_walk){
-        .from_ms = from_ms, .to_ms = from_ms, .timeline = t, .end_ms = to_ms,
-        .next = find(t, from_ms)};
+    *w = (struct timeline_walk){.from_ms = from_ms,
+                                .to_ms = from_ms,
+                                .timeline = t,
+                                .end_ms = to_ms,
+                                .next = find(t, from_ms)};
 }
 
 bool
@@ -179,8 +181,7 @@ timeline_complaint(const struct timeline *t, const struct standing *s, struct ta
         snprintf(what, sizeof what, "is in %.*s, but %.100s is in %s; ",
                  STR_ARG(dict_text(txn, s->bad_currency)), t->book->path, t->book->currency);
     else
-        snprintf(what, sizeof what, "which %.100s does not have; add the plan, or ",
-                 t->book->path);
+        snprintf(what, sizeof what, "which %.100s does not have; add the plan, or ", t->book->path);
     snprintf(text, TIMELINE_COMPLAINT_BYTES,
              "subscription event %" PRIu64 " sets plan \"%.*s\", %ssend one that can be applied; "
              "until then \"%.*s\" holds",

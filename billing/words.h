@@ -18,8 +18,7 @@ struct words {
 
 struct words words_of(char *text, size_t room_bytes);
 
-void words_add(struct words *words, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+void words_add(struct words *words, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* "1,234,567" */
 void words_add_count(struct words *words, uint64_t count);

@@ -36,8 +36,8 @@ struct admit_from {
  *
  * Returns NULL, or why the message is refused: a fixed text.  Safe on any bytes.
  */
-const char *admit_message(struct bytes message, const struct admit_from *from,
-                          struct batch *batch, struct admit_counts *counts, uint32_t *ret_owed)
+const char *admit_message(struct bytes message, const struct admit_from *from, struct batch *batch,
+                          struct admit_counts *counts, uint32_t *ret_owed)
     __attribute__((warn_unused_result));
 
 #endif

@@ -25,10 +25,10 @@
 enum {
     AGENT_READ_BYTES = 256 * 1024,
     AGENT_READY_MAX = 256,
-    AGENT_BATCHES = 3,                /* filled, written, acked */
+    AGENT_BATCHES = 3,                 /* filled, written, acked */
     AGENT_HAND_OVER_BYTES = 64 * 1024, /* worth a commit of its own in mid-round */
-    AGENT_ACCEPTS_MAX = 64,           /* in one round, so that accepting starves nobody */
-    AGENT_FILES_KEPT = 32,            /* never for connections: the log opens a file a day */
+    AGENT_ACCEPTS_MAX = 64,            /* in one round, so that accepting starves nobody */
+    AGENT_FILES_KEPT = 32,             /* never for connections: the log opens a file a day */
 };
 
 #define AGENT_RETRY_MS ((int64_t)1000)  /* a full disk, a full table of files */
@@ -552,8 +552,7 @@ raise_file_limit(void)
 static enum err_code
 socket_path(const struct agent_options *o, char path[FILE_PATH_BYTES_MAX], struct err *err)
 {
-    enum err_code code = o->socket == NULL ? file_path(path, o->data, "agent.sock", err)
-                                           : ERR_OK;
+    enum err_code code = o->socket == NULL ? file_path(path, o->data, "agent.sock", err) : ERR_OK;
     if (code == ERR_OK && o->socket != NULL)
         snprintf(path, FILE_PATH_BYTES_MAX, "%s", o->socket);
     return code == ERR_OK ? listen_check_path(o->socket != NULL ? o->socket : path, err) : code;
@@ -569,8 +568,7 @@ agent_check(const struct agent_options *options, struct err *err)
         return code;
     if (stat(options->data, &st) == 0) {
         if (!S_ISDIR(st.st_mode))
-            return err_set(err, ERR_CONFLICT, "%s is there but is not a directory",
-                           options->data);
+            return err_set(err, ERR_CONFLICT, "%s is there but is not a directory", options->data);
         if (access(options->data, W_OK | X_OK) != 0)
             return err_set_errno(err, errno, "cannot write to data directory %s", options->data);
         return ERR_OK;

@@ -7,10 +7,8 @@ static const struct conf_opt opts[] = {
     CONF_ROW_DATA,
     {"socket", "GBILL_SOCKET", CONF_TEXT, "PATH", 0, 0, NULL, false,
      "unix socket to listen on (default: agent.sock in the data directory)"},
-    {"check", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
-     "check the settings and exit (also -n)"},
-    {"debug", "DEBUG_BILLING", CONF_FLAG, NULL, 0, 0, "false", false,
-     "log every connection too"},
+    {"check", NULL, CONF_FLAG, NULL, 0, 0, "false", false, "check the settings and exit (also -n)"},
+    {"debug", "DEBUG_BILLING", CONF_FLAG, NULL, 0, 0, "false", false, "log every connection too"},
 };
 
 static enum err_code

@@ -40,8 +40,7 @@ append(struct committer *c, const struct batch *b, struct err *err)
 {
     struct log_part parts[LOG_STREAMS] = {
         [LOG_EVENTS] = {{b->events.data, b->events.size_bytes}, b->event_count},
-        [LOG_QUARANTINE] = {{b->quarantined.data, b->quarantined.size_bytes},
-                            b->quarantined_count},
+        [LOG_QUARANTINE] = {{b->quarantined.data, b->quarantined.size_bytes}, b->quarantined_count},
     };
     if (b->event_count == 0 && b->quarantined_count == 0)
         return ERR_OK; /* acks of empty chunks */
@@ -147,8 +146,7 @@ committer_main(void *context)
 }
 
 enum err_code
-commit_start(struct log_writer *writer, int64_t retry_ms, struct committer **ret,
-             struct err *err)
+commit_start(struct log_writer *writer, int64_t retry_ms, struct committer **ret, struct err *err)
 {
     struct committer *c = calloc(1, sizeof *c);
     if (c == NULL)

@@ -85,8 +85,7 @@ uint32_t
 conn_wants(const struct conn *conn)
 {
     bool reads = !conn->done_reading && conn->out.size_bytes <= CONN_UNREAD_ACKS_BYTES_MAX;
-    return (reads ? (uint32_t)EPOLLIN : 0) |
-           (conn->out.size_bytes > 0 ? (uint32_t)EPOLLOUT : 0);
+    return (reads ? (uint32_t)EPOLLIN : 0) | (conn->out.size_bytes > 0 ? (uint32_t)EPOLLOUT : 0);
 }
 
 bool

@@ -27,7 +27,7 @@ struct conn {
     bool done_reading;    /* it ended its side, or sent rubbish */
     bool deaf;            /* it cannot be written to any more */
     struct stream stream;
-    struct buf out; /* acks that the socket had no room for */
+    struct buf out;           /* acks that the socket had no room for */
     struct conn *prev, *next; /* in the agent's list */
 };
 

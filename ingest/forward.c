@@ -114,9 +114,8 @@ read_entries(struct mp *m, struct forward *f, uint32_t elements, uint32_t *ret_u
         *m = start;
         if (!mp_skip(m))
             return no(ret_reason, "message is not whole");
-    } else if (elements >= 3 &&
-               (second.type == MP_UINT || second.type == MP_INT || second.type == MP_FLOAT ||
-                second.type == MP_EXT)) {
+    } else if (elements >= 3 && (second.type == MP_UINT || second.type == MP_INT ||
+                                 second.type == MP_FLOAT || second.type == MP_EXT)) {
         f->mode = FORWARD_MESSAGE;
         *ret_used = 3;
         if (!mp_skip(m))

@@ -36,8 +36,7 @@ enum err_code listen_check_path(const char *path, struct err *err) ERR_MUST_CHEC
  * ERR_CONFLICT (there is something that is no socket), ERR_DENIED,
  * ERR_NOT_FOUND (its directory), ERR_FULL, ERR_IO.
  */
-enum err_code listen_open(const char *path, struct listener *ret, struct err *err)
-    ERR_MUST_CHECK;
+enum err_code listen_open(const char *path, struct listener *ret, struct err *err) ERR_MUST_CHECK;
 
 /* Stop listening and remove the socket file if it is still ours. */
 void listen_close(struct listener *listener);

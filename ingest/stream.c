@@ -44,8 +44,8 @@ finish_begun(struct stream *s, struct bytes *piece, stream_take *take, void *con
             return not_msgpack;
         if (!buf_append(&s->begun, piece->data, want))
             return no_memory;
-        enum mp_scan_result r = mp_scan(&s->scan, s->begun.data, s->begun.size_bytes,
-                                        s->begun.cap_bytes, &whole);
+        enum mp_scan_result r =
+            mp_scan(&s->scan, s->begun.data, s->begun.size_bytes, s->begun.cap_bytes, &whole);
         if (r == MP_SCAN_BAD)
             return not_msgpack;
         if (r == MP_SCAN_MORE) {

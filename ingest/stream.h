@@ -35,8 +35,8 @@ void stream_clear(struct stream *stream);
  * Returns NULL, or why the stream is refused (not msgpack, too deep, too large,
  * no memory, or what take said); it must not be fed again.
  */
-const char *stream_feed(struct stream *stream, struct bytes piece, stream_take *take,
-                        void *context) __attribute__((warn_unused_result));
+const char *stream_feed(struct stream *stream, struct bytes piece, stream_take *take, void *context)
+    __attribute__((warn_unused_result));
 
 /* Is a value begun but not whole? */
 static inline bool

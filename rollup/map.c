@@ -100,9 +100,9 @@ map_at(struct map *map, const void *key, uint64_t hash)
     return map->entries + (slot->entry - 1) * map->entry_bytes + map->value_at;
 }
 
-/* An entry being sorted, with the first 16 bytes of its key as two numbers. */
+/* An entry being sorted, with the first 32 bytes of its key as numbers. */
 struct sort_item {
-    uint64_t high, low;
+    uint64_t key[4];
     uint32_t index;
 };
 
@@ -111,10 +111,10 @@ compare_items(const void *a, const void *b, void *context)
 {
     const struct sort_item *x = a, *y = b;
     const struct map *map = context;
-    if (x->high != y->high)
-        return x->high < y->high ? -1 : 1;
-    if (x->low != y->low)
-        return x->low < y->low ? -1 : 1;
+    for (size_t i = 0; i < 4; i++) {
+        if (x->key[i] != y->key[i])
+            return x->key[i] < y->key[i] ? -1 : 1;
+    }
     return memcmp(map_key(map, x->index), map_key(map, y->index), map->key_bytes);
 }
 
@@ -130,8 +130,9 @@ map_sorted(const struct map *map)
     }
     for (size_t i = 0; i < map->count; i++) {
         const uint8_t *key = map_key(map, (uint32_t)i);
-        uint64_t low = map->key_bytes >= 16 ? get_be64(key + 8) : 0;
-        items[i] = (struct sort_item){get_be64(key), low, (uint32_t)i};
+        items[i] = (struct sort_item){.index = (uint32_t)i};
+        for (size_t k = 0; k < 4 && k < map->key_bytes / 8; k++)
+            items[i].key[k] = get_be64(key + 8 * k);
     }
     qsort_r(items, map->count, sizeof *items, compare_items, (void *)(uintptr_t)map);
     for (size_t i = 0; i < map->count; i++)

@@ -21,8 +21,7 @@ open_log(const struct conf *conf, enum log_stream stream, uint64_t after_seq,
         code = log_reader_open(directory, stream, after_seq, ret, err);
     if (code == ERR_NOT_FOUND && after_seq == 0)
         return err_set(err, ERR_NOT_FOUND,
-                       "%s: no log here yet; start gbill-agent, or name another --data",
-                       directory);
+                       "%s: no log here yet; start gbill-agent, or name another --data", directory);
     return code;
 }
 
@@ -69,9 +68,8 @@ stat_stream(const struct conf *conf, enum log_stream stream, struct print *p, st
             sum.frames = 0;
         }
         if (sum.frames == 0)
-            sum = (struct day_sum){.day = frame.day,
-                                   .first_seq = frame.first_seq,
-                                   .first_ms = frame.receive_utc_ms};
+            sum = (struct day_sum){
+                .day = frame.day, .first_seq = frame.first_seq, .first_ms = frame.receive_utc_ms};
         sum.frames++;
         sum.events += frame.event_count;
         sum.last_seq = frame.first_seq + frame.event_count - 1;
@@ -89,8 +87,8 @@ static enum err_code
 run_stat(struct cli *cli, struct err *err)
 {
     static const struct print_column columns[] = {
-        {"day", PRINT_TEXT},         {"stream", PRINT_TEXT},   {"events", PRINT_WHOLE},
-        {"frames", PRINT_WHOLE},     {"firstSeq", PRINT_WHOLE}, {"lastSeq", PRINT_WHOLE},
+        {"day", PRINT_TEXT},         {"stream", PRINT_TEXT},       {"events", PRINT_WHOLE},
+        {"frames", PRINT_WHOLE},     {"firstSeq", PRINT_WHOLE},    {"lastSeq", PRINT_WHOLE},
         {"rawBytes", PRINT_WHOLE},   {"storedBytes", PRINT_WHOLE}, {"firstReceived", PRINT_TEXT},
         {"lastReceived", PRINT_TEXT}};
     struct print p;
@@ -111,7 +109,8 @@ print_event(uint64_t seq, const struct event *e, int64_t receive_utc_ms)
     time_format_ms(receive_utc_ms, received);
     time_format_ms(e->time_utc_ms, when);
     printf("{\"seq\":%" PRIu64 ",\"kind\":\"%s\",\"time\":\"%s\",\"received\":\"%s\",\"uid\":%u,"
-           "\"record\":", seq, event_kind_name(e->kind), when, received, e->peer_uid);
+           "\"record\":",
+           seq, event_kind_name(e->kind), when, received, e->peer_uid);
     event_json_write(stdout, e->record);
     fputs("}\n", stdout);
 }
@@ -233,8 +232,8 @@ run_probe(struct cli *cli, struct err *err)
                                                   {"maxUs", PRINT_WHOLE}};
     struct probe probe;
     struct print p;
-    enum err_code code = probe_disk(conf_data_dir(&cli->conf),
-                                    (size_t)conf_int(&cli->conf, "count"), &probe, err);
+    enum err_code code =
+        probe_disk(conf_data_dir(&cli->conf), (size_t)conf_int(&cli->conf, "count"), &probe, err);
     if (code != ERR_OK)
         return code;
     print_begin(&p, stdout, conf_flag(&cli->conf, "json") ? PRINT_JSON : PRINT_TABLE, columns,
@@ -281,8 +280,9 @@ const struct cli_cmd cmd_log_cat = {
     .opt_count = CLI_COUNT(cat_opts),
     .run = run_cat,
     .summary = "print events as JSON lines, from any position",
-    .help = "Prints stored events in log order, one JSON object a line: seq, kind, time, received,\n"
-            "uid (of the process that sent it) and the record as it was sent.\n",
+    .help =
+        "Prints stored events in log order, one JSON object a line: seq, kind, time, received,\n"
+        "uid (of the process that sent it) and the record as it was sent.\n",
 };
 
 const struct cli_cmd cmd_log_verify = {
@@ -292,10 +292,11 @@ const struct cli_cmd cmd_log_verify = {
     .opt_count = CLI_COUNT(plain_opts),
     .run = run_verify,
     .summary = "re-check every checksum, chain link and event",
-    .help = "Reads the whole log and checks every frame's checksum, that its SHA-256 chain follows\n"
-            "the frame before, that sequence numbers have no gap and that every event can be\n"
-            "read.  Exits with 12 at the first thing that is not as it was written, and names it.\n"
-            "Keep the printed chain elsewhere: it changes if any byte before it changes.\n",
+    .help =
+        "Reads the whole log and checks every frame's checksum, that its SHA-256 chain follows\n"
+        "the frame before, that sequence numbers have no gap and that every event can be\n"
+        "read.  Exits with 12 at the first thing that is not as it was written, and names it.\n"
+        "Keep the printed chain elsewhere: it changes if any byte before it changes.\n",
 };
 
 const struct cli_cmd cmd_log_probe = {

@@ -32,8 +32,8 @@ visit_all(const struct conf *conf, uint64_t from, uint64_t count, visit_fn *visi
         for (uint32_t i = 0; i < frame.event_count && count > 0; i++) {
             uint64_t seq = frame.first_seq + i;
             if (!quarantine_read(&m, &q)) {
-                code = err_set(err, ERR_CORRUPT, "quarantined event %" PRIu64 " cannot be read",
-                               seq);
+                code =
+                    err_set(err, ERR_CORRUPT, "quarantined event %" PRIu64 " cannot be read", seq);
                 break;
             }
             if (seq < from)

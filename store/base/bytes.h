@@ -29,11 +29,35 @@ str_of(const char *nul_terminated)
     return (struct str){nul_terminated, strlen(nul_terminated)};
 }
 
+/* Equal first and last halves that may overlap: the bytes a call of memcmp() would compare. */
+static inline bool
+bytes_equal_ends(const char *a, const char *b, size_t size_bytes, size_t half_bytes)
+{
+    uint64_t a1 = 0, b1 = 0, a2 = 0, b2 = 0;
+    memcpy(&a1, a, half_bytes);
+    memcpy(&b1, b, half_bytes);
+    memcpy(&a2, a + size_bytes - half_bytes, half_bytes);
+    memcpy(&b2, b + size_bytes - half_bytes, half_bytes);
+    return a1 == b1 && a2 == b2;
+}
+
+/* Are size_bytes bytes equal?  In place for the short ones, which nearly all names and ids are. */
+static inline bool
+bytes_equal(const char *a, const char *b, size_t size_bytes)
+{
+    if (size_bytes >= 8 && size_bytes <= 16)
+        return bytes_equal_ends(a, b, size_bytes, 8);
+    if (size_bytes >= 4 && size_bytes < 8)
+        return bytes_equal_ends(a, b, size_bytes, 4);
+    if (size_bytes >= 2 && size_bytes < 4)
+        return bytes_equal_ends(a, b, size_bytes, 2);
+    return size_bytes == 0 || memcmp(a, b, size_bytes) == 0;
+}
+
 static inline bool
 str_equal(struct str a, struct str b)
 {
-    return a.size_bytes == b.size_bytes &&
-           (a.size_bytes == 0 || memcmp(a.data, b.data, a.size_bytes) == 0);
+    return a.size_bytes == b.size_bytes && bytes_equal(a.data, b.data, a.size_bytes);
 }
 
 static inline bool

@@ -85,5 +85,5 @@ event_field_find(struct str name)
     default:
         return FIELD_COUNT;
     }
-    return memcmp(name.data, names[f], n) == 0 ? f : FIELD_COUNT;
+    return bytes_equal(name.data, names[f], n) ? f : FIELD_COUNT;
 }

@@ -21,10 +21,9 @@ day_err(struct err *err, int lmdb_code, const char *path, const char *doing)
 {
     if (lmdb_code == MDB_MAP_FULL)
         return err_set(err, ERR_FULL, "%s: cannot %s: the map is full", path, doing);
-    if (lmdb_code == MDB_CORRUPTED || lmdb_code == MDB_PAGE_NOTFOUND ||
-        lmdb_code == MDB_INVALID || lmdb_code == MDB_VERSION_MISMATCH)
-        return err_set(err, ERR_CORRUPT, "%s: cannot %s: %s", path, doing,
-                       mdb_strerror(lmdb_code));
+    if (lmdb_code == MDB_CORRUPTED || lmdb_code == MDB_PAGE_NOTFOUND || lmdb_code == MDB_INVALID ||
+        lmdb_code == MDB_VERSION_MISMATCH)
+        return err_set(err, ERR_CORRUPT, "%s: cannot %s: %s", path, doing, mdb_strerror(lmdb_code));
     if (lmdb_code < 0)
         return err_set(err, ERR_IO, "%s: cannot %s: %s", path, doing, mdb_strerror(lmdb_code));
     return err_set_errno(err, lmdb_code, "%s: cannot %s", path, doing);

@@ -63,8 +63,7 @@ static void
 chain_of(const uint8_t *head, struct bytes body, const uint8_t prev_chain[HASH_SHA256_BYTES],
          uint8_t chain[HASH_SHA256_BYTES])
 {
-    struct bytes parts[] = {
-        {prev_chain, HASH_SHA256_BYTES}, {head, FRAME_CHAINED_BYTES}, body};
+    struct bytes parts[] = {{prev_chain, HASH_SHA256_BYTES}, {head, FRAME_CHAINED_BYTES}, body};
     hash_sha256(parts, 3, chain);
 }
 

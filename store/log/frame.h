@@ -76,8 +76,7 @@ enum err_code frame_encode(struct frame_codec *codec, struct bytes events, uint3
  * Errors: ERR_CORRUPT says what is wrong; ERR_CONFLICT for a version this
  * program does not know.
  */
-enum err_code frame_decode(struct bytes bytes, struct frame *ret, struct err *err)
-    ERR_MUST_CHECK;
+enum err_code frame_decode(struct bytes bytes, struct frame *ret, struct err *err) ERR_MUST_CHECK;
 
 /* Does the stored frame follow prev_chain? */
 bool frame_chain_ok(struct bytes bytes, const uint8_t prev_chain[HASH_SHA256_BYTES]);
@@ -89,8 +88,7 @@ bool frame_chain_ok(struct bytes bytes, const uint8_t prev_chain[HASH_SHA256_BYT
  * Errors: ERR_CORRUPT when the body does not decompress to raw_bytes bytes;
  * ERR_LIMIT when room cannot hold them.
  */
-enum err_code frame_events(struct frame_codec *codec, const struct frame *frame,
-                           struct buf *room, struct bytes *ret_events, struct err *err)
-    ERR_MUST_CHECK;
+enum err_code frame_events(struct frame_codec *codec, const struct frame *frame, struct buf *room,
+                           struct bytes *ret_events, struct err *err) ERR_MUST_CHECK;
 
 #endif

@@ -68,8 +68,9 @@ find_day(struct log_reader *r, bool *ret_entered, struct err *err)
     }
     if (code == ERR_OK && !*ret_entered && r->day.env != NULL)
         code = err_set(err, ERR_NOT_FOUND,
-                       "%s: position %" PRIu64 " lies before the oldest day kept, which begins at %"
-                       PRIu64, r->directory, r->next_seq - 1, r->day.start[r->stream].next_seq);
+                       "%s: position %" PRIu64
+                       " lies before the oldest day kept, which begins at %" PRIu64,
+                       r->directory, r->next_seq - 1, r->day.start[r->stream].next_seq);
     free(days);
     return code;
 }
@@ -87,8 +88,8 @@ log_reader_open(const char *directory, enum log_stream stream, uint64_t after_se
     r->next_seq = after_seq + 1;
     r->codec = frame_codec_new();
     snprintf(r->directory, sizeof r->directory, "%s", directory);
-    enum err_code code =
-        r->codec == NULL ? err_set(err, ERR_LIMIT, "no memory for zstd") : find_day(r, &entered, err);
+    enum err_code code = r->codec == NULL ? err_set(err, ERR_LIMIT, "no memory for zstd")
+                                          : find_day(r, &entered, err);
     if (code != ERR_OK) {
         log_reader_close(r);
         return code;
@@ -162,7 +163,8 @@ take_frame(struct log_reader *r, const MDB_val *value, struct log_frame *ret, st
         return err_set(err, ERR_CORRUPT, "holds %" PRIu64 " to %" PRIu64 ", expected %" PRIu64,
                        f.first_seq, f.first_seq + f.event_count - 1, r->next_seq);
     if (r->check_chain && !frame_chain_ok(stored, r->chain))
-        return err_set(err, ERR_CORRUPT, "the chain is broken: it does not follow the frame before");
+        return err_set(err, ERR_CORRUPT,
+                       "the chain is broken: it does not follow the frame before");
     code = frame_events(r->codec, &f, &r->room, &events, err);
     if (code != ERR_OK)
         return code;

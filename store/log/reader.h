@@ -25,9 +25,9 @@ struct log_frame {
     uint32_t event_count;
     int64_t receive_utc_ms;
     uint8_t chain[HASH_SHA256_BYTES];
-    struct bytes events;     /* valid until the next call on the reader */
-    size_t stored_bytes;     /* head and body as stored */
-    int32_t day;             /* the day file it lies in, days since 1970-01-01 */
+    struct bytes events; /* valid until the next call on the reader */
+    size_t stored_bytes; /* head and body as stored */
+    int32_t day;         /* the day file it lies in, days since 1970-01-01 */
 };
 
 /*

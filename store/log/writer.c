@@ -143,9 +143,8 @@ fail(struct log_writer *w, int rc, const char *doing, struct err *err)
 }
 
 static enum err_code
-put_frame(struct log_writer *w, MDB_txn *txn, enum log_stream stream,
-          const struct log_part *part, int64_t receive_utc_ms, struct day_tip *tip,
-          struct err *err)
+put_frame(struct log_writer *w, MDB_txn *txn, enum log_stream stream, const struct log_part *part,
+          int64_t receive_utc_ms, struct day_tip *tip, struct err *err)
 {
     w->frame.size_bytes = 0;
     enum err_code code = frame_encode(w->codec, part->bytes, part->event_count, tip->next_seq,
@@ -183,8 +182,7 @@ log_writer_append(struct log_writer *writer, int64_t receive_utc_ms,
         return fail(w, rc, "begin an append", err);
     for (int s = 0; code == ERR_OK && s < LOG_STREAMS; s++) {
         if (parts[s].event_count > 0)
-            code = put_frame(w, txn, (enum log_stream)s, &parts[s], receive_utc_ms, &tips[s],
-                             err);
+            code = put_frame(w, txn, (enum log_stream)s, &parts[s], receive_utc_ms, &tips[s], err);
     }
     if (code != ERR_OK) {
         mdb_txn_abort(txn);

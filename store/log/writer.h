@@ -43,8 +43,8 @@ struct log_part {
  * ERR_FULL, ERR_IO of the files; ERR_CORRUPT when the newest frame cannot be
  * read, since nothing may be chained to it.
  */
-enum err_code log_writer_open(const char *directory, struct log_writer **ret, struct err *err)
-    ERR_MUST_CHECK;
+enum err_code log_writer_open(const char *directory, struct log_writer **ret,
+                              struct err *err) ERR_MUST_CHECK;
 void log_writer_close(struct log_writer *writer);
 
 /*
@@ -60,8 +60,8 @@ void log_writer_close(struct log_writer *writer);
  *             refuses every later append: close it, do not retry, do not ack
  */
 enum err_code log_writer_append(struct log_writer *writer, int64_t receive_utc_ms,
-                                const struct log_part parts[LOG_STREAMS], struct err *err)
-    ERR_MUST_CHECK;
+                                const struct log_part parts[LOG_STREAMS],
+                                struct err *err) ERR_MUST_CHECK;
 
 /* The number the next event of a stream will get; 1 in an empty log. */
 uint64_t log_writer_next_seq(const struct log_writer *writer, enum log_stream stream);

@@ -7,8 +7,8 @@
 
 static const struct conf_opt opts[] = {
     CMD_ROW_DATABASE,
-    {"migrations", "GBILL_MIGRATIONS", CONF_TEXT, "DIR", 0, 0, GBILL_SCHEMAS_DIR "/postgres",
-     false, "directory of the numbered SQL files"},
+    {"migrations", "GBILL_MIGRATIONS", CONF_TEXT, "DIR", 0, 0, GBILL_SCHEMAS_DIR "/postgres", false,
+     "directory of the numbered SQL files"},
     {"dry-run", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
      "show what would be applied and change nothing"},
     CMD_ROW_LOCK_WAIT,
@@ -67,19 +67,18 @@ const struct cli_cmd cmd_migrate = {
     .opt_count = CLI_COUNT(opts),
     .run = run,
     .summary = "make or update the schema billing in Postgres",
-    .help =
-        "Apply the numbered SQL files that the database does not have yet, each in a\n"
-        "transaction of its own with its row in billing.schema_migrations.  A second run\n"
-        "applies nothing.  Refuses when a file was changed after it was applied, and when\n"
-        "the database was migrated by a newer gbill.\n"
-        "\n"
-        "The role of DATABASE_URL becomes the owner of the tables; publish with the same\n"
-        "role.  Apps read as members of gbill_reader, one organization at a time:\n"
-        "\n"
-        "  GRANT gbill_reader TO app;\n"
-        "  SET billing.organization_id = 'org-17';\n"
-        "  SELECT * FROM billing.usage_monthly;\n"
-        "\n"
-        "Example:\n"
-        "  DATABASE_URL=postgresql://gbill:secret@db.example/granted gbill migrate\n",
+    .help = "Apply the numbered SQL files that the database does not have yet, each in a\n"
+            "transaction of its own with its row in billing.schema_migrations.  A second run\n"
+            "applies nothing.  Refuses when a file was changed after it was applied, and when\n"
+            "the database was migrated by a newer gbill.\n"
+            "\n"
+            "The role of DATABASE_URL becomes the owner of the tables; publish with the same\n"
+            "role.  Apps read as members of gbill_reader, one organization at a time:\n"
+            "\n"
+            "  GRANT gbill_reader TO app;\n"
+            "  SET billing.organization_id = 'org-17';\n"
+            "  SELECT * FROM billing.usage_monthly;\n"
+            "\n"
+            "Example:\n"
+            "  DATABASE_URL=postgresql://gbill:secret@db.example/granted gbill migrate\n",
 };

@@ -23,8 +23,8 @@ static const char *const modes[] = {
 
 /* The last two columns are for programs, which get no closing line. */
 static const struct print_column columns[] = {
-    {"table", PRINT_TEXT},    {"sent", PRINT_WHOLE},    {"written", PRINT_WHOLE},
-    {"deleted", PRINT_WHOLE}, {"mode", PRINT_TEXT},     {"version", PRINT_WHOLE},
+    {"table", PRINT_TEXT},        {"sent", PRINT_WHOLE}, {"written", PRINT_WHOLE},
+    {"deleted", PRINT_WHOLE},     {"mode", PRINT_TEXT},  {"version", PRINT_WHOLE},
     {"logPosition", PRINT_WHOLE},
 };
 enum { COLUMNS_FOR_PEOPLE = 4 };
@@ -91,16 +91,15 @@ const struct cli_cmd cmd_publish = {
     .opt_count = CLI_COUNT(opts),
     .run = run,
     .summary = "bring Postgres level with the tables",
-    .help =
-        "Send the rows that changed since the last publish, and move billing.publish_state\n"
-        "in the same transaction; then strike out what was owed.  Rows hold absolute\n"
-        "values, so it can be killed at any moment and run again.  With nothing changed it\n"
-        "writes nothing.  Run gbill migrate first.\n"
-        "\n"
-        "All rows are sent, and rows that are not in the tables deleted, when the database\n"
-        "is new, was restored from a backup, or is another one than last time; or with\n"
-        "--full.  A database that shows another log, or a later event than the tables\n"
-        "here, is left alone without --full.\n"
-        "\n"
-        "Columns: rows sent, rows written (were not there or differed), rows deleted.\n",
+    .help = "Send the rows that changed since the last publish, and move billing.publish_state\n"
+            "in the same transaction; then strike out what was owed.  Rows hold absolute\n"
+            "values, so it can be killed at any moment and run again.  With nothing changed it\n"
+            "writes nothing.  Run gbill migrate first.\n"
+            "\n"
+            "All rows are sent, and rows that are not in the tables deleted, when the database\n"
+            "is new, was restored from a backup, or is another one than last time; or with\n"
+            "--full.  A database that shows another log, or a later event than the tables\n"
+            "here, is left alone without --full.\n"
+            "\n"
+            "Columns: rows sent, rows written (were not there or differed), rows deleted.\n",
 };

@@ -73,9 +73,8 @@ copy_text(struct copy *copy, struct str text)
     static const char special[] = "\\\t\n\r\b\f\v", letter[] = "\\tnrbfv";
     put_separator(copy);
     for (size_t i = 0, from = 0; i <= text.size_bytes; i++) {
-        const char *at = i < text.size_bytes && text.data[i] != '\0'
-                             ? strchr(special, text.data[i])
-                             : NULL;
+        const char *at = i < text.size_bytes && text.data[i] != '\0' ? strchr(special, text.data[i])
+                                                                     : NULL;
         if (i < text.size_bytes && at == NULL)
             continue;
         put_raw(copy, text.data + from, i - from);
@@ -176,7 +175,8 @@ copy_dict(struct copy *copy, uint32_t number)
         fail(copy, err_set(first_err(copy), ERR_CONFLICT,
                            "%s: the dictionary has no text for number %" PRIu32
                            ": the tables are being folded anew; run gbill rollup, then publish "
-                           "again", copy->table, number));
+                           "again",
+                           copy->table, number));
     copy_text(copy, text);
 }
 
@@ -185,8 +185,8 @@ flush_rows(struct copy *copy)
 {
     if (copy->code != ERR_OK || copy->buf.size_bytes == 0)
         return;
-    if (PQputCopyData(pg_conn(copy->pg), (const char *)copy->buf.data,
-                      (int)copy->buf.size_bytes) != 1)
+    if (PQputCopyData(pg_conn(copy->pg), (const char *)copy->buf.data, (int)copy->buf.size_bytes) !=
+        1)
         fail(copy, pg_fail(copy->pg, NULL, "send rows", first_err(copy)));
     buf_drop(&copy->buf, copy->buf.size_bytes);
 }

@@ -46,7 +46,7 @@ void copy_null(struct copy *copy);
 void copy_text(struct copy *copy, struct str text);
 void copy_bool(struct copy *copy, bool value);
 void copy_i64(struct copy *copy, int64_t value);
-void copy_u64(struct copy *copy, uint64_t value); /* ERR_LIMIT beyond a bigint */
+void copy_u64(struct copy *copy, uint64_t value);   /* ERR_LIMIT beyond a bigint */
 void copy_pico(struct copy *copy, money_sum pico);  /* exact, for NUMERIC */
 void copy_cents(struct copy *copy, money_sum pico); /* rounded half away from zero */
 void copy_hex(struct copy *copy, const uint8_t *data, size_t size_bytes);

@@ -39,8 +39,7 @@ read_one(const char *directory, const char *file_name, struct migrate *m, struct
     char path[FILE_PATH_BYTES_MAX];
     uint8_t digest[HASH_SHA256_BYTES];
     if (m->count == MIGRATE_FILES_MAX)
-        return err_set(err, ERR_LIMIT, "%s: more than %d migrations", directory,
-                       MIGRATE_FILES_MAX);
+        return err_set(err, ERR_LIMIT, "%s: more than %d migrations", directory, MIGRATE_FILES_MAX);
     struct migrate_file *f = &m->files[m->count];
     if (!parse_file_name(file_name, f))
         return err_set(err, ERR_CONFIG,
@@ -129,7 +128,8 @@ match_applied(struct migrate *m, const PGresult *rows, struct err *err)
         if (version < 1 || (size_t)version > m->count)
             return err_set(err, ERR_CONFLICT,
                            "the database has migration %03ld_%s, this gbill knows %zu; use the "
-                           "newer gbill that applied it", version, name, m->count);
+                           "newer gbill that applied it",
+                           version, name, m->count);
         struct migrate_file *f = &m->files[version - 1];
         if (strcmp(f->sha256, sha256) != 0)
             return err_set(err, ERR_CONFLICT,
@@ -153,8 +153,10 @@ find_applied(struct pg *pg, struct migrate *m, struct err *err)
     PQclear(rows);
     if (empty)
         return ERR_OK;
-    code = pg_query(pg, "SELECT version, name, sha256 FROM billing.schema_migrations "
-                        "ORDER BY version", NULL, 0, "read billing.schema_migrations", &rows, err);
+    code = pg_query(pg,
+                    "SELECT version, name, sha256 FROM billing.schema_migrations "
+                    "ORDER BY version",
+                    NULL, 0, "read billing.schema_migrations", &rows, err);
     if (code != ERR_OK)
         return code;
     code = match_applied(m, rows, err);
@@ -182,8 +184,8 @@ file_is_wrong(const struct migrate_file *f, const PGresult *result, struct err *
     const char *text = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     char line[DOING_BYTES] = "";
     if (at != NULL)
-        snprintf(line, sizeof line, " line %d:",
-                 line_of((const char *)f->text.data, strtol(at, NULL, 10)));
+        snprintf(line, sizeof line,
+                 " line %d:", line_of((const char *)f->text.data, strtol(at, NULL, 10)));
     return err_set(err, ERR_CONFIG, "%03d_%s.sql:%s %s; nothing of this file was applied",
                    f->version, f->name, line, text != NULL ? text : "refused");
 }
@@ -198,8 +200,7 @@ run_file(struct pg *pg, const struct migrate_file *f, const char *doing, struct 
     /* Class 42 is "syntax error or access rule violation"; 42501 is a privilege that lacks. */
     if (state != NULL && strncmp(state, "42", 2) == 0 && strcmp(state, "42501") != 0)
         code = file_is_wrong(f, result, err);
-    else if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK &&
-             status != PGRES_EMPTY_QUERY)
+    else if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_EMPTY_QUERY)
         code = pg_fail(pg, result, doing, err);
     else if (PQtransactionStatus(pg_conn(pg)) != PQTRANS_INTRANS)
         code = err_set(err, ERR_CONFIG,
@@ -220,8 +221,10 @@ apply(struct pg *pg, struct migrate_file *f, struct err *err)
     if (code == ERR_OK)
         code = run_file(pg, f, doing, err);
     if (code == ERR_OK)
-        code = pg_query(pg, "INSERT INTO billing.schema_migrations (version, name, sha256) "
-                            "VALUES ($1, $2, $3)", values, 3, doing, NULL, err);
+        code = pg_query(pg,
+                        "INSERT INTO billing.schema_migrations (version, name, sha256) "
+                        "VALUES ($1, $2, $3)",
+                        values, 3, doing, NULL, err);
     if (code == ERR_OK)
         code = pg_run(pg, "COMMIT", doing, NULL, err);
     if (code == ERR_OK)

@@ -54,8 +54,8 @@ struct migrate_options {
  * ERR_CONFIG (a gap, a number twice, a name that is not NNN_name.sql, no file);
  * ERR_LIMIT.
  */
-enum err_code migrate_read(const char *directory, struct migrate *ret, struct err *err)
-    ERR_MUST_CHECK;
+enum err_code migrate_read(const char *directory, struct migrate *ret,
+                           struct err *err) ERR_MUST_CHECK;
 void migrate_clear(struct migrate *migrate);
 
 /*

@@ -112,10 +112,16 @@ pg_open(const char *database, const char *application, struct pg **ret, struct e
     if (pg == NULL)
         return err_set(err, ERR_LIMIT, "no memory");
     /* What stands in front of dbname gives way to it; what stands behind does not. */
-    const char *const keys[] = {"tcp_user_timeout", "keepalives_idle", "connect_timeout",
-                                "dbname", "client_encoding", "fallback_application_name", NULL};
-    const char *const values[] = {"30000", "10", getenv("PGCONNECT_TIMEOUT") ? NULL : "10",
-                                  database, "UTF8", application, NULL};
+    const char *const keys[] = {"tcp_user_timeout",
+                                "keepalives_idle",
+                                "connect_timeout",
+                                "dbname",
+                                "client_encoding",
+                                "fallback_application_name",
+                                NULL};
+    const char *const values[] = {"30000",  "10",   getenv("PGCONNECT_TIMEOUT") ? NULL : "10",
+                                  database, "UTF8", application,
+                                  NULL};
     pg->conn = PQconnectdbParams(keys, values, 1);
     if (pg->conn == NULL) {
         code = err_set(err, ERR_LIMIT, "no memory for a connection");
@@ -197,8 +203,8 @@ pg_fail(struct pg *pg, const PGresult *result, const char *doing, struct err *er
             return err_set(err, states[i].code, "Postgres at %s: cannot %s: %s; %s", pg->target,
                            doing, text, states[i].remedy);
     }
-    return err_set(err, ERR_PEER, "Postgres at %s: cannot %s: %s (SQLSTATE %s)", pg->target,
-                   doing, text, state);
+    return err_set(err, ERR_PEER, "Postgres at %s: cannot %s: %s (SQLSTATE %s)", pg->target, doing,
+                   text, state);
 }
 
 static bool
@@ -238,8 +244,7 @@ pg_lock(struct pg *pg, int64_t wait_s, struct err *err)
     char sql[PG_SQL_BYTES];
     assert(wait_s > 0);
     snprintf(sql, sizeof sql,
-             "SET lock_timeout = '%" PRId64 "s'; SELECT pg_advisory_lock(" PG_LOCK_KEY ")",
-             wait_s);
+             "SET lock_timeout = '%" PRId64 "s'; SELECT pg_advisory_lock(" PG_LOCK_KEY ")", wait_s);
     enum err_code code = pg_run(pg, sql, "take the lock of gbill", NULL, err);
     if (code == ERR_BUSY)
         return err_set(err, ERR_BUSY,

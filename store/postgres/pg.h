@@ -60,8 +60,8 @@ enum err_code pg_run(struct pg *pg, const char *sql, const char *doing, uint64_t
  * Errors: as pg_run().
  */
 enum err_code pg_query(struct pg *pg, const char *sql, const char *const *values,
-                       size_t value_count, const char *doing, PGresult **ret, struct err *err)
-    ERR_MUST_CHECK;
+                       size_t value_count, const char *doing, PGresult **ret,
+                       struct err *err) ERR_MUST_CHECK;
 
 /* Set err from a failed result, or from the connection's state when it is NULL. */
 enum err_code pg_fail(struct pg *pg, const PGresult *result, const char *doing, struct err *err);

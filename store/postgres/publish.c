@@ -22,7 +22,7 @@
 #include "store/tables/dirty.h"
 
 enum {
-    PROGRESS_ROWS = 10000, /* between two calls of progress */
+    PROGRESS_ROWS = 10000,  /* between two calls of progress */
     SETTLE_KEYS_MAX = 4096, /* in one transaction, so that a fold waits only shortly */
     SETTLE_KEY_BYTES_MAX = 128,
 };
@@ -138,8 +138,8 @@ check_place(const struct job *job, const struct publish_state *state, struct err
         return err_set(err, ERR_CONFLICT,
                        "the database shows event %" PRIu64 ", the tables here only %" PRIu64
                        ": they are being folded anew, or were restored; run gbill rollup first, or "
-                       "gbill publish --full to take the database back", state->position,
-                       job->cursor.seq);
+                       "gbill publish --full to take the database back",
+                       state->position, job->cursor.seq);
     return ERR_OK;
 }
 
@@ -168,8 +168,8 @@ compare(struct job *job, struct publish_state *ret_state, struct err *err)
 /* ---- the transaction in Postgres ---- */
 
 static enum err_code
-run_sql(struct job *job, const struct published *table, enum publish_sql which,
-        const char *doing, uint64_t *ret_rows, struct err *err)
+run_sql(struct job *job, const struct published *table, enum publish_sql which, const char *doing,
+        uint64_t *ret_rows, struct err *err)
 {
     const char *sql = publish_sql(&job->sql, table, which);
     if (sql == NULL)
@@ -216,12 +216,11 @@ put_owed(const struct job *job, struct copy *copy, const struct published *table
 }
 
 static enum err_code
-stage(struct job *job, const struct published *table, struct publish_count *count,
-      struct err *err)
+stage(struct job *job, const struct published *table, struct publish_count *count, struct err *err)
 {
     struct copy copy;
-    enum err_code code = run_sql(job, table, PUBLISH_SQL_STAGE, "make the temporary table", NULL,
-                                 err);
+    enum err_code code =
+        run_sql(job, table, PUBLISH_SQL_STAGE, "make the temporary table", NULL, err);
     if (code != ERR_OK)
         return code;
     const char *sql = publish_sql(&job->sql, table, PUBLISH_SQL_COPY);

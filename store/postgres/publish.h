@@ -36,9 +36,9 @@ struct publish_count {
 
 struct publish_result {
     enum publish_mode mode;
-    const char *why;   /* PUBLISH_FULL: the reason, in words */
-    uint64_t version;  /* of billing.publish_state, afterwards */
-    uint64_t position; /* of the log, that the database is level with */
+    const char *why;                              /* PUBLISH_FULL: the reason, in words */
+    uint64_t version;                             /* of billing.publish_state, afterwards */
+    uint64_t position;                            /* of the log, that the database is level with */
     struct publish_count counts[PUBLISHED_COUNT]; /* in the order of published[] */
 };
 

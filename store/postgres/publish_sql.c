@@ -24,15 +24,14 @@ put_stage(struct buf *sql, const struct published *t)
 static bool
 put_copy(struct buf *sql, const struct published *t)
 {
-    return buf_printf(sql, "COPY pg_temp.publish_%s (", t->name) &&
-           put_columns(sql, t, "", 0, 0) && buf_printf(sql, ", gone) FROM STDIN");
+    return buf_printf(sql, "COPY pg_temp.publish_%s (", t->name) && put_columns(sql, t, "", 0, 0) &&
+           buf_printf(sql, ", gone) FROM STDIN");
 }
 
 static bool
 put_delete_gone(struct buf *sql, const struct published *t)
 {
-    return buf_printf(sql,
-                      "DELETE FROM billing.%s t USING pg_temp.publish_%s p WHERE p.gone AND (",
+    return buf_printf(sql, "DELETE FROM billing.%s t USING pg_temp.publish_%s p WHERE p.gone AND (",
                       t->name, t->name) &&
            put_columns(sql, t, "t.", 0, t->key_count) && buf_printf(sql, ") = (") &&
            put_columns(sql, t, "p.", 0, t->key_count) && buf_printf(sql, ")");
@@ -43,7 +42,8 @@ put_delete_rest(struct buf *sql, const struct published *t)
 {
     return buf_printf(sql,
                       "DELETE FROM billing.%s t WHERE NOT EXISTS "
-                      "(SELECT FROM pg_temp.publish_%s p WHERE (", t->name, t->name) &&
+                      "(SELECT FROM pg_temp.publish_%s p WHERE (",
+                      t->name, t->name) &&
            put_columns(sql, t, "t.", 0, t->key_count) && buf_printf(sql, ") = (") &&
            put_columns(sql, t, "p.", 0, t->key_count) && buf_printf(sql, "))");
 }
@@ -58,8 +58,7 @@ put_upsert(struct buf *sql, const struct published *t)
            put_columns(sql, t, "", 0, t->key_count) && buf_printf(sql, ") DO UPDATE SET (") &&
            put_columns(sql, t, "", t->key_count, 0) && buf_printf(sql, ") = ROW(") &&
            put_columns(sql, t, "excluded.", t->key_count, 0) && buf_printf(sql, ") WHERE (") &&
-           put_columns(sql, t, "t.", t->key_count, 0) &&
-           buf_printf(sql, ") IS DISTINCT FROM (") &&
+           put_columns(sql, t, "t.", t->key_count, 0) && buf_printf(sql, ") IS DISTINCT FROM (") &&
            put_columns(sql, t, "excluded.", t->key_count, 0) && buf_printf(sql, ")");
 }
 

@@ -31,9 +31,10 @@ static enum err_code
 check_schema(struct pg *pg, struct err *err)
 {
     PGresult *result = NULL;
-    enum err_code code = pg_query(pg, "SELECT coalesce(max(version), 0) FROM "
-                                      "billing.schema_migrations", NULL, 0,
-                                  "read billing.schema_migrations", &result, err);
+    enum err_code code = pg_query(pg,
+                                  "SELECT coalesce(max(version), 0) FROM "
+                                  "billing.schema_migrations",
+                                  NULL, 0, "read billing.schema_migrations", &result, err);
     if (code != ERR_OK)
         return code;
     long version = strtol(PQgetvalue(result, 0, 0), NULL, 10);
@@ -45,7 +46,8 @@ check_schema(struct pg *pg, struct err *err)
     if (version > PUBLISH_SCHEMA_VERSION)
         return err_set(err, ERR_CONFLICT,
                        "the schema billing has version %ld, this gbill knows %d; publish with the "
-                       "newer gbill that migrated it", version, PUBLISH_SCHEMA_VERSION);
+                       "newer gbill that migrated it",
+                       version, PUBLISH_SCHEMA_VERSION);
     return ERR_OK;
 }
 
@@ -63,9 +65,10 @@ publish_state_get(struct pg *pg, const struct cursor *cursor, struct publish_sta
     if (code != ERR_OK)
         return code;
     PGresult *result = NULL;
-    code = pg_query(pg, "SELECT log_identity, version, log_position, log_chain, price_book FROM "
-                        "billing.publish_state", NULL, 0, "read billing.publish_state", &result,
-                    err);
+    code = pg_query(pg,
+                    "SELECT log_identity, version, log_position, log_chain, price_book FROM "
+                    "billing.publish_state",
+                    NULL, 0, "read billing.publish_state", &result, err);
     if (code != ERR_OK)
         return code;
     char identity[HASH_SHA256_TEXT_BYTES];

@@ -35,8 +35,8 @@ enum err_code publish_memory_put(struct tables_txn *txn, const struct publish_me
 
 /* What the database says. */
 struct publish_state {
-    bool known;        /* it has a row for our log; else the rest is 0 */
-    bool foreign;      /* it has a row for another log */
+    bool known;   /* it has a row for our log; else the rest is 0 */
+    bool foreign; /* it has a row for another log */
     uint64_t version, position;
     char chain[HASH_SHA256_TEXT_BYTES], price_book[HASH_SHA256_TEXT_BYTES]; /* hexadecimal */
 };

@@ -170,12 +170,11 @@ put_line_row(struct copy *copy, struct bytes key, struct bytes value)
     copy_time(copy, row.to_ms);
 }
 
-#define USAGE_COLUMNS(period)                                                           \
-    "organization_id", period, "project_id", "user_id", "type", "provider", "model",    \
-        "service_tier", "calls", "failed_calls", "estimated_calls", "unpriced_calls",   \
-        "input_tokens", "cache_read_tokens", "cache_write_tokens",                      \
-        "cache_write_1h_tokens", "output_tokens", "reasoning_tokens", "latency_us",     \
-        "cost", "cost_cents"
+#define USAGE_COLUMNS(period)                                                               \
+    "organization_id", period, "project_id", "user_id", "type", "provider", "model",        \
+        "service_tier", "calls", "failed_calls", "estimated_calls", "unpriced_calls",       \
+        "input_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens", \
+        "output_tokens", "reasoning_tokens", "latency_us", "cost", "cost_cents"
 
 const struct published published[PUBLISHED_COUNT] = {
     {
@@ -209,8 +208,8 @@ const struct published published[PUBLISHED_COUNT] = {
         .name = "invoices",
         .key_count = 2,
         .columns = {"organization_id", "month", "status", "number", "currency", "total_minor",
-                    "credits_used", "llm_cost", "llm_cost_cents", "unpriced_calls",
-                    "log_position", "log_chain", "price_book", "plan_book", "finalized_at"},
+                    "credits_used", "llm_cost", "llm_cost_cents", "unpriced_calls", "log_position",
+                    "log_chain", "price_book", "plan_book", "finalized_at"},
         .put_key = put_invoice_key,
         .put_row = put_invoice_row,
     },

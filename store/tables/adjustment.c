@@ -19,14 +19,13 @@ adjustment_put(struct tables_txn *txn, const struct adjustment *row, struct err 
 }
 
 void
-adjustment_scan_begin(struct adjustment_scan *scan, struct tables_txn *txn,
-                      uint32_t organization, int32_t month)
+adjustment_scan_begin(struct adjustment_scan *scan, struct tables_txn *txn, uint32_t organization,
+                      int32_t month)
 {
     uint8_t prefix[8];
     put_be32(prefix, organization);
     put_be32(prefix + 4, (uint32_t)month);
-    tables_scan_begin(&scan->scan, txn, TABLE_ADJUSTMENTS,
-                      (struct bytes){prefix, sizeof prefix});
+    tables_scan_begin(&scan->scan, txn, TABLE_ADJUSTMENTS, (struct bytes){prefix, sizeof prefix});
 }
 
 bool

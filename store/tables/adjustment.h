@@ -12,7 +12,7 @@ struct adjustment {
     int32_t month;
     uint64_t seq;
     int64_t time_utc_ms;
-    int64_t amount_minor; /* > 0 is charged, < 0 is credited */
+    int64_t amount_minor;      /* > 0 is charged, < 0 is credited */
     uint32_t currency, reason; /* dictionary */
 };
 

@@ -12,21 +12,21 @@
 
 #include "store/tables/tables.h"
 
-#define BALANCE_COLUMNS(X)                                                              \
-    X(ACCEPTED, "accepted")                                                             \
-    X(PRICED, "priced")                                                                 \
-    X(ESTIMATED, "estimated")                                                           \
-    X(UNPRICED, "unpriced")                                                             \
-    X(DUPLICATE, "duplicate")                                                           \
-    X(SETTINGS, "settings") /* resources, subscriptions, budgets, adjustments: folded */\
-    X(KEPT, "kept") /* payments, voids, feedback: in the log for the stage that reads them */\
+#define BALANCE_COLUMNS(X)                                                                    \
+    X(ACCEPTED, "accepted")                                                                   \
+    X(PRICED, "priced")                                                                       \
+    X(ESTIMATED, "estimated")                                                                 \
+    X(UNPRICED, "unpriced")                                                                   \
+    X(DUPLICATE, "duplicate")                                                                 \
+    X(SETTINGS, "settings") /* resources, subscriptions, budgets, adjustments: folded */      \
+    X(KEPT, "kept") /* payments, voids, feedback: in the log for the stage that reads them */ \
     X(QUARANTINED, "quarantined")
 
 enum balance_column {
 #define BALANCE_ENUM(column, text) BALANCE_##column,
     BALANCE_COLUMNS(BALANCE_ENUM)
 #undef BALANCE_ENUM
-    BALANCE_COUNT
+        BALANCE_COUNT
 };
 
 struct balance {

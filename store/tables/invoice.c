@@ -161,8 +161,8 @@ lines_stored(struct tables_txn *txn, const struct invoice *invoice,
 }
 
 static enum err_code
-put_lines(struct tables_txn *txn, const struct invoice *invoice,
-          const struct invoice_line *lines, uint32_t stored_count, struct err *err)
+put_lines(struct tables_txn *txn, const struct invoice *invoice, const struct invoice_line *lines,
+          uint32_t stored_count, struct err *err)
 {
     uint8_t key[INVOICE_LINE_KEY_BYTES], bytes[INVOICE_LINE_BYTES_MAX];
     struct bytes k = {key, sizeof key};
@@ -170,8 +170,7 @@ put_lines(struct tables_txn *txn, const struct invoice *invoice,
     for (uint32_t i = 0; code == ERR_OK && i < invoice->line_count; i++) {
         line_key_encode(invoice->organization, invoice->month, i, key);
         size_t size = line_encode(&lines[i], bytes);
-        code = tables_put_published(txn, TABLE_INVOICE_LINES, k, (struct bytes){bytes, size},
-                                    err);
+        code = tables_put_published(txn, TABLE_INVOICE_LINES, k, (struct bytes){bytes, size}, err);
     }
     for (uint32_t i = invoice->line_count; code == ERR_OK && i < stored_count; i++) {
         line_key_encode(invoice->organization, invoice->month, i, key);
@@ -190,8 +189,8 @@ assert_total(const struct invoice *invoice, const struct invoice_line *lines)
 }
 
 enum err_code
-invoice_put(struct tables_txn *txn, const struct invoice *invoice,
-            const struct invoice_line *lines, struct err *err)
+invoice_put(struct tables_txn *txn, const struct invoice *invoice, const struct invoice_line *lines,
+            struct err *err)
 {
     uint8_t key[INVOICE_KEY_BYTES], bytes[INVOICE_ROW_BYTES];
     struct bytes k = {key, sizeof key}, old;
@@ -208,7 +207,8 @@ invoice_put(struct tables_txn *txn, const struct invoice *invoice,
             time_format_month(invoice->month, month);
             return err_set(err, ERR_CONFLICT,
                            "invoice %" PRIu64 " of %s is final and cannot be replaced; correct it "
-                           "with an adjustment event", stored.number, month);
+                           "with an adjustment event",
+                           stored.number, month);
         }
         if (memcmp(old.data, bytes, INVOICE_CONTENT_BYTES) == 0 &&
             lines_stored(txn, invoice, lines))

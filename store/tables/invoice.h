@@ -17,7 +17,7 @@ enum invoice_status { INVOICE_DRAFT, INVOICE_FINAL, INVOICE_STATUSES };
 
 enum invoice_line_kind {
     INVOICE_PLAN_FEE,
-    INVOICE_OVERAGE,    /* AI credits beyond the plan's */
+    INVOICE_OVERAGE, /* AI credits beyond the plan's */
     INVOICE_ADJUSTMENT,
     INVOICE_LINE_KINDS
 };
@@ -26,8 +26,8 @@ struct invoice {
     uint32_t organization; /* dictionary */
     int32_t month;         /* months since January 1970 */
     enum invoice_status status;
-    uint64_t number;       /* 1, 2, 3 … without gaps; 0 while a draft */
-    char currency[4];      /* ISO 4217, NUL-terminated */
+    uint64_t number;  /* 1, 2, 3 … without gaps; 0 while a draft */
+    char currency[4]; /* ISO 4217, NUL-terminated */
     int64_t total_minor;
     uint32_t line_count;
     uint64_t credits_used;   /* AI credits of the month */
@@ -66,11 +66,10 @@ const char *invoice_line_kind_name(enum invoice_line_kind kind);
 enum err_code invoice_put(struct tables_txn *txn, const struct invoice *invoice,
                           const struct invoice_line *lines, struct err *err) ERR_MUST_CHECK;
 
-bool invoice_get(struct tables_txn *txn, uint32_t organization, int32_t month,
-                 struct invoice *ret);
+bool invoice_get(struct tables_txn *txn, uint32_t organization, int32_t month, struct invoice *ret);
 /* Line 0 to line_count - 1; its text points into the map. */
-bool invoice_line_get(struct tables_txn *txn, uint32_t organization, int32_t month,
-                      uint32_t line, struct invoice_line *ret);
+bool invoice_line_get(struct tables_txn *txn, uint32_t organization, int32_t month, uint32_t line,
+                      struct invoice_line *ret);
 
 /* What the keys of TABLE_INVOICES and TABLE_INVOICE_LINES say, for publish. */
 void invoice_key_decode(struct bytes key, uint32_t *ret_organization, int32_t *ret_month);
@@ -88,7 +87,7 @@ bool invoice_scan_next(struct invoice_scan *scan);
 void invoice_scan_end(struct invoice_scan *scan);
 
 /* The next unused invoice number; taking it is part of the transaction. */
-enum err_code invoice_number_take(struct tables_txn *txn, uint64_t *ret, struct err *err)
-    ERR_MUST_CHECK;
+enum err_code invoice_number_take(struct tables_txn *txn, uint64_t *ret,
+                                  struct err *err) ERR_MUST_CHECK;
 
 #endif

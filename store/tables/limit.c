@@ -26,11 +26,8 @@ static const char *const dimension_names[LIMIT_DIMENSIONS] = {
 };
 
 static const char *const state_names[LIMIT_STATES] = {
-    [LIMIT_OK] = "ok",
-    [LIMIT_WARNING] = "warning",
-    [LIMIT_CRITICAL] = "critical",
-    [LIMIT_REACHED] = "reached",
-    [LIMIT_EXCEEDED] = "exceeded",
+    [LIMIT_OK] = "ok",           [LIMIT_WARNING] = "warning",   [LIMIT_CRITICAL] = "critical",
+    [LIMIT_REACHED] = "reached", [LIMIT_EXCEEDED] = "exceeded",
 };
 
 const char *
@@ -137,8 +134,7 @@ limit_get(struct tables_txn *txn, uint32_t organization, enum limit_dimension di
 }
 
 void
-limit_key_decode(struct bytes key, uint32_t *ret_organization,
-                 enum limit_dimension *ret_dimension)
+limit_key_decode(struct bytes key, uint32_t *ret_organization, enum limit_dimension *ret_dimension)
 {
     assert(key.size_bytes == LIMIT_KEY_BYTES && key.data[4] < LIMIT_DIMENSIONS);
     *ret_organization = get_be32(key.data);

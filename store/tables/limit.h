@@ -33,11 +33,12 @@ struct limit {
     uint64_t used, limit; /* limit may be LIMIT_UNLIMITED */
     uint32_t percent;     /* of the limit, rounded down; 0-limit: 0 or 100; or LIMIT_PERCENT_NONE */
     enum limit_state state;
-    bool allowed;         /* may one more be taken now (overage counts as allowed)? */
-    struct str plan;      /* id of the plan in force, at most 64 bytes */
-    struct str upgrade;   /* id of the smallest plan that would allow it; empty: none needed or none there */
-    struct str reason;    /* in words, at most 256 bytes */
-    uint64_t position;    /* of the log, that this row holds for */
+    bool allowed;    /* may one more be taken now (overage counts as allowed)? */
+    struct str plan; /* id of the plan in force, at most 64 bytes */
+    struct str
+        upgrade; /* id of the smallest plan that would allow it; empty: none needed or none there */
+    struct str reason;                      /* in words, at most 256 bytes */
+    uint64_t position;                      /* of the log, that this row holds for */
     int64_t period_start_ms, period_end_ms; /* AI credits: the month; others: 0 and 0 */
 };
 
@@ -48,8 +49,8 @@ const char *limit_state_name(enum limit_state state);
  * Store a row and note it for publishing.  position is stored only with a row
  * that changed otherwise: an idle organization's rows stay as they are.
  */
-enum err_code limit_put(struct tables_txn *txn, const struct limit *row, struct err *err)
-    ERR_MUST_CHECK;
+enum err_code limit_put(struct tables_txn *txn, const struct limit *row,
+                        struct err *err) ERR_MUST_CHECK;
 bool limit_get(struct tables_txn *txn, uint32_t organization, enum limit_dimension dimension,
                struct limit *ret); /* texts point into the map */
 

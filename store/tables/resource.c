@@ -22,8 +22,8 @@ resource_count(struct tables_txn *txn, uint32_t organization, enum event_resourc
 }
 
 static enum err_code
-move_count(struct tables_txn *txn, uint32_t organization, enum event_resource_type type,
-           bool up, struct err *err)
+move_count(struct tables_txn *txn, uint32_t organization, enum event_resource_type type, bool up,
+           struct err *err)
 {
     uint8_t key[COUNT_KEY_BYTES], value[8];
     uint64_t count = resource_count(txn, organization, type);
@@ -34,8 +34,7 @@ move_count(struct tables_txn *txn, uint32_t organization, enum event_resource_ty
 
 enum err_code
 resource_apply(struct tables_txn *txn, uint32_t organization, enum event_resource_type type,
-               uint32_t resource, bool created, int64_t time_utc_ms, uint64_t seq,
-               struct err *err)
+               uint32_t resource, bool created, int64_t time_utc_ms, uint64_t seq, struct err *err)
 {
     uint8_t key[RESOURCE_KEY_BYTES], row[RESOURCE_ROW_BYTES];
     struct bytes k = {key, sizeof key}, old;
@@ -53,8 +52,7 @@ resource_apply(struct tables_txn *txn, uint32_t organization, enum event_resourc
     row[0] = created ? 1 : 0;
     put_le64(row + 1, (uint64_t)time_utc_ms);
     put_le64(row + 9, seq);
-    enum err_code code =
-        tables_put(txn, TABLE_RESOURCES, k, (struct bytes){row, sizeof row}, err);
+    enum err_code code = tables_put(txn, TABLE_RESOURCES, k, (struct bytes){row, sizeof row}, err);
     if (code == ERR_OK && existed != created)
         code = move_count(txn, organization, type, created, err);
     return code;

@@ -59,11 +59,11 @@ check_format(struct tables *t, MDB_txn *txn, bool write, struct err *err)
     uint32_t format = TABLES_FORMAT;
     MDB_val key = {sizeof format_key - 1, format_key}, value;
     int rc = mdb_get(txn, t->dbis[TABLE_META], &key, &value);
-    if (rc == 0 && (value.mv_size != sizeof format ||
-                    get_le32(value.mv_data) != TABLES_FORMAT))
+    if (rc == 0 && (value.mv_size != sizeof format || get_le32(value.mv_data) != TABLES_FORMAT))
         return err_set(err, ERR_CONFLICT,
                        "%s: was written by another version of gbill; move it away and run gbill "
-                       "rollup to fold the log anew", t->path);
+                       "rollup to fold the log anew",
+                       t->path);
     if (rc == MDB_NOTFOUND && write) {
         value = (MDB_val){sizeof format, &format};
         rc = mdb_put(txn, t->dbis[TABLE_META], &key, &value, 0);
@@ -95,8 +95,7 @@ open_dbis(struct tables *t, bool write, struct err *err)
 }
 
 enum err_code
-tables_open(const char *data_directory, enum tables_mode mode, struct tables **ret,
-            struct err *err)
+tables_open(const char *data_directory, enum tables_mode mode, struct tables **ret, struct err *err)
 {
     struct tables *t = calloc(1, sizeof *t);
     if (t == NULL)
@@ -145,8 +144,7 @@ tables_close(struct tables *tables)
 }
 
 enum err_code
-tables_begin(struct tables *tables, enum tables_mode mode, struct tables_txn **ret,
-             struct err *err)
+tables_begin(struct tables *tables, enum tables_mode mode, struct tables_txn **ret, struct err *err)
 {
     struct tables_txn *txn = calloc(1, sizeof *txn);
     if (txn == NULL)
@@ -232,8 +230,7 @@ struct dirty_entry {
 };
 
 static void
-dirty_entry_make(struct dirty_entry *d, struct tables_txn *txn, enum table table,
-                 struct bytes key)
+dirty_entry_make(struct dirty_entry *d, struct tables_txn *txn, enum table table, struct bytes key)
 {
     assert(key.size_bytes < sizeof d->key);
     d->key[0] = (uint8_t)table;
@@ -258,8 +255,8 @@ same_bytes(struct bytes a, struct bytes b)
 }
 
 enum err_code
-tables_put_published(struct tables_txn *txn, enum table table, struct bytes key,
-                     struct bytes value, struct err *err)
+tables_put_published(struct tables_txn *txn, enum table table, struct bytes key, struct bytes value,
+                     struct err *err)
 {
     struct bytes old;
     if (tables_get(txn, table, key, &old) && same_bytes(old, value))
@@ -269,8 +266,7 @@ tables_put_published(struct tables_txn *txn, enum table table, struct bytes key,
 }
 
 enum err_code
-tables_delete_published(struct tables_txn *txn, enum table table, struct bytes key,
-                        struct err *err)
+tables_delete_published(struct tables_txn *txn, enum table table, struct bytes key, struct err *err)
 {
     struct bytes old;
     if (!tables_get(txn, table, key, &old))

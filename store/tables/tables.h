@@ -18,32 +18,32 @@
 #include "store/base/err.h"
 
 /* name, database name, "fold" (dropped and refolded by --rebuild) or "stage" */
-#define TABLES(X)                                                                       \
-    X(META, "meta", STAGE)                                                              \
-    X(DICT, "dict", FOLD)                                                               \
-    X(DICT_TEXT, "dict_text", FOLD)                                                     \
-    X(CURSOR, "cursor", FOLD)                                                           \
-    X(HOURLY, "hourly", FOLD)                                                           \
-    X(MONTHLY, "monthly", FOLD)                                                         \
-    X(ID_RUNS, "id_runs", FOLD)                                                         \
-    X(IDS, "ids", FOLD)                                                                 \
-    X(UNPRICED, "unpriced", FOLD)                                                       \
-    X(RESOURCES, "resources", FOLD)                                                     \
-    X(RESOURCE_COUNTS, "resource_counts", FOLD)                                         \
-    X(SUBSCRIPTIONS, "subscriptions", FOLD)                                             \
-    X(BUDGETS, "budgets", FOLD)                                                         \
-    X(ADJUSTMENTS, "adjustments", FOLD)                                                 \
-    X(BALANCE, "balance", FOLD)                                                         \
-    X(LIMITS, "limits", STAGE)                                                          \
-    X(INVOICES, "invoices", STAGE)                                                      \
-    X(INVOICE_LINES, "invoice_lines", STAGE)                                            \
+#define TABLES(X)                               \
+    X(META, "meta", STAGE)                      \
+    X(DICT, "dict", FOLD)                       \
+    X(DICT_TEXT, "dict_text", FOLD)             \
+    X(CURSOR, "cursor", FOLD)                   \
+    X(HOURLY, "hourly", FOLD)                   \
+    X(MONTHLY, "monthly", FOLD)                 \
+    X(ID_RUNS, "id_runs", FOLD)                 \
+    X(IDS, "ids", FOLD)                         \
+    X(UNPRICED, "unpriced", FOLD)               \
+    X(RESOURCES, "resources", FOLD)             \
+    X(RESOURCE_COUNTS, "resource_counts", FOLD) \
+    X(SUBSCRIPTIONS, "subscriptions", FOLD)     \
+    X(BUDGETS, "budgets", FOLD)                 \
+    X(ADJUSTMENTS, "adjustments", FOLD)         \
+    X(BALANCE, "balance", FOLD)                 \
+    X(LIMITS, "limits", STAGE)                  \
+    X(INVOICES, "invoices", STAGE)              \
+    X(INVOICE_LINES, "invoice_lines", STAGE)    \
     X(DIRTY, "dirty", STAGE)
 
 enum table {
 #define TABLES_ENUM(name, text, origin) TABLE_##name,
     TABLES(TABLES_ENUM)
 #undef TABLES_ENUM
-    TABLE_COUNT
+        TABLE_COUNT
 };
 
 struct tables;
@@ -59,16 +59,16 @@ enum tables_mode { TABLES_READ, TABLES_WRITE };
  * Errors: ERR_NOT_FOUND (reading and nothing has been folded yet), ERR_DENIED,
  * ERR_IO, ERR_CONFLICT (a format this program does not know).
  */
-enum err_code tables_open(const char *data_directory, enum tables_mode mode,
-                          struct tables **ret, struct err *err) ERR_MUST_CHECK;
+enum err_code tables_open(const char *data_directory, enum tables_mode mode, struct tables **ret,
+                          struct err *err) ERR_MUST_CHECK;
 void tables_close(struct tables *tables);
 
 /*
  * Begin a transaction.  End it with tables_commit() or tables_abort(); both free
  * it.  Reading ones see one moment of all tables.
  */
-enum err_code tables_begin(struct tables *tables, enum tables_mode mode,
-                           struct tables_txn **ret, struct err *err) ERR_MUST_CHECK;
+enum err_code tables_begin(struct tables *tables, enum tables_mode mode, struct tables_txn **ret,
+                           struct err *err) ERR_MUST_CHECK;
 
 /* Errors: ERR_FULL, ERR_IO: nothing of the transaction is stored. */
 enum err_code tables_commit(struct tables_txn *txn, struct err *err) ERR_MUST_CHECK;
@@ -97,8 +97,8 @@ enum err_code tables_delete(struct tables_txn *txn, enum table table, struct byt
  */
 enum err_code tables_put_published(struct tables_txn *txn, enum table table, struct bytes key,
                                    struct bytes value, struct err *err) ERR_MUST_CHECK;
-enum err_code tables_delete_published(struct tables_txn *txn, enum table table,
-                                      struct bytes key, struct err *err) ERR_MUST_CHECK;
+enum err_code tables_delete_published(struct tables_txn *txn, enum table table, struct bytes key,
+                                      struct err *err) ERR_MUST_CHECK;
 
 /*
  * Walk the keys that begin with prefix, in order.
@@ -142,8 +142,8 @@ struct tables_edit {
     struct bytes old;
 };
 
-enum err_code tables_edit_begin(struct tables_edit *edit, struct tables_txn *txn,
-                                enum table table, struct err *err) ERR_MUST_CHECK;
+enum err_code tables_edit_begin(struct tables_edit *edit, struct tables_txn *txn, enum table table,
+                                struct err *err) ERR_MUST_CHECK;
 void tables_edit_find(struct tables_edit *edit, struct bytes key);
 enum err_code tables_edit_put(struct tables_edit *edit, struct bytes key, struct bytes value,
                               struct err *err) ERR_MUST_CHECK;

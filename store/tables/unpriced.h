@@ -8,8 +8,7 @@
 #include "store/tables/tables.h"
 
 enum err_code unpriced_add(struct tables_txn *txn, uint64_t seq, struct err *err) ERR_MUST_CHECK;
-enum err_code unpriced_remove(struct tables_txn *txn, uint64_t seq, struct err *err)
-    ERR_MUST_CHECK;
+enum err_code unpriced_remove(struct tables_txn *txn, uint64_t seq, struct err *err) ERR_MUST_CHECK;
 
 /* The smallest number above after_seq; false when there is none. */
 bool unpriced_next(struct tables_txn *txn, uint64_t after_seq, uint64_t *ret_seq);

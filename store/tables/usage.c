@@ -5,8 +5,8 @@
 void
 usage_key_encode(const struct usage_key *key, uint8_t bytes[USAGE_KEY_BYTES])
 {
-    const uint32_t parts[] = {key->organization, key->period, key->project, key->user,
-                              key->type,         key->provider, key->model, key->tier};
+    const uint32_t parts[] = {key->organization, key->period,   key->project, key->user,
+                              key->type,         key->provider, key->model,   key->tier};
     for (size_t i = 0; i < 8; i++)
         put_be32(bytes + 4 * i, parts[i]);
 }

@@ -111,8 +111,8 @@ bench_latency(const char *socket_path, const char *directory, size_t rounds)
     double d50 = (double)disk[rounds / 2] / 1000, d99 = (double)disk99[rounds / 2] / 1000;
     double a50 = (double)ack[n / 2] / 1000, a99 = (double)ack[n - 1 - n / 100] / 1000;
     printf("disk   write + fdatasync of 4 KiB     p50 %8.0f us   p99 %8.0f us\n", d50, d99);
-    printf("agent  one client, one event, acked   p50 %8.0f us   p99 %8.0f us   (%zu acks)\n",
-           a50, a99, n);
+    printf("agent  one client, one event, acked   p50 %8.0f us   p99 %8.0f us   (%zu acks)\n", a50,
+           a99, n);
     printf("ratio  ack p50 / disk p50  %.2f   (goal <= 4)\n", a50 / d50);
     printf("ratio  ack p99 / disk p99  %.2f\n", a99 / d99);
     close(fd);
@@ -185,7 +185,8 @@ bench_throughput(const char *socket_path, size_t chunks)
     double seconds = (double)(clock_monotonic_ns() - start) / 1e9;
     double events = (double)CONNECTIONS * (double)chunks * CHUNK_EVENTS;
     printf("agent  %d connections x chunks of %d, acked   %.0f events/s   %.1f MB/s on the wire   "
-           "(goal >= 150000)\n", CONNECTIONS, CHUNK_EVENTS, events / seconds,
+           "(goal >= 150000)\n",
+           CONNECTIONS, CHUNK_EVENTS, events / seconds,
            events / seconds * (double)bytes / PREPARED / CHUNK_EVENTS / 1e6);
     for (size_t i = 0; i < CONNECTIONS; i++)
         close(s[i].fd);

@@ -39,9 +39,8 @@ text(msgpack_packer *pk, const char *s)
 static void
 uuid_text(const uint8_t id[16], char out[37])
 {
-    snprintf(out, 37,
-             "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", id[0], id[1],
-             id[2], id[3], id[4], id[5], id[6], id[7], id[8], id[9], id[10], id[11], id[12],
+    snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", id[0],
+             id[1], id[2], id[3], id[4], id[5], id[6], id[7], id[8], id[9], id[10], id[11], id[12],
              id[13], id[14], id[15]);
 }
 
@@ -51,12 +50,18 @@ fresh_record(struct workload *w, struct buf *out, int64_t *ret_time_ms)
     static const struct {
         const char *provider, *model;
     } models[12] = {
-        {"openai", "gpt-4o-mini"},       {"openai", "gpt-4o"},
-        {"anthropic", "claude-sonnet-4-5"}, {"anthropic", "claude-haiku-4-5"},
-        {"openai", "gpt-5"},             {"openai", "gpt-5-mini"},
-        {"openai", "gpt-4.1"},           {"openai", "gpt-4.1-mini"},
-        {"anthropic", "claude-opus-4-1"},   {"openai", "o3"},
-        {"openai", "o4-mini"},           {"openai", "gpt-4.1-nano"},
+        {"openai", "gpt-4o-mini"},
+        {"openai", "gpt-4o"},
+        {"anthropic", "claude-sonnet-4-5"},
+        {"anthropic", "claude-haiku-4-5"},
+        {"openai", "gpt-5"},
+        {"openai", "gpt-5-mini"},
+        {"openai", "gpt-4.1"},
+        {"openai", "gpt-4.1-mini"},
+        {"anthropic", "claude-opus-4-1"},
+        {"openai", "o3"},
+        {"openai", "o4-mini"},
+        {"openai", "gpt-4.1-nano"},
     };
     static const char *const types[] = {"generation", "chat", "summarization", "embedding"};
     /* The product of two uniform numbers is skewed towards small organizations' indexes. */

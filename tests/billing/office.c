@@ -111,8 +111,8 @@ office_subscribe(const char *organization, const char *plan, const char *at)
 }
 
 void
-office_use_priced(const char *organization, const char *month, uint64_t credits,
-                  int64_t cost_pico, uint64_t unpriced_calls)
+office_use_priced(const char *organization, const char *month, uint64_t credits, int64_t cost_pico,
+                  uint64_t unpriced_calls)
 {
     uint8_t key[USAGE_KEY_BYTES];
     struct usage_key k = {.organization = office_number(organization),
@@ -121,11 +121,11 @@ office_use_priced(const char *organization, const char *month, uint64_t credits,
                           .type = office_number("chat"),
                           .provider = office_number("openai"),
                           .model = office_number("gpt-4o-mini")};
-    struct usage_row row = {.calls = 1 + unpriced_calls,
-                            .unpriced_calls = unpriced_calls,
-                            .tokens = {[EVENT_INPUT] = credits - credits / 3,
-                                       [EVENT_OUTPUT] = credits / 3},
-                            .cost_pico = cost_pico};
+    struct usage_row row = {
+        .calls = 1 + unpriced_calls,
+        .unpriced_calls = unpriced_calls,
+        .tokens = {[EVENT_INPUT] = credits - credits / 3, [EVENT_OUTPUT] = credits / 3},
+        .cost_pico = cost_pico};
     usage_key_encode(&k, key);
     cr_assert_eq(usage_add(txn, TABLE_MONTHLY, key, &row, &err), ERR_OK, "%s", err.text);
 }
@@ -150,8 +150,8 @@ office_resources(const char *organization, enum event_resource_type type, uint64
 }
 
 void
-office_adjust(const char *organization, const char *at, int64_t amount_minor,
-              const char *currency, const char *reason)
+office_adjust(const char *organization, const char *at, int64_t amount_minor, const char *currency,
+              const char *reason)
 {
     struct adjustment row = {.organization = office_number(organization),
                              .month = month_of(at),
@@ -167,8 +167,8 @@ void
 office_first_event(const char *organization, const char *at)
 {
     struct balance b = {{[BALANCE_ACCEPTED] = 1, [BALANCE_SETTINGS] = 1}};
-    cr_assert_eq(balance_add(txn, office_number(organization),
-                             (uint32_t)(ms_of(at) / TIME_HOUR_MS), &b, &err),
+    cr_assert_eq(balance_add(txn, office_number(organization), (uint32_t)(ms_of(at) / TIME_HOUR_MS),
+                             &b, &err),
                  ERR_OK, "%s", err.text);
 }
 

@@ -208,10 +208,9 @@ run_lines(const char *id, const json_t *in, const json_t *expected)
     if (json_is_object(lines))
         sum = money_round_minor(pico_of(text_of(lines, "value")), 2) *
               json_integer_value(json_object_get(lines, "count"));
-    json_array_foreach(lines, i, line)
+    json_array_foreach (lines, i, line)
         sum += money_round_minor(pico_of(json_string_value(line)), 2);
-    cr_expect_eq(sum, decimal_of(text_of(expected, "subtotal"), 2), "%s: %lld", id,
-                 (long long)sum);
+    cr_expect_eq(sum, decimal_of(text_of(expected, "subtotal"), 2), "%s: %lld", id, (long long)sum);
 }
 
 static void
@@ -239,7 +238,7 @@ Test(billing_charge, published_cases_come_out_to_the_cent)
     json_t *root = json_load_file(GBILL_TESTS_DIR "/data/billing_cases.json", 0, &error), *c;
     cr_assert_not_null(root, "%s", error.text);
     size_t i, ran = 0, skipped = 0;
-    json_array_foreach(json_object_get(root, "cases"), i, c) {
+    json_array_foreach (json_object_get(root, "cases"), i, c) {
         const char *id = text_of(c, "id"), *kind = text_of(c, "kind");
         size_t k = 0;
         while (k < sizeof kinds / sizeof kinds[0] && strcmp(kinds[k].kind, kind) != 0)

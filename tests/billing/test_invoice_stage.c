@@ -22,8 +22,8 @@ invoice_of(const char *organization, const char *month)
 }
 
 static void
-expect_line(const char *organization, uint32_t n, enum invoice_line_kind kind,
-            int64_t amount_minor, const char *description)
+expect_line(const char *organization, uint32_t n, enum invoice_line_kind kind, int64_t amount_minor,
+            const char *description)
 {
     struct invoice_line l = office_line(organization, NOVEMBER, n);
     cr_expect_eq(l.kind, kind, "line %u: %s", n, invoice_line_kind_name(l.kind));
@@ -76,10 +76,10 @@ Test(billing_invoice_stage, months_of_28_to_31_days_prorate_by_their_own_length)
         const char *month, *half;
         int64_t minor;
     } want[] = {
-        {"2026-02", "2026-02-15", 14950},  /* 14 of 28 */
-        {"2024-02", "2024-02-15", 15466},  /* 15 of 29: 154.655… */
-        {"2026-04", "2026-04-16", 14950},  /* 15 of 30 */
-        {"2026-05", "2026-05-16", 15432},  /* 16 of 31: 154.322… */
+        {"2026-02", "2026-02-15", 14950}, /* 14 of 28 */
+        {"2024-02", "2024-02-15", 15466}, /* 15 of 29: 154.655… */
+        {"2026-04", "2026-04-16", 14950}, /* 15 of 30 */
+        {"2026-05", "2026-05-16", 15432}, /* 16 of 31: 154.322… */
     };
     for (size_t i = 0; i < 4; i++) {
         office_begin();

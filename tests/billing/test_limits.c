@@ -25,10 +25,14 @@ Test(billing_limits, states_change_exactly_at_their_percent)
         enum limit_state state;
         bool allowed;
     } want[] = {
-        {0, 0, LIMIT_OK, true},           {79999, 79, LIMIT_OK, true},
-        {80000, 80, LIMIT_WARNING, true}, {94999, 94, LIMIT_WARNING, true},
-        {95000, 95, LIMIT_CRITICAL, true}, {99999, 99, LIMIT_CRITICAL, true},
-        {100000, 100, LIMIT_REACHED, false}, {100001, 100, LIMIT_EXCEEDED, false},
+        {0, 0, LIMIT_OK, true},
+        {79999, 79, LIMIT_OK, true},
+        {80000, 80, LIMIT_WARNING, true},
+        {94999, 94, LIMIT_WARNING, true},
+        {95000, 95, LIMIT_CRITICAL, true},
+        {99999, 99, LIMIT_CRITICAL, true},
+        {100000, 100, LIMIT_REACHED, false},
+        {100001, 100, LIMIT_EXCEEDED, false},
         {101000, 101, LIMIT_EXCEEDED, false},
     };
     struct plan_book *book = office_load(SHIPPED_PLANS);

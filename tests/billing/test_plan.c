@@ -5,14 +5,14 @@
 
 TestSuite(billing_plan, .init = office_open, .fini = office_close);
 
-#define HEAD                                                                            \
+#define HEAD \
     "{'format':'gbill-plans/1','currency':'USD','minor_digits':2,'default':'free','plans':["
 #define TAIL "]}"
 #define LIMITS "'limits':{'projects':1,'documents':2,'ai_credits':3,'members':null}"
 #define REST "'overage_per_million':null,'support':'email','analytics':'basic'}"
 #define FREE "{'id':'free','name':'Free','order':1,'monthly_fee':'0'," LIMITS "," REST
-#define BIG(order, fee, limits, overage)                                                \
-    ",{'id':'big','name':'Big','order':" order ",'monthly_fee':" fee "," limits             \
+#define BIG(order, fee, limits, overage)                                        \
+    ",{'id':'big','name':'Big','order':" order ",'monthly_fee':" fee "," limits \
     ",'overage_per_million':" overage ",'support':'email','analytics':'basic'}"
 #define BOOK(more) HEAD FREE more TAIL
 
@@ -29,19 +29,24 @@ static const struct {
     {"{'currency':'USD','minor_digits':2,'default':'free','plans':[" FREE "]}",
      "\"format\" is missing", ERR_CONFIG},
     {"{'format':'gbill-plans/1','currency':'usd','minor_digits':2,'default':'free','plans':[" FREE
-     "]}", "\"currency\" is \"usd\"", ERR_CONFIG},
+     "]}",
+     "\"currency\" is \"usd\"", ERR_CONFIG},
     {"{'format':'gbill-plans/1','currency':'USDT','minor_digits':2,'default':'free','plans':[" FREE
-     "]}", "\"currency\" is \"USDT\"", ERR_CONFIG},
+     "]}",
+     "\"currency\" is \"USDT\"", ERR_CONFIG},
     {"{'format':'gbill-plans/1','currency':'USD','default':'free','plans':[" FREE "]}",
      "\"minor_digits\" is missing", ERR_CONFIG},
     {"{'format':'gbill-plans/1','currency':'JPY','minor_digits':2,'default':'free','plans':[" FREE
-     "]}", "JPY has 0", ERR_CONFIG},
+     "]}",
+     "JPY has 0", ERR_CONFIG},
     {"{'format':'gbill-plans/1','currency':'USD','minor_digits':5,'default':'free','plans':[" FREE
-     "]}", "0 to 4", ERR_CONFIG},
+     "]}",
+     "0 to 4", ERR_CONFIG},
     {"{'format':'gbill-plans/1','currency':'USD','minor_digits':2,'plans':[" FREE "]}",
      "\"default\" is missing", ERR_CONFIG},
     {"{'format':'gbill-plans/1','currency':'USD','minor_digits':2,'default':'fre','plans':[" FREE
-     "]}", "\"default\" is \"fre\", which is no plan", ERR_CONFIG},
+     "]}",
+     "\"default\" is \"fre\", which is no plan", ERR_CONFIG},
     {HEAD TAIL, "\"plans\" is empty", ERR_CONFIG},
     {HEAD "1" TAIL, "plans[0]: must be an object", ERR_CONFIG},
     {BOOK(",{'id':'x','colour':'red'}"), "unknown key \"colour\"", ERR_CONFIG},
@@ -60,16 +65,16 @@ static const struct {
     {BOOK(BIG("2", "'1'", LIMITS, "'0.0000001'")), "at most 6 decimals", ERR_CONFIG},
     {BOOK(BIG("2", "'1'", LIMITS, "'-25'")), "\"overage_per_million\" is \"-25\"", ERR_CONFIG},
     {BOOK(BIG("2", "'1'", LIMITS, "25")), "must be a text", ERR_CONFIG},
-    {BOOK(BIG("2", "'1'",
-              "'limits':{'projects':1,'documents':1,'ai_credits':null,'members':1}", "'25'")),
+    {BOOK(BIG("2", "'1'", "'limits':{'projects':1,'documents':1,'ai_credits':null,'members':1}",
+              "'25'")),
      "must be null, since the AI credits are unlimited", ERR_CONFIG},
     {BOOK(BIG("2", "'1'", "'limits':{'projects':1,'documents':1,'ai_credits':1}", "null")),
      "plans[1] big limits: \"members\" is missing", ERR_CONFIG},
-    {BOOK(BIG("2", "'1'",
-              "'limits':{'projects':1,'documents':1,'ai_credits':1,'members':-1}", "null")),
+    {BOOK(BIG("2", "'1'", "'limits':{'projects':1,'documents':1,'ai_credits':1,'members':-1}",
+              "null")),
      "\"members\" is -1", ERR_CONFIG},
-    {BOOK(BIG("2", "'1'",
-              "'limits':{'projects':1.5,'documents':1,'ai_credits':1,'members':1}", "null")),
+    {BOOK(BIG("2", "'1'", "'limits':{'projects':1.5,'documents':1,'ai_credits':1,'members':1}",
+              "null")),
      "must be a whole number", ERR_CONFIG},
     {BOOK(BIG("2", "'1'",
               "'limits':{'projects':1,'documents':1,'ai_credits':1,'members':1,'seats':1}",
@@ -89,7 +94,7 @@ static const struct {
     {BOOK(",{'id':'x','order':2,'monthly_fee':'1'," LIMITS "," REST), "\"name\" is missing",
      ERR_CONFIG},
     {"{'format':'gbill-plans/1','currency':'USD','minor_digits':2,'default':'big','plans':[" FREE
-     BIG("2", "'1'", LIMITS, "null") "]}",
+         BIG("2", "'1'", LIMITS, "null") "]}",
      "\"monthly_fee\" is not 0", ERR_CONFIG},
 };
 
@@ -163,10 +168,9 @@ Test(billing_plan, the_shipped_book_has_the_four_plans_as_they_are_sold)
 
 Test(billing_plan, plans_are_kept_by_order_whatever_the_order_in_the_file)
 {
-    struct plan_book *book = office_load(
-        office_book(HEAD "{'id':'z','name':'Z','order':9,'monthly_fee':'1'," LIMITS "," REST
-                    ",{'id':'y','name':'Y','order':5,'monthly_fee':'1'," LIMITS "," REST
-                    "," FREE TAIL));
+    struct plan_book *book = office_load(office_book(
+        HEAD "{'id':'z','name':'Z','order':9,'monthly_fee':'1'," LIMITS "," REST
+             ",{'id':'y','name':'Y','order':5,'monthly_fee':'1'," LIMITS "," REST "," FREE TAIL));
     cr_expect(str_is(book->plans[0].id, "free"));
     cr_expect(str_is(book->plans[1].id, "y"));
     cr_expect(str_is(book->plans[2].id, "z"));

@@ -132,7 +132,10 @@ Test(ingest_forward, compressed_chunks_are_refused_by_name)
     }
 }
 
-#define B(text) {(const uint8_t *)(text), sizeof(text) - 1}
+#define B(text)                                   \
+    {                                             \
+        (const uint8_t *)(text), sizeof(text) - 1 \
+    }
 #define EVENT_TIME "\x65\x53\xf1\x00\x07\x54\xd4\xc0"
 
 Test(ingest_forward, every_shape_of_time_is_read)
@@ -187,10 +190,14 @@ Test(ingest_forward, options_that_clients_leave_empty_are_no_error)
         B("\x92\xa1t\xc4\x00"),
         B("\x92\xa1t\xa0"),
         B("\x93\xa1t\xa0\xc0"),
-        B("\x94\xa1t\x01\x80\x81\xa5" "chunk\xc0"),
-        B("\x94\xa1t\x01\x80\x82\xa4size\xa3" "abc\xa8metadata\x81\x01\x02"),
-        B("\x93\xa1t\xa0\x81\xaa" "compressed\xa4text"),
-        B("\x93\xa1t\xa0\x81\xaa" "compressed\xc0"),
+        B("\x94\xa1t\x01\x80\x81\xa5"
+          "chunk\xc0"),
+        B("\x94\xa1t\x01\x80\x82\xa4size\xa3"
+          "abc\xa8metadata\x81\x01\x02"),
+        B("\x93\xa1t\xa0\x81\xaa"
+          "compressed\xa4text"),
+        B("\x93\xa1t\xa0\x81\xaa"
+          "compressed\xc0"),
         B("\xc0\xc0\xc0\x92\xa1t\x90\xc0"),
     };
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
@@ -212,26 +219,30 @@ Test(ingest_forward, what_is_not_the_protocol_is_refused)
         B("\x90"),
         B("\x91\xa1t"),
         B("\x95\xa1t\x01\x80\x80\x80"),
-        B("\x93\x01\x01\x80"),             /* tag a number */
-        B("\x93\xc4\x01t\x01\x80"),        /* tag a bin */
-        B("\x92\xa1t\x01"),                /* Message without record */
-        B("\x93\xa1t\xc0\x80"),            /* time nil */
-        B("\x93\xa1t\xc3\x80"),            /* time true */
-        B("\x93\xa1t\x81\x01\x02\x80"),    /* time a map */
-        B("\x93\xa1t\x90\x01"),            /* option a number */
-        B("\x93\xa1t\x90\x90"),            /* option an array */
-        B("\x94\xa1t\x90\x80\x80"),        /* Forward with four elements */
+        B("\x93\x01\x01\x80"),          /* tag a number */
+        B("\x93\xc4\x01t\x01\x80"),     /* tag a bin */
+        B("\x92\xa1t\x01"),             /* Message without record */
+        B("\x93\xa1t\xc0\x80"),         /* time nil */
+        B("\x93\xa1t\xc3\x80"),         /* time true */
+        B("\x93\xa1t\x81\x01\x02\x80"), /* time a map */
+        B("\x93\xa1t\x90\x01"),         /* option a number */
+        B("\x93\xa1t\x90\x90"),         /* option an array */
+        B("\x94\xa1t\x90\x80\x80"),     /* Forward with four elements */
         B("\x94\xa1t\xa0\x80\x80"),
         B("\x94\xa1t\x01\x80\x81\x01\x02"), /* option key a number */
-        B("\x94\xa1t\x01\x80\x81\xa5" "chunk\x01"),
-        B("\x94\xa1t\x01\x80\x81\xa5" "chunk\xa0"),
-        B("\x93\xa1t\xa0\x81\xaa" "compressed\xa6snappy"),
-        B("\x93\xa1t\xa0\x81\xaa" "compressed\x01"),
+        B("\x94\xa1t\x01\x80\x81\xa5"
+          "chunk\x01"),
+        B("\x94\xa1t\x01\x80\x81\xa5"
+          "chunk\xa0"),
+        B("\x93\xa1t\xa0\x81\xaa"
+          "compressed\xa6snappy"),
+        B("\x93\xa1t\xa0\x81\xaa"
+          "compressed\x01"),
         B("\x92\xa1t\x91\x01"),             /* entry a number */
         B("\x92\xa1t\x91\x91\x01"),         /* entry without record */
         B("\x92\xa1t\x91\x93\x01\x80\x80"), /* entry with three */
         B("\x92\xa1t\xc4\x01\xc1"),
-        B("\x92\xa1t\xc4\x02\x92\x01"),     /* packed entry cut */
+        B("\x92\xa1t\xc4\x02\x92\x01"), /* packed entry cut */
         B("\x92\xa1t\xc4\x04\x92\x01\x80\x92"),
         B("\x92\xa1t\x91\x92\x91\x01\x80"), /* [[time], record] */
         B("\xc1"),

@@ -136,8 +136,8 @@ Test(ingest_stream, nothing_is_handed_on_after_a_refusal)
     struct stream s;
     int taken = 0;
     stream_init(&s, 100);
-    const char *reason = stream_feed(&s, (struct bytes){(const uint8_t *)"\x01\x02\x03", 3},
-                                     refuse, &taken);
+    const char *reason =
+        stream_feed(&s, (struct bytes){(const uint8_t *)"\x01\x02\x03", 3}, refuse, &taken);
     cr_assert_str_eq(reason, "refused");
     cr_assert_eq(taken, 1);
     stream_clear(&s);

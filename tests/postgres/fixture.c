@@ -79,8 +79,7 @@ static struct writer
 begin(const char *directory)
 {
     struct writer w = {0};
-    cr_assert_eq(tables_open(directory, TABLES_WRITE, &w.tables, &w.err), ERR_OK, "%s",
-                 w.err.text);
+    cr_assert_eq(tables_open(directory, TABLES_WRITE, &w.tables, &w.err), ERR_OK, "%s", w.err.text);
     cr_assert_eq(tables_begin(w.tables, TABLES_WRITE, &w.txn, &w.err), ERR_OK, "%s", w.err.text);
     return w;
 }
@@ -240,8 +239,9 @@ fixture_change(const char *directory)
         add(&w, TABLE_HOURLY, "initech", HOUR + 5, i, 7);
     }
     usage_key(&w, "globex", HOUR, 1, key);
-    cr_assert_eq(tables_delete_published(w.txn, TABLE_HOURLY, (struct bytes){key, sizeof key},
-                                         &w.err), ERR_OK);
+    cr_assert_eq(
+        tables_delete_published(w.txn, TABLE_HOURLY, (struct bytes){key, sizeof key}, &w.err),
+        ERR_OK);
     add(&w, TABLE_MONTHLY, "acme", MONTH, 0, 5);
     add(&w, TABLE_MONTHLY, "initech", MONTH, 0, 7);
     put_limits(&w, "acme", 85);

@@ -183,8 +183,8 @@ server_create(const char *database, const char *copy_of)
     /* A session that has just ended may still be counted by the server. */
     for (int i = 0; copy_of != NULL && i < 100; i++) {
         char users[256];
-        snprintf(users, sizeof users,
-                 "SELECT count(*) FROM pg_stat_activity WHERE datname = '%s'", copy_of);
+        snprintf(users, sizeof users, "SELECT count(*) FROM pg_stat_activity WHERE datname = '%s'",
+                 copy_of);
         if (strcmp(server_value(server_url("postgres"), users), "0") == 0)
             break;
         usleep(20000);
@@ -196,10 +196,11 @@ const char *
 server_digest(const char *url)
 {
 #define ROWS(table) "SELECT '" table "' || t::text FROM billing." table " t"
-    return server_value(url, "SET timezone = 'UTC'; SELECT count(*) || ' ' || "
-                             "md5(coalesce(string_agg(r, E'\\n' ORDER BY r COLLATE \"C\"), '')) "
-                             "FROM (" ROWS("usage_hourly") " UNION ALL " ROWS("usage_monthly")
-                             " UNION ALL " ROWS("limits_snapshots") " UNION ALL "
-                             ROWS("invoices") " UNION ALL " ROWS("invoice_lines") ") AS x(r)");
+    return server_value(
+        url,
+        "SET timezone = 'UTC'; SELECT count(*) || ' ' || "
+        "md5(coalesce(string_agg(r, E'\\n' ORDER BY r COLLATE \"C\"), '')) "
+        "FROM (" ROWS("usage_hourly") " UNION ALL " ROWS("usage_monthly") " UNION ALL " ROWS(
+            "limits_snapshots") " UNION ALL " ROWS("invoices") " UNION ALL " ROWS("invoice_lines") ") AS x(r)");
 #undef ROWS
 }

@@ -90,11 +90,16 @@ Test(postgres_connect, a_setting_that_is_absent_or_malformed_shows_nothing_of_it
 {
     /* Passwords with characters that had to be escaped; libpq would print the pieces. */
     static const char *const urls[] = {
-        "postgresql://me:hun@ter2@127.0.0.1:1/db", "postgresql://me:hun/ter2@127.0.0.1:1/db",
-        "postgresql://me:12/ter2@127.0.0.1:1/db",  "postgresql://me:hun%ter2@127.0.0.1:1/db",
-        "postgresql://me:hun:ter2@h:port/db",      "host=h password=hun ter2",
-        "host=h password='hun'ter2",               "hunter2",
-        "postgresql://me@h/db?hunter2",            "postgresql://h:hunter2/db",
+        "postgresql://me:hun@ter2@127.0.0.1:1/db",
+        "postgresql://me:hun/ter2@127.0.0.1:1/db",
+        "postgresql://me:12/ter2@127.0.0.1:1/db",
+        "postgresql://me:hun%ter2@127.0.0.1:1/db",
+        "postgresql://me:hun:ter2@h:port/db",
+        "host=h password=hun ter2",
+        "host=h password='hun'ter2",
+        "hunter2",
+        "postgresql://me@h/db?hunter2",
+        "postgresql://h:hunter2/db",
     };
     for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++) {
         cr_assert_eq(open_pg(urls[i]), ERR_CONFIG, "%s", urls[i]);
@@ -118,9 +123,11 @@ Test(postgres_connect, the_session_does_not_depend_on_the_role_s_settings)
 {
     cr_assert_eq(open_pg(server_url("postgres")), ERR_OK, "%s", err.text);
     PGresult *r = NULL;
-    cr_assert_eq(pg_query(pg, "SELECT concat(current_setting('search_path'), ' ', "
-                              "current_setting('timezone'), ' ', "
-                              "current_setting('client_encoding'))", NULL, 0, "look", &r, &err),
+    cr_assert_eq(pg_query(pg,
+                          "SELECT concat(current_setting('search_path'), ' ', "
+                          "current_setting('timezone'), ' ', "
+                          "current_setting('client_encoding'))",
+                          NULL, 0, "look", &r, &err),
                  ERR_OK);
     cr_assert_str_eq(PQgetvalue(r, 0, 0), "pg_catalog UTC UTF8");
     PQclear(r);

@@ -87,12 +87,12 @@ static void
 put_back(void)
 {
     static const char *const names[] = {"usage_hourly", "usage_monthly", "limits_snapshots",
-                                        "invoices", "invoice_lines", "publish_state"};
+                                        "invoices",     "invoice_lines", "publish_state"};
     char sql[2048] = "BEGIN";
     size_t used = strlen(sql);
     for (size_t i = 0; i < 6; i++)
-        used += (size_t)snprintf(sql + used, sizeof sql - used, "; DELETE FROM billing.%s",
-                                 names[i]);
+        used +=
+            (size_t)snprintf(sql + used, sizeof sql - used, "; DELETE FROM billing.%s", names[i]);
     for (size_t i = 0; i < 6; i++)
         used += (size_t)snprintf(sql + used, sizeof sql - used,
                                  "; INSERT INTO billing.%s SELECT * FROM saved.%s", names[i],
@@ -200,7 +200,8 @@ Test(postgres_kill, a_row_that_changes_during_a_publish_stays_owed)
     /* Another session holds the table, so the publish stands between COPY and its merge. */
     snprintf(command, sizeof command,
              "psql -X -q '%s' -c 'BEGIN; LOCK billing.usage_hourly IN EXCLUSIVE MODE; "
-             "SELECT pg_sleep(3); COMMIT' >/dev/null & sleep 0.5", url);
+             "SELECT pg_sleep(3); COMMIT' >/dev/null & sleep 0.5",
+             url);
     cr_assert_eq(system(command), 0);
     pid_t child = fork();
     if (child == 0) {
@@ -247,8 +248,10 @@ Test(postgres_kill, kills_at_random_moments_never_show_half_a_publish)
         killed += WIFSIGNALED(status) ? 1 : 0;
         cr_assert(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
         cr_assert_leq(strtoll(server_value(url, "SELECT count(DISTINCT calls) FROM "
-                                              "billing.usage_hourly WHERE organization_id = "
-                                              "'initech' AND hour < '2026-11-24 05:00Z'"), NULL, 10), 1);
+                                                "billing.usage_hourly WHERE organization_id = "
+                                                "'initech' AND hour < '2026-11-24 05:00Z'"),
+                              NULL, 10),
+                      1);
     }
     cr_assert_gt(killed, RANDOM_KILLS / 4, "only %u of them hit", killed);
     cr_log_info("%u of %d kills hit a running publish", killed, (int)RANDOM_KILLS);

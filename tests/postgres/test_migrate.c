@@ -93,7 +93,8 @@ Test(postgres_migrate, an_empty_database_gets_every_file_and_a_second_run_does_n
     for (size_t i = 0; i < migrate.count; i++)
         cr_assert_eq(migrate.files[i].state, MIGRATE_BEFORE);
     cr_assert_str_eq(server_value(url, "SELECT string_agg(ctid::text || xmin || applied_at, ' ') "
-                                       "FROM billing.schema_migrations"), before);
+                                       "FROM billing.schema_migrations"),
+                     before);
 }
 
 Test(postgres_migrate, a_dry_run_says_what_is_pending_and_changes_nothing)
@@ -151,8 +152,7 @@ Test(postgres_migrate, a_database_of_a_newer_program_is_refused)
     must_migrate();
     server_run(url, "INSERT INTO billing.schema_migrations VALUES (3, 'later', '')");
     cr_assert_eq(run_migrate(false), ERR_CONFLICT);
-    cr_assert_not_null(strstr(err.text, "migration 003_later, this gbill knows 2"), "%s",
-                       err.text);
+    cr_assert_not_null(strstr(err.text, "migration 003_later, this gbill knows 2"), "%s", err.text);
 }
 
 Test(postgres_migrate, gaps_twins_odd_names_and_empty_directories_are_refused)
@@ -192,11 +192,13 @@ Test(postgres_migrate, it_waits_for_another_migrate_and_gives_up_in_time)
     char command[512];
     snprintf(command, sizeof command,
              "psql -X -q '%s' -c 'SELECT pg_advisory_lock(444032707692), pg_sleep(4)' >/dev/null & "
-             "sleep 0.5", url);
+             "sleep 0.5",
+             url);
     run_shell(command);
     cr_assert_eq(run_migrate(false), ERR_BUSY);
     cr_assert_not_null(strstr(err.text, "another gbill publish or migrate has held its lock for "
-                                        "1 s"), "%s", err.text);
+                                        "1 s"),
+                       "%s", err.text);
     sleep(4);
     must_migrate();
 }
@@ -204,14 +206,18 @@ Test(postgres_migrate, it_waits_for_another_migrate_and_gives_up_in_time)
 Test(postgres_migrate, every_table_and_column_is_explained)
 {
     must_migrate();
-    cr_assert_str_eq(server_value(url, "SELECT coalesce(string_agg(c.relname, ' '), '') FROM pg_class c "
-                                       "WHERE c.relnamespace = 'billing'::regnamespace AND "
-                                       "relkind = 'r' AND obj_description(c.oid) IS NULL"), "");
-    cr_assert_str_eq(server_value(url, "SELECT coalesce(string_agg(c.relname || '.' || attname, ' '), '') "
-                                       "FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid "
-                                       "WHERE c.relnamespace = 'billing'::regnamespace AND "
-                                       "relkind = 'r' AND attnum > 0 AND "
-                                       "col_description(c.oid, attnum) IS NULL"), "");
+    cr_assert_str_eq(server_value(url,
+                                  "SELECT coalesce(string_agg(c.relname, ' '), '') FROM pg_class c "
+                                  "WHERE c.relnamespace = 'billing'::regnamespace AND "
+                                  "relkind = 'r' AND obj_description(c.oid) IS NULL"),
+                     "");
+    cr_assert_str_eq(
+        server_value(url, "SELECT coalesce(string_agg(c.relname || '.' || attname, ' '), '') "
+                          "FROM pg_class c JOIN pg_attribute a ON attrelid = c.oid "
+                          "WHERE c.relnamespace = 'billing'::regnamespace AND "
+                          "relkind = 'r' AND attnum > 0 AND "
+                          "col_description(c.oid, attnum) IS NULL"),
+        "");
 }
 
 Test(postgres_migrate, a_plain_owner_may_migrate_and_publish)
@@ -256,14 +262,17 @@ static const char *const secured[] = {"usage_hourly", "usage_monthly", "limits_s
 Test(postgres_migrate, a_reader_sees_the_organization_it_set_and_no_other)
 {
     static const char *const acme[] = {"12", "2", "4", "2", "6"}, *const globex[] = {"12", "2", "4",
-                                                                                    "0", "0"};
+                                                                                     "0", "0"};
     for (size_t i = 0; i < 5; i++) {
         char sql[256];
-        snprintf(sql, sizeof sql, "SET billing.organization_id = 'acme'; SELECT count(*) FROM "
-                                  "billing.%s", secured[i]);
+        snprintf(sql, sizeof sql,
+                 "SET billing.organization_id = 'acme'; SELECT count(*) FROM "
+                 "billing.%s",
+                 secured[i]);
         cr_assert_str_eq(server_value(reader_url(), sql), acme[i], "%s", secured[i]);
-        snprintf(sql, sizeof sql, "SET billing.organization_id = 'globex'; SELECT count(*) FROM "
-                                  "billing.%s WHERE organization_id IN ('acme', 'globex')",
+        snprintf(sql, sizeof sql,
+                 "SET billing.organization_id = 'globex'; SELECT count(*) FROM "
+                 "billing.%s WHERE organization_id IN ('acme', 'globex')",
                  secured[i]);
         cr_assert_str_eq(server_value(reader_url(), sql), globex[i], "%s", secured[i]);
     }
@@ -275,8 +284,10 @@ Test(postgres_migrate, a_reader_without_the_setting_sees_nothing)
         char sql[256];
         snprintf(sql, sizeof sql, "SELECT count(*) FROM billing.%s", secured[i]);
         cr_assert_str_eq(server_value(reader_url(), sql), "0", "%s", secured[i]);
-        snprintf(sql, sizeof sql, "BEGIN; SET LOCAL billing.organization_id = 'acme'; COMMIT; "
-                                  "SELECT count(*) FROM billing.%s", secured[i]);
+        snprintf(sql, sizeof sql,
+                 "BEGIN; SET LOCAL billing.organization_id = 'acme'; COMMIT; "
+                 "SELECT count(*) FROM billing.%s",
+                 secured[i]);
         cr_assert_str_eq(server_value(reader_url(), sql), "0", "%s", secured[i]);
     }
     cr_assert_str_eq(server_value(reader_url(), "SELECT log_position FROM billing.publish_state"),

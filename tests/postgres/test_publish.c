@@ -71,10 +71,11 @@ Test(postgres_publish, the_first_publish_sends_every_row_exactly)
               "hour = '2026-11-24 01:00Z' AND user_id = 'user-2'"),
         "(acme,\"2026-11-24 01:00:00+00\",\"grant\\\\one\",user-2,chat,openai,gpt-4o-mini,\"\",7,1,2,"
         "3,70,20,30,40,50,7,1234567,34.9650001575,3497)");
-    cr_assert_str_eq(VALUE("SELECT t::text FROM billing.usage_monthly t WHERE organization_id = "
-                           "'globex' AND user_id = 'user-1'"),
-                     "(globex,2026-11-01,\"\",user-1,chat,openai,gpt-4o-mini,\"\",101,1,2,3,1010,20,"
-                     "30,40,50,7,1234567,504.4950022725,50450)");
+    cr_assert_str_eq(
+        VALUE("SELECT t::text FROM billing.usage_monthly t WHERE organization_id = "
+              "'globex' AND user_id = 'user-1'"),
+        "(globex,2026-11-01,\"\",user-1,chat,openai,gpt-4o-mini,\"\",101,1,2,3,1010,20,"
+        "30,40,50,7,1234567,504.4950022725,50450)");
 }
 
 Test(postgres_publish, a_limit_arrives_with_its_marks_and_any_text)
@@ -103,9 +104,11 @@ Test(postgres_publish, an_invoice_arrives_exactly_with_where_it_came_from)
                      "\"2026-12-01 00:00:00.123+00\")");
     cr_assert_str_eq(VALUE("SELECT count(*) FROM billing.invoices WHERE log_chain = repeat('c1', "
                            "32) AND price_book = repeat('c2', 32) AND plan_book = repeat('c3', "
-                           "32)"), "2");
+                           "32)"),
+                     "2");
     cr_assert_str_eq(VALUE("SELECT row(number, finalized_at)::text FROM billing.invoices WHERE "
-                           "status = 'draft'"), "(,)");
+                           "status = 'draft'"),
+                     "(,)");
     cr_assert_str_eq(VALUE("SELECT row(line, kind, description, quantity, unit_price, amount, "
                            "amount_minor, period_start, period_end)::text FROM "
                            "billing.invoice_lines WHERE month = '2026-10-01' AND line = 2"),
@@ -163,7 +166,8 @@ Test(postgres_publish, only_what_is_owed_is_sent_and_deleted_rows_go)
     cr_assert_eq(result.counts[4].deleted, 1);
     cr_assert_eq(fixture_owed(data), 0);
     cr_assert_str_eq(VALUE("SELECT count(*) FROM billing.usage_hourly WHERE organization_id = "
-                           "'globex' AND hour = '2026-11-24 00:00Z' AND user_id = 'user-1'"), "0");
+                           "'globex' AND hour = '2026-11-24 00:00Z' AND user_id = 'user-1'"),
+                     "0");
     cr_assert_str_eq(VALUE("SELECT row(version, log_position)::text FROM billing.publish_state"),
                      "(2,200)");
     assert_digest_of_full();
@@ -260,7 +264,8 @@ Test(postgres_publish, a_database_of_another_log_is_left_alone_without_full)
     cr_assert_str_eq(VALUE("SELECT log_position FROM billing.publish_state"), "100");
     fixture_must_publish(data, url, true);
     cr_assert_str_eq(VALUE("SELECT row(count(*), max(log_position))::text FROM "
-                           "billing.publish_state"), "(1,200)");
+                           "billing.publish_state"),
+                     "(1,200)");
 }
 
 Test(postgres_publish, tables_that_are_being_folded_anew_are_not_published)
@@ -297,7 +302,8 @@ Test(postgres_publish, a_count_or_amount_beyond_a_bigint_is_refused_and_named)
     fixture_calls(data, ((uint64_t)1 << 62) + 5);
     cr_assert_eq(fixture_publish(data, url, false, &result, &err), ERR_LIMIT);
     cr_assert_not_null(strstr(err.text, "a count is 9223372036854775813, Postgres holds at most "
-                                        "9223372036854775807"), "%s", err.text);
+                                        "9223372036854775807"),
+                       "%s", err.text);
     cr_assert_eq(fixture_owed(data), 1, "what was refused is still owed");
     cr_assert_str_eq(VALUE("SELECT version FROM billing.publish_state"), "1");
 }

@@ -131,9 +131,9 @@ case_raw(const json_t *c, const struct event_usage *u)
     struct buf record = record_of_json(text);
     cr_assert(event_usage_from_provider(u->provider, bytes_of_buf(&record), &parsed, &defect),
               "%s: %s", text_of(c, "id"), defect.text);
-    for (size_t class = 0; class < EVENT_CLASSES; class++)
+    for (size_t class = 0; class < EVENT_CLASSES; class ++)
         cr_expect_eq(parsed.tokens[class], u->tokens[class], "%s: %s", text_of(c, "id"),
-                     event_class_name((enum event_class)class));
+                     event_class_name((enum event_class) class));
     buf_clear(&record);
     free(text);
 }
@@ -190,7 +190,7 @@ Test(rollup_cost, the_published_cases_come_out_to_the_last_digit)
     json_t *root = json_load_file(GBILL_TESTS_DIR "/data/cost_cases.json", 0, &error), *c;
     cr_assert_not_null(root, "%s", error.text);
     size_t i, priced = 0, skipped = 0;
-    json_array_foreach(json_object_get(root, "cases"), i, c) {
+    json_array_foreach (json_object_get(root, "cases"), i, c) {
         if (run_case(book, c))
             priced++;
         else
@@ -246,14 +246,13 @@ Test(rollup_cost, every_input_class_counts_towards_the_band)
 
 Test(rollup_cost, openai_charges_the_long_rate_above_272000_tokens_not_at_them)
 {
-    static const char *const models[] = {"gpt-5.4", "gpt-5.4-pro", "gpt-5.5",       "gpt-5.5-pro",
-                                         "gpt-5.6", "gpt-5.6-sol", "gpt-5.6-terra", "gpt-5.6-luna",
-                                         "gpt-6-astra", "gpt-6-sol", "gpt-6-luna", "gpt-6.1-sol"};
+    static const char *const models[] = {
+        "gpt-5.4",       "gpt-5.4-pro",  "gpt-5.5",     "gpt-5.5-pro", "gpt-5.6",    "gpt-5.6-sol",
+        "gpt-5.6-terra", "gpt-5.6-luna", "gpt-6-astra", "gpt-6-sol",   "gpt-6-luna", "gpt-6.1-sol"};
     struct price_book *book = book_shipped();
     int64_t now = ms_of(NOW);
     for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
-        struct event_usage at =
-            usage_of("openai", models[i], "", (struct tokens){.input = 272000});
+        struct event_usage at = usage_of("openai", models[i], "", (struct tokens){.input = 272000});
         struct event_usage above = at;
         above.tokens[EVENT_INPUT]++;
         int64_t cost = cost_of(book, &at, now, now).cost_pico;
@@ -275,13 +274,13 @@ Test(rollup_cost, a_band_that_was_abolished_no_longer_holds)
 
 /* ---- tiers ---- */
 
-#define TIERED                                                                              \
-    BOOK_OF(STANDARD("'rates':{'input':'2','cache_read':'0.5','output':'8'},'bands':[{"     \
-                     "'input_tokens':100,'op':'>','scope':'request',"                       \
-                     "'rates':{'input':'4','output':'12'}}]")                               \
-            TIER("batch", "'rates':{'input':'1','output':'4'},'bands':[{'input_tokens':100," \
-                          "'op':'>','scope':'request','rates':{'input':'2'}}]")             \
-            TIER("flex", "'rates':{'input':'1','output':'4'}"))
+#define TIERED                                                                                   \
+    BOOK_OF(STANDARD("'rates':{'input':'2','cache_read':'0.5','output':'8'},'bands':[{"          \
+                     "'input_tokens':100,'op':'>','scope':'request',"                            \
+                     "'rates':{'input':'4','output':'12'}}]")                                    \
+                TIER("batch", "'rates':{'input':'1','output':'4'},'bands':[{'input_tokens':100," \
+                              "'op':'>','scope':'request','rates':{'input':'2'}}]")              \
+                    TIER("flex", "'rates':{'input':'1','output':'4'}"))
 
 Test(rollup_cost, a_tier_without_a_rate_of_its_own_charges_the_standard_rate_and_says_so)
 {
@@ -294,8 +293,7 @@ Test(rollup_cost, a_tier_without_a_rate_of_its_own_charges_the_standard_rate_and
 Test(rollup_cost, a_long_request_never_falls_to_a_short_price)
 {
     struct cost batch = cost_in(TIERED, "batch", (struct tokens){.input = 101, .output = 1});
-    expect_pico("own band, its output from the standard band", batch,
-                101 * 2000000LL + 12000000LL);
+    expect_pico("own band, its output from the standard band", batch, 101 * 2000000LL + 12000000LL);
     cr_expect_eq(batch.standard_classes, 1U << EVENT_OUTPUT);
     struct cost flex = cost_in(TIERED, "flex", (struct tokens){.input = 101, .output = 1});
     expect_pico("no band of its own", flex, 101 * 4000000LL + 12000000LL);
@@ -307,12 +305,13 @@ Test(rollup_cost, a_long_request_never_falls_to_a_short_price)
 
 Test(rollup_cost, a_tier_that_knows_only_a_lower_band_yields_to_the_standard_one)
 {
-    const char *text = BOOK_OF(
-        STANDARD("'rates':{'input':'1'},'bands':["
-                 "{'input_tokens':100,'op':'>','scope':'request','rates':{'input':'2'}},"
-                 "{'input_tokens':200,'op':'>','scope':'request','rates':{'input':'4'}}]")
-        TIER("batch", "'rates':{'input':'0.5'},'bands':["
-                      "{'input_tokens':100,'op':'>','scope':'request','rates':{'input':'1'}}]"));
+    const char *text =
+        BOOK_OF(STANDARD("'rates':{'input':'1'},'bands':["
+                         "{'input_tokens':100,'op':'>','scope':'request','rates':{'input':'2'}},"
+                         "{'input_tokens':200,'op':'>','scope':'request','rates':{'input':'4'}}]")
+                    TIER("batch",
+                         "'rates':{'input':'0.5'},'bands':["
+                         "{'input_tokens':100,'op':'>','scope':'request','rates':{'input':'1'}}]"));
     expect_pico("its own band", cost_in(text, "batch", (struct tokens){.input = 200}),
                 200 * 1000000LL);
     expect_pico("a band above it", cost_in(text, "batch", (struct tokens){.input = 201}),
@@ -334,9 +333,8 @@ Test(rollup_cost, fast_is_priority_and_default_and_auto_are_standard)
     static const struct {
         const char *tier;
         int64_t pico;
-    } want[] = {{"", 4000000},        {"default", 4000000},  {"auto", 4000000},
-                {"standard", 4000000}, {"fast", 8000000},    {"priority", 8000000},
-                {"flex", 2000000},    {"batch", 2000000}};
+    } want[] = {{"", 4000000},     {"default", 4000000},  {"auto", 4000000}, {"standard", 4000000},
+                {"fast", 8000000}, {"priority", 8000000}, {"flex", 2000000}, {"batch", 2000000}};
     int64_t now = ms_of(NOW);
     for (size_t i = 0; i < sizeof want / sizeof want[0]; i++) {
         struct event_usage u =
@@ -365,9 +363,9 @@ Test(rollup_cost, a_missing_price_is_unpriced_not_zero)
 Test(rollup_cost, an_unknown_model_provider_or_alias_of_that_day_is_unpriced)
 {
     struct price_book *book = book_of_text(
-        BOOK_HEAD "{'provider':'p','model':'m','aliases':[{'id':'a','from':'2026-06-01',"
-                  "'recorded':'2026-01-01'}],'prices':[" STANDARD("'rates':{'input':'1'}") "]}"
-        BOOK_END);
+        BOOK_HEAD
+        "{'provider':'p','model':'m','aliases':[{'id':'a','from':'2026-06-01',"
+        "'recorded':'2026-01-01'}],'prices':[" STANDARD("'rates':{'input':'1'}") "]}" BOOK_END);
     int64_t now = ms_of(NOW), early = ms_of("2026-05-31");
     struct event_usage m = usage_of("p", "n", "", (struct tokens){.input = 1});
     expect_unpriced(cost_of(book, &m, now, now), COST_NO_MODEL);

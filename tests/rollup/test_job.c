@@ -73,15 +73,14 @@ flush(struct fixture *x, int64_t receive_utc_ms)
     struct err err;
     struct log_part parts[LOG_STREAMS] = {
         [LOG_EVENTS] = {{x->frame.data, x->frame.size_bytes}, x->count}};
-    cr_assert_eq(log_writer_append(x->writer, receive_utc_ms, parts, &err), ERR_OK, "%s",
-                 err.text);
+    cr_assert_eq(log_writer_append(x->writer, receive_utc_ms, parts, &err), ERR_OK, "%s", err.text);
     x->frame.size_bytes = 0;
     x->count = 0;
 }
 
 static void
-use(struct fixture *x, const char *id, const char *organization, const char *model,
-    int64_t input, int64_t output, int64_t when)
+use(struct fixture *x, const char *id, const char *organization, const char *model, int64_t input,
+    int64_t output, int64_t when)
 {
     make_usage(&x->frame, id, organization, model, input, output, when);
     x->count++;
@@ -189,7 +188,8 @@ Test(rollup_job, a_retry_with_a_fresh_clock_is_still_the_same_event)
     rollup(&x, false, 0);
     use(&x, "call-1", "org1", "m1", 10, 1, noon + 61 * 60000); /* the next hour */
     use(&x, "call-1", "org2", "m1", 10, 1, noon + 61 * 60000); /* another organization's */
-    use(&x, "call-1", "org1", "m1", 99, 9, noon + 62 * 60000); /* other contents: the first counts */
+    use(&x, "call-1", "org1", "m1", 99, 9,
+        noon + 62 * 60000); /* other contents: the first counts */
     flush(&x, noon + 62 * 60000);
     struct rollup_result r = rollup(&x, false, 0);
     cr_assert_eq(r.total.events[BALANCE_DUPLICATE], 2);
@@ -275,12 +275,12 @@ random_event(struct fixture *x, uint64_t *seed, int64_t now)
         break;
     case 4:
         make_stored(&x->frame, EVENT_FEEDBACK, when,
-                    make_record(4, "id", "s", id, "organizationId", "s", org, "recommendation",
-                                "s", thing, "status", "s", "applied"));
+                    make_record(4, "id", "s", id, "organizationId", "s", org, "recommendation", "s",
+                                thing, "status", "s", "applied"));
         break;
     default:
-        make_usage(&x->frame, id, org, roll(seed, 5) == 0 ? "m2" : "m1",
-                   (int64_t)roll(seed, 5000), (int64_t)roll(seed, 500), when);
+        make_usage(&x->frame, id, org, roll(seed, 5) == 0 ? "m2" : "m1", (int64_t)roll(seed, 5000),
+                   (int64_t)roll(seed, 500), when);
         break;
     }
     x->count++;
@@ -350,15 +350,15 @@ Test(rollup_job, resources_count_what_exists_by_the_newest_event)
         const char *id, *thing, *action;
         int64_t at;
     } acts[] = {
-        {"1", "p1", "created", 0},  {"2", "p2", "created", 1},  {"3", "p1", "deleted", 5},
-        {"4", "p1", "created", 3},  {"5", "p3", "deleted", 2},  {"6", "p2", "created", 9},
+        {"1", "p1", "created", 0}, {"2", "p2", "created", 1}, {"3", "p1", "deleted", 5},
+        {"4", "p1", "created", 3}, {"5", "p3", "deleted", 2}, {"6", "p2", "created", 9},
         {"7", "p4", "created", 4},
     };
     for (size_t i = 0; i < sizeof acts / sizeof acts[0]; i++) {
         make_stored(&x.frame, EVENT_RESOURCE, noon + acts[i].at,
-                    make_record(5, "id", "s", acts[i].id, "organizationId", "s", "org1",
-                                "resource", "s", "project", "action", "s", acts[i].action,
-                                "resourceId", "s", acts[i].thing));
+                    make_record(5, "id", "s", acts[i].id, "organizationId", "s", "org1", "resource",
+                                "s", "project", "action", "s", acts[i].action, "resourceId", "s",
+                                acts[i].thing));
         x.count++;
     }
     flush(&x, noon + 10);

@@ -7,10 +7,11 @@
 #define RATES(input) ",'rates':{'input':'" input "'}"
 #define BAND(tokens, op, scope) \
     "{'input_tokens':" tokens ",'op':'" op "','scope':'" scope "','rates':{'input':'2'}}"
-#define TWO_MODELS(first, second)                                                        \
-    BOOK_HEAD "{'provider':'p','model':'m'," first "'prices':[" ROW("null", RATES("1"))  \
-        "]},{'provider':'p','model':'n'," second "'prices':[" ROW("null", RATES("2"))    \
-        "]}" BOOK_END
+#define TWO_MODELS(first, second)                                                     \
+    BOOK_HEAD                                                                         \
+        "{'provider':'p','model':'m'," first                                          \
+        "'prices':[" ROW("null", RATES("1")) "]},{'provider':'p','model':'n'," second \
+                                             "'prices':[" ROW("null", RATES("2")) "]}" BOOK_END
 #define ALIAS(id, from) "{'id':'" id "','from':" from ",'recorded':'2026-01-01'}"
 
 /* The price of input at a day, as known on another; -1: no row. */
@@ -71,12 +72,12 @@ static const struct {
     {BOOK_OF("{'from':null,'recorded':'2026-02-01','tier':'standard'" RATES("1") "}," ROW(
          "null", RATES("2"))),
      "models[0] m prices[1]: rows must be sorted by tier"},
-    {BOOK_OF("{'from':null,'recorded':'2026-01-01','tier':'flex'" RATES("1") "}," ROW(
-         "null", RATES("2"))),
+    {BOOK_OF("{'from':null,'recorded':'2026-01-01','tier':'flex'" RATES("1") "}," ROW("null",
+                                                                                      RATES("2"))),
      "rows must be sorted by tier"},
     {BOOK_OF(ROW("null", RATES("1") ",'bands':[]")), "\"bands\" is empty; leave it out"},
-    {BOOK_OF(ROW("null", RATES("1") ",'bands':[{'input_tokens':5,'scope':'request'" RATES(
-         "2") "}]")),
+    {BOOK_OF(
+         ROW("null", RATES("1") ",'bands':[{'input_tokens':5,'scope':'request'" RATES("2") "}]")),
      "models[0] m prices[0] bands[0]: \"op\" is missing, must be a text"},
     {BOOK_OF(ROW("null", RATES("1") ",'bands':[" BAND("5", "<", "request") "]")),
      "bands[0]: \"op\" is \"<\", must be \">\" or \">=\""},
@@ -85,10 +86,12 @@ static const struct {
     {BOOK_OF(ROW("null", RATES("1") ",'bands':[" BAND("0", ">", "request") "]")),
      "\"input_tokens\" is 0, must lie in 1 to"},
     {BOOK_OF(ROW("null", RATES("1") ",'bands':[" BAND("5", ">", "request") "," BAND(
-         "6", ">=", "request") "]")),
+                             "6", ">=", "request") "]")),
      "bands[1]: bands must rise by their \"input_tokens\""},
-    {BOOK_HEAD "{'provider':'p','model':'m','prices':[" ROW("null", RATES("1")) "]},"
-               "{'provider':'p','model':'m','prices':[" ROW("null", RATES("1")) "]}" BOOK_END,
+    {BOOK_HEAD "{'provider':'p','model':'m','prices':[" ROW(
+         "null", RATES("1")) "]},"
+                             "{'provider':'p','model':'m','prices':[" ROW("null",
+                                                                          RATES("1")) "]}" BOOK_END,
      "models[1] m: provider p has this model already"},
     {TWO_MODELS("'aliases':[" ALIAS("a", "null") "],", "'aliases':[" ALIAS("a", "null") "],"),
      "models[1] n aliases[0]: alias \"a\" points at m with the same dates already"},
@@ -184,9 +187,9 @@ Test(rollup_price, every_id_of_the_shipped_book_is_found_and_means_a_model_today
 Test(rollup_price, an_id_is_matched_exactly_and_only_within_its_provider)
 {
     struct price_book *book = book_shipped();
-    static const char *const strangers[] = {"gpt-4",      "gpt-4o-2024", "gpt-4o-2024-08-06 ",
-                                            "GPT-4o",     "gpt-4o-",     "gpt-5.4-2026-03-06",
-                                            "openai/gpt-4o", ""};
+    static const char *const strangers[] = {
+        "gpt-4",   "gpt-4o-2024",        "gpt-4o-2024-08-06 ", "GPT-4o",
+        "gpt-4o-", "gpt-5.4-2026-03-06", "openai/gpt-4o",      ""};
     cr_expect_not_null(price_book_find(book, str_of("openai"), str_of(strangers[0])));
     for (size_t i = 1; i < sizeof strangers / sizeof strangers[0]; i++)
         cr_expect_null(price_book_find(book, str_of("openai"), str_of(strangers[i])), "%s",
@@ -202,8 +205,8 @@ Test(rollup_price, an_id_is_matched_exactly_and_only_within_its_provider)
 
 Test(rollup_price, a_price_change_holds_from_its_first_instant)
 {
-    struct price_book *book = book_of_text(
-        BOOK_OF(ROW("null", RATES("1")) "," ROW("'2026-08-21'", RATES("2"))));
+    struct price_book *book =
+        book_of_text(BOOK_OF(ROW("null", RATES("1")) "," ROW("'2026-08-21'", RATES("2"))));
     cr_expect_eq(input_at(book, "2026-08-20T23:59:59.999Z", "2026-09-01"), 1000000);
     cr_expect_eq(input_at(book, "2026-08-21T00:00:00.000Z", "2026-09-01"), 2000000);
     price_book_free(book);
@@ -219,10 +222,9 @@ Test(rollup_price, a_model_has_no_price_before_its_first_row)
 Test(rollup_price, what_was_learned_after_receipt_changes_nothing)
 {
     /* The cut of 08-21 was learned on 09-05. */
-    struct price_book *book =
-        book_of_text(BOOK_OF(ROW("null", RATES("5")) ",{'from':'2026-08-21','recorded':"
-                                                     "'2026-09-05','tier':'standard'"
-                                                     RATES("4") "}"));
+    struct price_book *book = book_of_text(
+        BOOK_OF(ROW("null", RATES("5")) ",{'from':'2026-08-21','recorded':"
+                                        "'2026-09-05','tier':'standard'" RATES("4") "}"));
     cr_expect_eq(input_at(book, "2026-08-22", "2026-08-22"), 5000000, "not known then");
     cr_expect_eq(input_at(book, "2026-08-22", "2026-09-04T23:59:59Z"), 5000000);
     cr_expect_eq(input_at(book, "2026-08-22", "2026-09-05"), 4000000, "arrived late, known");
@@ -251,9 +253,8 @@ Test(rollup_price, where_nothing_was_known_the_first_that_was_learned_holds_for_
 
 Test(rollup_price, of_rows_learned_on_one_day_the_latest_from_holds)
 {
-    struct price_book *book = book_of_text(
-        BOOK_OF(ROW("null", RATES("1")) "," ROW("'2025-03-01'", RATES("2")) "," ROW(
-            "'2025-06-01'", RATES("3"))));
+    struct price_book *book = book_of_text(BOOK_OF(ROW("null", RATES("1")) "," ROW(
+        "'2025-03-01'", RATES("2")) "," ROW("'2025-06-01'", RATES("3"))));
     /* All recorded 2026-01-01, all events received before. */
     cr_expect_eq(input_at(book, "2025-02-01", "2025-02-01"), 1000000);
     cr_expect_eq(input_at(book, "2025-04-01", "2025-04-01"), 2000000);
@@ -274,9 +275,8 @@ Test(rollup_price, a_correction_of_the_same_day_wins_once_it_is_known)
 Test(rollup_price, a_retracted_price_holds_for_what_arrived_before_and_for_nothing_after)
 {
     /* A rise announced for 09-01 was called off on 09-03. */
-    struct price_book *book = book_of_text(
-        BOOK_OF(ROW("null", RATES("2")) "," ROW("'2026-09-01'",
-                                                ",'retracted':'2026-09-03'" RATES("3"))));
+    struct price_book *book = book_of_text(BOOK_OF(
+        ROW("null", RATES("2")) "," ROW("'2026-09-01'", ",'retracted':'2026-09-03'" RATES("3"))));
     cr_expect_eq(input_at(book, "2026-08-31", "2026-08-31"), 2000000);
     cr_expect_eq(input_at(book, "2026-09-02", "2026-09-02"), 3000000, "believed on that day");
     cr_expect_eq(input_at(book, "2026-09-02", "2026-09-03"), 2000000);
@@ -286,8 +286,8 @@ Test(rollup_price, a_retracted_price_holds_for_what_arrived_before_and_for_nothi
 
 Test(rollup_price, a_retracted_price_is_never_learned_late)
 {
-    struct price_book *book = book_of_text(
-        BOOK_OF(ROW("null", ",'retracted':'2026-02-01'" RATES("3"))));
+    struct price_book *book =
+        book_of_text(BOOK_OF(ROW("null", ",'retracted':'2026-02-01'" RATES("3"))));
     cr_expect_eq(input_at(book, "2025-06-01", "2025-06-01"), -1, "before it was recorded");
     cr_expect_eq(input_at(book, "2026-01-15", "2026-01-15"), 3000000, "while it was believed");
     cr_expect_eq(input_at(book, "2026-03-01", "2026-03-01"), -1, "after it was retracted");
@@ -296,9 +296,9 @@ Test(rollup_price, a_retracted_price_is_never_learned_late)
 
 Test(rollup_price, an_alias_means_what_it_meant_on_the_day)
 {
-    struct price_book *book = book_of_text(
-        TWO_MODELS("'aliases':[" ALIAS("latest", "'2026-01-01'") "],",
-                   "'aliases':[" ALIAS("latest", "'2026-10-07'") "],"));
+    struct price_book *book =
+        book_of_text(TWO_MODELS("'aliases':[" ALIAS("latest", "'2026-01-01'") "],",
+                                "'aliases':[" ALIAS("latest", "'2026-10-07'") "],"));
     const struct price_id *id = price_book_find(book, str_of("p"), str_of("latest"));
     int64_t now = ms_of("2026-12-01");
     cr_assert_not_null(id);
@@ -313,12 +313,18 @@ Test(rollup_price, the_words_of_a_response_mean_a_tier_or_nothing)
     static const struct {
         const char *word;
         int tier; /* -1: none */
-    } words[] = {{"", PRICE_STANDARD},      {"standard", PRICE_STANDARD},
-                 {"default", PRICE_STANDARD}, {"auto", PRICE_STANDARD},
-                 {"batch", PRICE_BATCH},    {"flex", PRICE_FLEX},
-                 {"priority", PRICE_PRIORITY}, {"fast", PRICE_PRIORITY},
-                 {"Batch", -1},             {"scale", -1},
-                 {"batc", -1},              {"batchx", -1}};
+    } words[] = {{"", PRICE_STANDARD},
+                 {"standard", PRICE_STANDARD},
+                 {"default", PRICE_STANDARD},
+                 {"auto", PRICE_STANDARD},
+                 {"batch", PRICE_BATCH},
+                 {"flex", PRICE_FLEX},
+                 {"priority", PRICE_PRIORITY},
+                 {"fast", PRICE_PRIORITY},
+                 {"Batch", -1},
+                 {"scale", -1},
+                 {"batc", -1},
+                 {"batchx", -1}};
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         enum price_tier tier = PRICE_TIERS;
         bool found = price_tier_find(str_of(words[i].word), &tier);
@@ -349,8 +355,7 @@ Test(rollup_price, a_book_of_thousands_of_models_finds_each)
         snprintf(model, sizeof model, "m%d", i / 3);
         const struct price_id *id = price_book_find(book, str_of(provider), str_of(model));
         cr_assert_not_null(id, "%s %s", provider, model);
-        cr_assert_eq(id->model->tiers[0].rows[0].rates.pico[EVENT_INPUT],
-                     (int64_t)i * 1000000);
+        cr_assert_eq(id->model->tiers[0].rows[0].rates.pico[EVENT_INPUT], (int64_t)i * 1000000);
     }
     price_book_free(book);
     free(text);

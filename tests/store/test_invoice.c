@@ -55,12 +55,30 @@ draft(void)
 }
 
 static const struct invoice_line lines[3] = {
-    {INVOICE_PLAN_FEE, {"Pro", 3}, 2592000, 0, (money_sum)29 * MONEY_PICO_PER_UNIT, 2900,
-     1793491200000, 1796083200000},
-    {INVOICE_OVERAGE, {"AI credits beyond 1,000,000", 27}, 123400, 100000000,
-     (money_sum)12340000000000, 1234, 1793491200000, 1796083200000},
-    {INVOICE_ADJUSTMENT, {"", 0}, 0, 0, (money_sum)-5 * MONEY_PICO_PER_UNIT, -500,
-     1793491200000, 1796083200000},
+    {INVOICE_PLAN_FEE,
+     {"Pro", 3},
+     2592000,
+     0,
+     (money_sum)29 * MONEY_PICO_PER_UNIT,
+     2900,
+     1793491200000,
+     1796083200000},
+    {INVOICE_OVERAGE,
+     {"AI credits beyond 1,000,000", 27},
+     123400,
+     100000000,
+     (money_sum)12340000000000,
+     1234,
+     1793491200000,
+     1796083200000},
+    {INVOICE_ADJUSTMENT,
+     {"", 0},
+     0,
+     0,
+     (money_sum)-5 * MONEY_PICO_PER_UNIT,
+     -500,
+     1793491200000,
+     1796083200000},
 };
 
 static void

@@ -69,7 +69,8 @@ settle_all(void)
 {
     uint8_t key[5] = {0, 0, 0, 7, LIMIT_AI_CREDITS};
     cr_assert_eq(dirty_settle(txn, TABLE_LIMITS, (struct bytes){key, sizeof key},
-                              tables_txn_number(txn), &err), ERR_OK);
+                              tables_txn_number(txn), &err),
+                 ERR_OK);
     cr_assert_eq(owed(), 0);
 }
 
@@ -95,8 +96,11 @@ Test(store_limit, a_row_comes_back_whole)
 
 Test(store_limit, an_unlimited_dimension_keeps_its_marks_and_empty_texts)
 {
-    struct limit r, row = {.organization = 8, .dimension = LIMIT_MEMBERS, .used = 3,
-                           .limit = LIMIT_UNLIMITED, .percent = LIMIT_PERCENT_NONE};
+    struct limit r, row = {.organization = 8,
+                           .dimension = LIMIT_MEMBERS,
+                           .used = 3,
+                           .limit = LIMIT_UNLIMITED,
+                           .percent = LIMIT_PERCENT_NONE};
     put(&row);
     cr_assert(limit_get(txn, 8, LIMIT_MEMBERS, &r));
     cr_assert_eq(r.limit, LIMIT_UNLIMITED);

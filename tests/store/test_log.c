@@ -321,8 +321,7 @@ Test(store_log, the_quarantine_is_a_stream_of_its_own)
                             .record = {(const uint8_t *)"\x80", 1}};
     cr_assert(quarantine_store(&q, &buf));
     struct log_writer *w = open_writer(t.path);
-    struct log_part parts[LOG_STREAMS] = {
-        [LOG_QUARANTINE] = {{buf.data, buf.size_bytes}, 1}};
+    struct log_part parts[LOG_STREAMS] = {[LOG_QUARANTINE] = {{buf.data, buf.size_bytes}, 1}};
     cr_assert_eq(log_writer_append(w, noon, parts, &err), ERR_OK);
     cr_assert_eq(log_writer_next_seq(w, LOG_EVENTS), 1);
     cr_assert_eq(log_writer_next_seq(w, LOG_QUARANTINE), 2);

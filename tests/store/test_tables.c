@@ -96,9 +96,13 @@ Test(store_tables, the_dictionary_numbers_texts_by_first_appearance)
 
 Test(store_tables, usage_rows_survive_their_encoding)
 {
-    struct usage_row row = {.calls = 1, .failed_calls = 2, .estimated_calls = 3,
-                            .unpriced_calls = 4, .tokens = {5, 6, 7, 8, 9},
-                            .reasoning_tokens = 10, .latency_us = 11};
+    struct usage_row row = {.calls = 1,
+                            .failed_calls = 2,
+                            .estimated_calls = 3,
+                            .unpriced_calls = 4,
+                            .tokens = {5, 6, 7, 8, 9},
+                            .reasoning_tokens = 10,
+                            .latency_us = 11};
     static const int64_t high[] = {0, 1, -1, 123456789};
     for (size_t i = 0; i < 4; i++) {
         uint8_t bytes[USAGE_ROW_BYTES];
