@@ -7,11 +7,11 @@
 #define RATES(input) ",'rates':{'input':'" input "'}"
 #define BAND(tokens, op, scope) \
     "{'input_tokens':" tokens ",'op':'" op "','scope':'" scope "','rates':{'input':'2'}}"
-#define TWO_MODELS(first, second)                                                     \
-    BOOK_HEAD                                                                         \
-        "{'provider':'p','model':'m'," first                                          \
-        "'prices':[" ROW("null", RATES("1")) "]},{'provider':'p','model':'n'," second \
-                                             "'prices':[" ROW("null", RATES("2")) "]}" BOOK_END
+#define TWO_MODELS(first, second)                                                 \
+    BOOK_HEAD                                                                     \
+    "{'provider':'p','model':'m'," first                                          \
+    "'prices':[" ROW("null", RATES("1")) "]},{'provider':'p','model':'n'," second \
+                                         "'prices':[" ROW("null", RATES("2")) "]}" BOOK_END
 #define ALIAS(id, from) "{'id':'" id "','from':" from ",'recorded':'2026-01-01'}"
 
 /* The price of input at a day, as known on another; -1: no row. */
