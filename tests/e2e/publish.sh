@@ -98,13 +98,19 @@ app="postgresql:///granted?host=$PG_SOCKET&user=app"
     fail "a reader may delete"
 
 # ---- kill -9 at random moments, with new events each time ----
+# Kills fall into the time that a publish of as many events takes on this machine.
+events 2000 2050 | "$bin/gbill" send --format jsonl - >/dev/null
+jobs
+span_ms=$(date +%s%N)
+"$bin/gbill" publish >/dev/null
+span_ms=$((($(date +%s%N) - span_ms) / 1000000 + 1))
 killed=0
 for i in $(seq 1 12); do
     events $((2000 + i * 50)) $((2050 + i * 50)) | "$bin/gbill" send --format jsonl - >/dev/null
     jobs
     "$bin/gbill" publish >/dev/null 2>&1 &
     victim=$!
-    sleep "0.$(printf %03d $((RANDOM % 400)))"
+    sleep "0.$(printf %03d $((RANDOM % span_ms)))"
     kill -9 "$victim" 2>/dev/null || true
     wait "$victim" 2>/dev/null || killed=$((killed + 1))
     # Hours and months are of one moment, or the rows of a publish came apart.
