@@ -16,8 +16,9 @@ fail() { echo "FAIL: $*" >&2; exit 1; }
 npm_dir=$bin/npm-clients
 if [ ! -d "$npm_dir/node_modules/fluent-logger" ] || [ ! -d "$npm_dir/node_modules/@fluent-org/logger" ]; then
     mkdir -p "$npm_dir"
-    npm install --silent --no-audit --no-fund --prefix "$npm_dir" \
-        @fluent-org/logger@1.0.10 fluent-logger@3.4.1 >/dev/null
+    npm install --loglevel error --no-audit --no-fund --fetch-retries 1 --prefix "$npm_dir" \
+        @fluent-org/logger@1.0.10 fluent-logger@3.4.1 >/dev/null ||
+        fail "npm cannot install @fluent-org/logger and fluent-logger into $npm_dir; this test needs npm's registry"
 fi
 
 "$bin/gbill-agent" --data "$dir/data" 2>"$dir/agent.log" &
