@@ -27,6 +27,7 @@ enum {
     AGENT_READY_MAX = 256,
     AGENT_BATCHES = 3,                 /* filled, written, acked */
     AGENT_HAND_OVER_BYTES = 64 * 1024, /* worth a commit of its own in mid-round */
+    AGENT_ALONE_BYTES = 16 * 1024,     /* at most so much is committed by the io thread itself */
     AGENT_ACCEPTS_MAX = 64,            /* in one round, so that accepting starves nobody */
     AGENT_FILES_KEPT = 32,             /* never for connections: the log opens a file a day */
 };
@@ -259,6 +260,18 @@ offer(struct agent *a)
         a->fill = NULL;
 }
 
+/* One client spoke, and little: flush it here and answer, before anybody else is looked at. */
+static void
+commit_alone(struct agent *a)
+{
+    if (a->fill == NULL || batch_is_empty(a->fill) || batch_bytes(a->fill) > AGENT_ALONE_BYTES)
+        return;
+    if (commit_now(a->committer, a->fill)) {
+        a->fill = NULL;
+        collect(a);
+    }
+}
+
 /*
  * Have a batch to fill: go on with what was offered and not yet taken, since one
  * large commit is cheaper than two small ones, unless it is full already.
@@ -454,6 +467,8 @@ loop(struct agent *a, struct err *err)
             if (code != ERR_OK)
                 return code;
         }
+        if (n == 1)
+            commit_alone(a);
         bury(a);
         on_time(a);
     }

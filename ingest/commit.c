@@ -119,12 +119,11 @@ hand_back(struct committer *c, struct batch *batch, enum err_code code, const st
         c->state.commits++;
         c->state.disk_full = false;
         next = take_offer(c);
-    } else {
+    } else if (c->state.failed == ERR_OK) {
         c->state.failed = code;
         c->state.err = *err;
     }
     pthread_mutex_unlock(&c->lock);
-    wake_io(c);
     return next;
 }
 
@@ -138,6 +137,7 @@ committer_main(void *context)
         while (batch != NULL) {
             enum err_code code = commit(c, batch, &err);
             batch = hand_back(c, batch, code, &err);
+            wake_io(c);
             if (code != ERR_OK)
                 return NULL;
         }
@@ -201,6 +201,25 @@ commit_offer(struct committer *c, struct batch *batch)
     if (is_free)
         pthread_cond_signal(&c->changed);
     return is_free;
+}
+
+bool
+commit_now(struct committer *c, struct batch *batch)
+{
+    struct err err = {.code = ERR_OK};
+    /* Only the caller offers, so an idle committer stays idle until it is told otherwise. */
+    pthread_mutex_lock(&c->lock);
+    bool alone = commit_is_idle(c) && c->offered == NULL && c->state.failed == ERR_OK;
+    pthread_mutex_unlock(&c->lock);
+    if (!alone)
+        return false;
+    enum err_code code = append(c, batch, &err);
+    if (code == ERR_FULL)
+        return false;
+    hand_back(c, batch, code, &err);
+    if (code != ERR_OK)
+        wake_io(c);
+    return code == ERR_OK;
 }
 
 struct batch *

@@ -13,6 +13,9 @@
  *      (to go on filling)                  io thread may have it back
  *   commit_collect()     <-------------    written and flushed: acks may be sent
  *
+ * A small batch that nobody is in the way of is committed by the io thread itself
+ * (commit_now); the writer is the committer's only while it is not idle.
+ *
  * It writes to its wake_fd, an eventfd, whenever there is something to see.
  */
 #ifndef INGEST_COMMIT_H
@@ -46,6 +49,16 @@ bool commit_is_idle(const struct committer *c);
 
 /* Offer a non-empty batch; false when the last offer is still there. */
 bool commit_offer(struct committer *c, struct batch *batch) __attribute__((warn_unused_result));
+
+/*
+ * Commit a non-empty batch in the calling thread, if the committer is idle: two
+ * changes of thread less on the way of a lone event's ack.
+ *
+ * Returns true when it is flushed: commit_collect() gives it back.  False when
+ * the committer is not idle or the disk is full (then offer it), or the append
+ * failed, which commit_state() then says.
+ */
+bool commit_now(struct committer *c, struct batch *batch) __attribute__((warn_unused_result));
 
 /* Take the offer back; NULL when there is none or the committer has taken it. */
 struct batch *commit_withdraw(struct committer *c);
