@@ -17,7 +17,7 @@
 #include "store/tables/usage.h"
 
 enum {
-    BATCH_EVENTS = 131072, /* a batch ends with the frame that reaches this */
+    BATCH_EVENTS = 65536, /* a batch ends with the frame that reaches this */
     BATCH_SETTINGS_BYTES_MAX = 256 * 1024 * 1024,
 };
 

@@ -18,7 +18,7 @@ static const struct conf_opt opts[] = {
     CONF_ROW_PRICES,
     {"rebuild", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
      "drop every folded table and fold the whole log again, in one transaction"},
-    {"batch-events", NULL, CONF_INT, "N", 1, 10000000, "1048576", false,
+    {"batch-events", NULL, CONF_INT, "N", 1, 10000000, "4194304", false,
      "events folded in one transaction; bounds memory"},
     {"digest", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
      "also print a SHA-256 over all folded rows"},

@@ -12,7 +12,7 @@
 #include "store/tables/balance.h"
 
 enum {
-    JOB_TXN_EVENTS = 1 << 20,
+    JOB_TXN_EVENTS = 4 << 20,
     JOB_TXN_ROWS_MAX = 256 * 1024, /* a transaction also ends when it has so many rows to write */
 };
 
