@@ -89,8 +89,10 @@ psql -X -q "$DATABASE_URL" -c "
     FROM billing.usage_monthly GROUP BY 1 ORDER BY 1"
 say "Limits of org-04"
 "$bin/gbill" limits --org org-04
-say "An invoice"
+say "Two invoices: a plan changed in mid-month, and AI credits beyond the plan"
 "$bin/gbill" invoice show --org org-04 --month "$month"
+echo
+"$bin/gbill" invoice show --org org-05 --month "$month"
 say "A report"
 "$bin/gbill" report costs --by model
 

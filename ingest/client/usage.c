@@ -1,14 +1,7 @@
 #include "ingest/client/usage.h"
 
-#include <msgpack.h>
-
 #include "store/base/bytes.h"
-
-static int
-write_to_buf(void *out, const char *data, size_t size_bytes)
-{
-    return buf_append(out, data, size_bytes) ? 0 : -1;
-}
+#include "store/event/pack.h"
 
 struct text_field {
     const char *name, *text;
@@ -109,7 +102,7 @@ usage_pack(const struct gbill_usage *u, const char *id, struct buf *out)
         {"metadata", u->metadata, u->metadata_bytes},
     };
     msgpack_packer pk;
-    msgpack_packer_init(&pk, out, write_to_buf);
+    msgpack_packer_init(&pk, out, pack_to_buf);
 
     /* Room for a map16 head: how many pairs there are shows at the end. */
     const uint8_t head[3] = {0xde, 0, 0};

@@ -3,8 +3,6 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 
 #include "store/base/utf8.h"
 
@@ -16,16 +14,6 @@ struct slots {
 };
 
 _Static_assert(FIELD_COUNT <= 64, "one bit per field");
-
-bool
-event_defect_set(struct event_defect *defect, const char *fmt, ...)
-{
-    va_list ap;
-    va_start(ap, fmt);
-    vsnprintf(defect->text, sizeof defect->text, fmt, ap);
-    va_end(ap);
-    return false;
-}
 
 static bool
 has(const struct slots *s, enum event_field f)

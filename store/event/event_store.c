@@ -1,56 +1,6 @@
-#include <msgpack.h>
 
 #include "store/event/event_fields.h"
-
-static const char *const kind_names[EVENT_KINDS] = {
-    [EVENT_USAGE] = "usage",
-    [EVENT_RESOURCE] = "resource",
-    [EVENT_SUBSCRIPTION] = "subscription",
-    [EVENT_BUDGET] = "budget",
-    [EVENT_ADJUSTMENT] = "adjustment",
-    [EVENT_PAYMENT] = "payment",
-    [EVENT_VOID] = "void",
-    [EVENT_FEEDBACK] = "feedback",
-};
-
-const char *
-event_kind_name(enum event_kind kind)
-{
-    return kind_names[kind];
-}
-
-bool
-event_kind_find(struct str name, enum event_kind *ret_kind)
-{
-    for (int k = EVENT_USAGE; k < EVENT_KINDS; k++) {
-        if (str_is(name, kind_names[k])) {
-            *ret_kind = (enum event_kind)k;
-            return true;
-        }
-    }
-    return false;
-}
-
-const char *
-event_resource_type_name(enum event_resource_type type)
-{
-    static const char *const names[] = {"project", "document", "member"};
-    return names[type];
-}
-
-const char *
-event_class_name(enum event_class which)
-{
-    static const char *const names[] = {"input", "cache_read", "cache_write", "cache_write_1h",
-                                        "output"};
-    return names[which];
-}
-
-static int
-write_buf(void *data, const char *bytes, size_t size_bytes)
-{
-    return buf_append(data, bytes, size_bytes) ? 0 : -1;
-}
+#include "store/event/pack.h"
 
 /* The record's declared pairs, byte for byte, under a new map head. */
 static bool
@@ -78,7 +28,7 @@ event_store(const struct event *event, struct buf *out)
 {
     size_t before = out->size_bytes;
     msgpack_packer pk;
-    msgpack_packer_init(&pk, out, write_buf);
+    msgpack_packer_init(&pk, out, pack_to_buf);
     bool ok = msgpack_pack_array(&pk, 4) == 0 && msgpack_pack_int(&pk, (int)event->kind) == 0 &&
               msgpack_pack_int64(&pk, event->time_utc_ms) == 0 &&
               msgpack_pack_uint32(&pk, event->peer_uid) == 0;

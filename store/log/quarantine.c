@@ -1,12 +1,6 @@
 #include "store/log/quarantine.h"
 
-#include <msgpack.h>
-
-static int
-write_buf(void *data, const char *bytes, size_t size_bytes)
-{
-    return buf_append(data, bytes, size_bytes) ? 0 : -1;
-}
+#include "store/event/pack.h"
 
 static int
 pack_text(msgpack_packer *pk, struct str s)
@@ -22,7 +16,7 @@ quarantine_store(const struct quarantined *q, struct buf *out)
     size_t kept = q->record.size_bytes < QUARANTINE_BYTES_MAX ? q->record.size_bytes
                                                               : QUARANTINE_BYTES_MAX;
     msgpack_packer pk;
-    msgpack_packer_init(&pk, out, write_buf);
+    msgpack_packer_init(&pk, out, pack_to_buf);
     bool ok = msgpack_pack_array(&pk, 5) == 0 && pack_text(&pk, q->reason) == 0 &&
               pack_text(&pk, q->tag) == 0 && msgpack_pack_int64(&pk, q->entry_utc_ms) == 0 &&
               msgpack_pack_uint32(&pk, q->peer_uid) == 0 && msgpack_pack_bin(&pk, kept) == 0 &&

@@ -1,11 +1,11 @@
 #include "tests/bench/workload.h"
 
 #include <assert.h>
-#include <msgpack.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "store/base/bytes.h"
+#include "store/event/pack.h"
 
 void
 workload_init(struct workload *w, uint64_t seed, int64_t now_ms)
@@ -21,12 +21,6 @@ roll(struct workload *w)
     w->seed ^= w->seed >> 7;
     w->seed ^= w->seed << 17;
     return w->seed;
-}
-
-static int
-write_buf(void *data, const char *bytes, size_t size_bytes)
-{
-    return buf_append(data, bytes, size_bytes) ? 0 : -1;
 }
 
 static void
@@ -75,7 +69,7 @@ fresh_record(struct workload *w, struct buf *out, int64_t *ret_time_ms)
     put_be64(id + 8, roll(w));
     *ret_time_ms = w->now_ms - (int64_t)(roll(w) % (uint64_t)w->spread_ms);
     msgpack_packer pk;
-    msgpack_packer_init(&pk, out, write_buf);
+    msgpack_packer_init(&pk, out, pack_to_buf);
     msgpack_pack_map(&pk, 10);
     text(&pk, "id");
     uuid_text(id, s);
@@ -154,10 +148,10 @@ workload_chunk(struct workload *w, struct buf *out, uint32_t events, const char 
     struct buf entries;
     msgpack_packer pk, inner;
     buf_init(&entries, 8 << 20);
-    msgpack_packer_init(&inner, &entries, write_buf);
+    msgpack_packer_init(&inner, &entries, pack_to_buf);
     for (uint32_t i = 0; i < events; i++)
         entry(w, &entries, &inner, true);
-    msgpack_packer_init(&pk, out, write_buf);
+    msgpack_packer_init(&pk, out, pack_to_buf);
     msgpack_pack_array(&pk, 3);
     text(&pk, "gbill.usage");
     msgpack_pack_bin(&pk, entries.size_bytes);
@@ -170,7 +164,7 @@ void
 workload_message(struct workload *w, struct buf *out, const char *chunk)
 {
     msgpack_packer pk;
-    msgpack_packer_init(&pk, out, write_buf);
+    msgpack_packer_init(&pk, out, pack_to_buf);
     msgpack_pack_array(&pk, 4);
     text(&pk, "gbill.usage");
     entry(w, out, &pk, false);

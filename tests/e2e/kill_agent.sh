@@ -36,7 +36,7 @@ wait_socket
 ) &
 sender=$!
 
-RANDOM=20261124
+RANDOM=${SEED:-20261124}
 for ((k = 0; k < kills; k++)); do
     sleep "0.0$((RANDOM % 90 + 10))"
     kill -0 "$sender" 2>/dev/null || fail "the sender gave up after $k kills"

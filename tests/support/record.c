@@ -1,16 +1,10 @@
 #include "tests/support/record.h"
+#include "store/event/pack.h"
 
 #include <criterion/criterion.h>
 #include <jansson.h>
-#include <msgpack.h>
 
 enum { RECORD_BYTES_MAX = 1024 * 1024 };
-
-static int
-write_buf(void *data, const char *bytes, size_t size_bytes)
-{
-    return buf_append(data, bytes, size_bytes) ? 0 : -1;
-}
 
 static void
 pack_text(msgpack_packer *pk, const char *text, size_t size_bytes)
@@ -73,7 +67,7 @@ record_of_json(const char *json)
     json_t *root = json_loadb(text, n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &error);
     cr_assert_not_null(root, "%s in: %s", error.text, text);
     msgpack_packer pk;
-    msgpack_packer_init(&pk, &out, write_buf);
+    msgpack_packer_init(&pk, &out, pack_to_buf);
     pack(&pk, root);
     json_decref(root);
     free(text);
