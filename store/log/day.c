@@ -59,6 +59,10 @@ make_env(const char *path, bool write, MDB_env **ret)
         rc = mdb_env_set_mapsize(env, DAY_MAP_BYTES);
     if (rc == 0)
         rc = mdb_env_open(env, path, flags, DAY_MODE);
+    /* Readers that were killed keep their slots until somebody looks; there are 126. */
+    int dead;
+    if (rc == 0)
+        rc = mdb_reader_check(env, &dead);
     if (rc != 0 && env != NULL)
         mdb_env_close(env);
     else

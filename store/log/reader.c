@@ -29,8 +29,6 @@ enter_day(struct log_reader *r, int32_t number, struct err *err)
     enum err_code code = day_open(&next, r->directory, number, false, err);
     if (code != ERR_OK)
         return code;
-    int dead;
-    mdb_reader_check(next.env, &dead);
     int rc = mdb_txn_begin(next.env, NULL, MDB_RDONLY, &txn);
     if (rc != 0) {
         code = day_err(err, rc, next.path, "read");
