@@ -41,14 +41,6 @@ batch_reset(struct batch *batch)
     arena_clear(&batch->arena);
 }
 
-void
-batch_forget(struct batch *batch)
-{
-    dict_clear(&batch->dict);
-    memset(batch->prices, 0, BATCH_PRICES * sizeof *batch->prices);
-    batch_reset(batch);
-}
-
 static enum err_code
 make_room(struct batch *b, size_t more, struct err *err)
 {

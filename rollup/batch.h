@@ -79,9 +79,6 @@ batch_count(const struct batch *batch)
 /* Empty it for the next events. */
 void batch_reset(struct batch *batch);
 
-/* After an aborted transaction: forget the dictionary numbers it gave. */
-void batch_forget(struct batch *batch);
-
 /*
  * Add the events of a frame whose numbers are above after_seq, pricing usage.
  *
