@@ -98,26 +98,32 @@ app="postgresql:///granted?host=$PG_SOCKET&user=app"
     fail "a reader may delete"
 
 # ---- kill -9 at random moments, with new events each time ----
-# Kills fall into the time that a publish of as many events takes on this machine.
+# Kills fall into the time that a publish of as many events takes on this machine; one that came
+# too late makes the next ones come sooner, so that a slow first publish cannot spoil them all.
 events 2000 2050 | "$bin/gbill" send --format jsonl - >/dev/null
 jobs
 span_ms=$(date +%s%N)
 "$bin/gbill" publish >/dev/null
 span_ms=$((($(date +%s%N) - span_ms) / 1000000 + 1))
 killed=0
-for i in $(seq 1 12); do
+for ((i = 1; killed < 6; i++)); do
+    [ "$i" -le 60 ] || fail "only $killed of 60 kills came in time"
     events $((2000 + i * 50)) $((2050 + i * 50)) | "$bin/gbill" send --format jsonl - >/dev/null
     jobs
     "$bin/gbill" publish >/dev/null 2>&1 &
     victim=$!
-    sleep "0.$(printf %03d $((RANDOM % span_ms)))"
+    late_ms=$((RANDOM % span_ms))
+    sleep "$(printf '%d.%03d' $((late_ms / 1000)) $((late_ms % 1000)))"
     kill -9 "$victim" 2>/dev/null || true
-    wait "$victim" 2>/dev/null || killed=$((killed + 1))
+    if wait "$victim" 2>/dev/null; then
+        span_ms=$((span_ms * 3 / 4 + 1))
+    else
+        killed=$((killed + 1))
+    fi
     # Hours and months are of one moment, or the rows of a publish came apart.
     [ "$(pg_sql "$DATABASE_URL" "SELECT (SELECT sum(calls) FROM billing.usage_hourly) = (SELECT sum(calls) FROM billing.usage_monthly)")" = t ] ||
         fail "half a publish shows after kill $i"
 done
-[ "$killed" -gt 1 ] || fail "only $killed kills hit"
 "$bin/gbill" publish >/dev/null
 pg_create fresh -O owner >/dev/null
 fresh="postgresql:///fresh?host=$PG_SOCKET&user=owner"
@@ -139,4 +145,4 @@ expect 8 'another gbill publish or migrate has held its lock for 1 s' "$bin/gbil
 pg_stop "$dir/pg"
 pg=
 expect 13 'cannot connect to Postgres at owner@' "$bin/gbill" publish
-echo "published, killed $killed times in 12, level with a new database"
+echo "published, killed $killed times, level with a new database"
