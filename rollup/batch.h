@@ -1,24 +1,25 @@
 /*
  * rollup/batch.h - a batch of events on its way into the tables.
  *
- * Reading the log and folding are two steps, since which events count is known
- * only when the whole batch has been looked up.  An event is therefore kept as a
- * fixed-size item of numbers; its strings are interned at once, in log order, so
- * that the dictionary does not depend on where batches end.
+ * A batch is filled with frames as they are stored, decoded by any thread, and
+ * resolved by the one that folds.  Which events count is known only then, so an
+ * event is kept as a fixed-size item of numbers.  Texts that the dictionary does
+ * not know yet wait beside the items, in log order, since the order in which texts
+ * are numbered must not depend on threads or on where batches end.
  */
 #ifndef ROLLUP_BATCH_H
 #define ROLLUP_BATCH_H
 
 #include "rollup/cost.h"
-#include "rollup/dedupe.h"
 #include "store/base/arena.h"
-#include "store/log/reader.h"
+#include "store/base/buf.h"
+#include "store/log/frame.h"
 #include "store/tables/dict.h"
-#include "store/tables/usage.h"
+#include "store/tables/ids.h"
 
 enum {
-    BATCH_EVENTS = 65536, /* a batch ends with the frame that reaches this */
-    BATCH_SETTINGS_BYTES_MAX = 256 * 1024 * 1024,
+    BATCH_EVENTS = 8192, /* a batch ends with the frame that reaches this */
+    BATCH_ARENA_BYTES_MAX = 256 * 1024 * 1024,
 };
 
 struct batch_usage {
@@ -35,6 +36,7 @@ struct batch_setting {
     int64_t time_or_amount; /* subscription: effective; adjustment: minor units */
     uint8_t type, action; /* enum event_resource_type and created; enum event_subscription_action */
     struct bytes record;  /* budget: in the batch's arena */
+    struct hash_id target; /* void */
 };
 
 struct batch_item {
@@ -48,54 +50,77 @@ struct batch_item {
     };
 };
 
-struct batch {
-    const struct price_book *book;
+/* What every thread that decodes shares; only the dictionary ever changes. */
+struct batch_shared {
+    const struct price_book *book; /* borrowed */
     uint8_t id_secret[HASH_SECRET_BYTES];
-    struct dict dict;         /* lives over batches */
-    struct batch_item *items; /* dedupe.count of them */
-    struct dedupe dedupe;
-    size_t room;
-    struct arena arena;
+    struct dict dict;
+};
+
+/* What a thread needs for itself to decode. */
+struct batch_decoder {
+    struct frame_codec *codec;
+    struct buf room;            /* a frame's events */
     struct batch_price *prices; /* a small cache of price_book_find() */
 };
 
-/*
- * Prepare for one log and price book.
- *
- *   book      borrowed until batch_clear()
- *   identity  the log's
- */
-enum err_code batch_init(struct batch *batch, const struct price_book *book,
-                         const uint8_t identity[HASH_SHA256_BYTES], struct err *err) ERR_MUST_CHECK;
+struct batch {
+    struct buf stored;    /* bodies of the frames */
+    struct frame *frames; /* batch_decode() says where their bodies lie */
+    size_t frame_count, frame_room;
+    size_t event_count;          /* in the frames */
+    uint64_t after_seq;          /* events up to this are left out */
+    struct batch_item *items;    /* count */
+    struct id_entry *ids;        /* count: of each item, with its mark */
+    size_t count, room;          /* decoded */
+    struct batch_new *new_texts; /* that the dictionary did not know */
+    size_t new_count, new_room;
+    struct arena arena; /* budgets, new texts */
+};
+
+void batch_init(struct batch *batch);
 void batch_clear(struct batch *batch);
 
-/* How many events it holds. */
-static inline size_t
-batch_count(const struct batch *batch)
-{
-    return batch->dedupe.count;
-}
+/* Empty it; it keeps its memory. */
+void batch_reset(struct batch *batch, uint64_t after_seq);
 
-/* Empty it for the next events. */
-void batch_reset(struct batch *batch);
+enum err_code batch_decoder_init(struct batch_decoder *decoder, struct err *err) ERR_MUST_CHECK;
+void batch_decoder_clear(struct batch_decoder *decoder);
 
 /*
- * Add the events of a frame whose numbers are above after_seq, pricing usage.
+ * Add a frame whose body was appended to batch->stored.
  *
- * Errors: ERR_CORRUPT names the event that cannot be read; ERR_LIMIT out of
- * memory; those of the dictionary's table.
+ * Errors: ERR_LIMIT out of memory.
  */
-enum err_code batch_add_frame(struct batch *batch, struct tables_txn *txn,
-                              const struct log_frame *frame, uint64_t after_seq,
+enum err_code batch_add_frame(struct batch *batch, const struct frame *frame,
                               struct err *err) ERR_MUST_CHECK;
 
 /*
- * Price one stored event as batch_add_frame() does, without adding it.
+ * Turn the frames into items, pricing usage.  Any thread; the dictionary may be
+ * growing meanwhile.
  *
- *   ret_item  usage with its strings interned
+ * Errors: ERR_CORRUPT names the frame or event that cannot be read; ERR_LIMIT out
+ * of memory.
  */
-enum err_code batch_read_usage(struct batch *batch, struct tables_txn *txn,
-                               const struct event *event, int64_t receive_utc_ms,
-                               struct batch_item *ret_item, struct err *err) ERR_MUST_CHECK;
+enum err_code batch_decode(struct batch *batch, const struct batch_shared *shared,
+                           struct batch_decoder *decoder, struct err *err) ERR_MUST_CHECK;
+
+/*
+ * Number the texts that were new.  Batches are resolved in log order, by the thread
+ * that folds.
+ */
+enum err_code batch_resolve(struct batch *batch, struct dict *dict, struct tables_txn *txn,
+                            struct err *err) ERR_MUST_CHECK;
+
+/*
+ * Read one stored event again, as batch_decode() and batch_resolve() would.
+ *
+ *   batch     used as room: what it holds is replaced by the one item
+ *   ret_item  points into batch
+ */
+enum err_code batch_read_event(struct batch *batch, struct batch_shared *shared,
+                               struct batch_decoder *decoder, struct tables_txn *txn,
+                               const struct event *event, uint64_t seq, int64_t receive_utc_ms,
+                               struct batch_item **ret_item, struct err *err) ERR_MUST_CHECK;
 
 #endif

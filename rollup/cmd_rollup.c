@@ -20,6 +20,8 @@ static const struct conf_opt opts[] = {
      "drop every folded table and fold the whole log again, in one transaction"},
     {"batch-events", NULL, CONF_INT, "N", 1, 10000000, "4194304", false,
      "events folded in one transaction; bounds memory"},
+    {"threads", NULL, CONF_INT, "N", 0, 16, "0", false,
+     "threads that read events; 0: one for each processor"},
     {"digest", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
      "also print a SHA-256 over all folded rows"},
     CONF_ROW_JSON,
@@ -82,6 +84,7 @@ run(struct cli *cli, struct err *err)
         .price_path = conf_text(conf, "prices"),
         .rebuild = conf_flag(conf, "rebuild"),
         .batch_events = (uint32_t)conf_int(conf, "batch-events"),
+        .threads = (unsigned)conf_int(conf, "threads"),
         .progress = tty ? show_progress : NULL,
     };
     struct rollup_result r;

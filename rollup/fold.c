@@ -5,11 +5,13 @@
 
 #include "store/tables/adjustment.h"
 #include "store/tables/budget.h"
+#include "store/tables/conflict.h"
 #include "store/tables/resource.h"
 #include "store/tables/subscription.h"
 #include "store/tables/unpriced.h"
+#include "store/tables/usage.h"
 
-enum { POST_GROUP = 16 };
+enum { POST_GROUP = 16, RECORDS_BYTES_MAX = 256 * 1024 * 1024 };
 
 static uint32_t
 hour_of(const struct batch_item *item)
@@ -48,72 +50,74 @@ add_usage(struct usage_row *row, const struct batch_usage *u)
     row->cost_pico += u->cost_pico;
 }
 
-static enum balance_column
-column_of(const struct batch_item *item, bool duplicate)
-{
-    static const enum balance_column by_state[] = {
-        [COST_PRICED] = BALANCE_PRICED,
-        [COST_ESTIMATED] = BALANCE_ESTIMATED,
-        [COST_UNPRICED] = BALANCE_UNPRICED,
-    };
-    if (duplicate)
-        return BALANCE_DUPLICATE;
-    if (item->kind == EVENT_USAGE)
-        return by_state[item->usage.state];
-    return item->kind == EVENT_PAYMENT || item->kind == EVENT_VOID || item->kind == EVENT_FEEDBACK
-               ? BALANCE_KEPT
-               : BALANCE_SETTINGS;
-}
-
-static enum err_code
-apply_setting(struct tables_txn *txn, const struct batch_item *item, struct err *err)
-{
-    const struct batch_setting *s = &item->setting;
-    if (item->kind == EVENT_RESOURCE)
-        return resource_apply(txn, item->organization, (enum event_resource_type)s->type,
-                              s->text[0], s->action != 0, item->time_utc_ms, item->seq, err);
-    if (item->kind == EVENT_SUBSCRIPTION) {
-        struct subscription row = {
-            .organization = item->organization,
-            .effective_ms = s->time_or_amount,
-            .seq = item->seq,
-            .action = (enum event_subscription_action)s->action,
-            .plan = s->text[0],
-            .currency = s->text[1],
-        };
-        return subscription_put(txn, &row, err);
-    }
-    if (item->kind == EVENT_ADJUSTMENT) {
-        struct adjustment row = {
-            .organization = item->organization,
-            .month = time_month(item->time_utc_ms),
-            .seq = item->seq,
-            .time_utc_ms = item->time_utc_ms,
-            .amount_minor = s->time_or_amount,
-            .currency = s->text[0],
-            .reason = s->text[1],
-        };
-        return adjustment_put(txn, &row, err);
-    }
-    if (item->kind == EVENT_BUDGET)
-        return budget_apply(txn, item->organization, item->time_utc_ms, item->seq, s->record, err);
-    return ERR_OK;
-}
-
 void
 fold_init(struct fold *fold)
 {
+    *fold = (struct fold){0};
     map_init(&fold->hourly, USAGE_KEY_BYTES, sizeof(struct usage_row));
     map_init(&fold->monthly, USAGE_KEY_BYTES, sizeof(struct usage_row));
     map_init(&fold->balance, 8, sizeof(struct balance));
+    map_init(&fold->waiting, sizeof(struct hash_id), sizeof(uint64_t));
+    arena_init(&fold->records, RECORDS_BYTES_MAX);
+    list_init(&fold->marks, sizeof(uint64_t));
+    list_init(&fold->settings, sizeof(struct batch_item));
+    list_init(&fold->unpriced, sizeof(uint64_t));
+    list_init(&fold->conflicts, sizeof(struct conflict));
+    list_init(&fold->named, sizeof(struct void_row));
+    list_init(&fold->outcomes, sizeof(struct void_row));
+    list_init(&fold->taken_back, sizeof(struct batch_item));
+    list_init(&fold->priced_out, sizeof(uint64_t));
 }
 
 void
 fold_clear(struct fold *fold)
 {
-    map_clear(&fold->hourly);
-    map_clear(&fold->monthly);
-    map_clear(&fold->balance);
+    struct map *maps[] = {&fold->hourly, &fold->monthly, &fold->balance, &fold->waiting};
+    struct list *lists[] = {&fold->marks, &fold->settings, &fold->unpriced,   &fold->conflicts,
+                            &fold->named, &fold->outcomes, &fold->taken_back, &fold->priced_out};
+    for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
+        map_clear(maps[i]);
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        list_clear(lists[i]);
+    arena_clear(&fold->records);
+    seen_clear(&fold->seen);
+    ids_close(fold->ids);
+    fold->ids = NULL;
+}
+
+static enum err_code
+no_memory(struct err *err)
+{
+    return err_set(err, ERR_LIMIT, "no memory for the sums of a transaction");
+}
+
+/* Voids whose event has not come, from the table. */
+static enum err_code
+read_waiting(struct fold *fold, struct tables_txn *txn, struct err *err)
+{
+    struct void_scan scan;
+    enum err_code code = ERR_OK;
+    map_reset(&fold->waiting);
+    void_scan_begin(&scan, txn, true);
+    while (code == ERR_OK && void_scan_next(&scan)) {
+        uint64_t hash = map_hash(&fold->waiting, &scan.row.target);
+        uint64_t *seq = map_at(&fold->waiting, &scan.row.target, hash);
+        if (seq == NULL)
+            code = no_memory(err);
+        else
+            *seq = scan.row.void_seq;
+    }
+    void_scan_end(&scan);
+    return code;
+}
+
+enum err_code
+fold_begin(struct fold *fold, struct tables_txn *txn, struct err *err)
+{
+    ids_close(fold->ids);
+    fold->ids = NULL;
+    enum err_code code = ids_open(txn, &fold->ids, err);
+    return code == ERR_OK ? read_waiting(fold, txn, err) : code;
 }
 
 /* A value of a map that may be new. */
@@ -122,53 +126,142 @@ value_at(struct map *map, const void *key, uint64_t hash, void *ret_value, struc
 {
     void *value = map_at(map, key, hash);
     if (value == NULL)
-        return err_set(err, ERR_LIMIT, "no memory for the sums of a transaction");
+        return no_memory(err);
     memcpy(ret_value, &value, sizeof value);
     return ERR_OK;
+}
+
+static enum err_code
+balance_of(struct fold *fold, uint32_t organization, uint32_t hour, struct balance **ret,
+           struct err *err)
+{
+    uint8_t key[8];
+    put_be32(key, organization);
+    put_be32(key + 4, hour);
+    return value_at(&fold->balance, key, map_hash(&fold->balance, key), ret, err);
+}
+
+enum err_code
+fold_balance(struct fold *fold, const struct batch_item *item, enum balance_column column, int sign,
+             struct err *err)
+{
+    struct balance *b = NULL;
+    enum err_code code = balance_of(fold, item->organization, hour_of(item), &b, err);
+    if (code == ERR_OK)
+        b->events[column] += (uint64_t)(int64_t)sign;
+    return code;
+}
+
+enum err_code
+fold_usage(struct fold *fold, const struct batch_item *item, int sign, struct err *err)
+{
+    struct usage_row one = {0}, *row = NULL;
+    uint8_t key[USAGE_KEY_BYTES];
+    key_of(item, hour_of(item), key);
+    enum err_code code = value_at(&fold->hourly, key, map_hash(&fold->hourly, key), &row, err);
+    if (code != ERR_OK)
+        return code;
+    add_usage(&one, &item->usage);
+    if (sign < 0)
+        usage_row_subtract(row, &one);
+    else
+        usage_row_add(row, &one);
+    return ERR_OK;
+}
+
+bool
+fold_can_void(enum event_kind kind)
+{
+    return kind == EVENT_USAGE || kind == EVENT_SUBSCRIPTION || kind == EVENT_ADJUSTMENT ||
+           kind == EVENT_PAYMENT || kind == EVENT_FEEDBACK;
 }
 
 /* An event on its way into the sums. */
 struct posting {
     const struct batch_item *item;
-    bool duplicate;
+    const struct id_entry *id;
+    uint64_t counted; /* the mark of the event that counts in its place, or 0 */
     uint8_t key[USAGE_KEY_BYTES];
     uint64_t hash; /* of the key in hourly */
 };
 
 static enum err_code
-post_balance(struct fold *fold, const struct posting *p, struct balance *ret_sum, struct err *err)
+post_duplicate(struct fold *fold, const struct posting *p, struct err *err)
 {
-    uint8_t key[8];
-    struct balance *b = NULL;
-    put_be32(key, p->item->organization);
-    put_be32(key + 4, hour_of(p->item));
-    enum err_code code = value_at(&fold->balance, key, map_hash(&fold->balance, key), &b, err);
-    if (code != ERR_OK)
+    enum err_code code = fold_balance(fold, p->item, BALANCE_DUPLICATE, 1, err);
+    if (code != ERR_OK || id_mark_same_content(p->id->mark, p->counted))
         return code;
-    enum balance_column column = column_of(p->item, p->duplicate);
-    b->events[BALANCE_ACCEPTED]++;
-    b->events[column]++;
-    ret_sum->events[BALANCE_ACCEPTED]++;
-    ret_sum->events[column]++;
-    return ERR_OK;
+    struct conflict c = {p->item->seq, id_mark_seq(p->counted)};
+    code = fold_balance(fold, p->item, BALANCE_CONFLICT, 1, err);
+    return code == ERR_OK && !list_add(&fold->conflicts, &c) ? no_memory(err) : code;
+}
+
+/* Was the event voided before it came?  Then it only balances. */
+static enum err_code
+post_voided(struct fold *fold, const struct posting *p, bool *ret_voided, struct err *err)
+{
+    uint64_t *void_seq =
+        map_find(&fold->waiting, &p->id->hash, map_hash(&fold->waiting, &p->id->hash));
+    *ret_voided = false;
+    if (void_seq == NULL || *void_seq == 0)
+        return ERR_OK;
+    *ret_voided = fold_can_void(p->item->kind);
+    struct void_row row = {.target = p->id->hash,
+                           .void_seq = *void_seq,
+                           .target_seq = p->item->seq,
+                           .outcome = *ret_voided ? VOID_DONE : VOID_REFUSED};
+    *void_seq = 0;
+    if (!list_add(&fold->outcomes, &row))
+        return no_memory(err);
+    return *ret_voided ? fold_balance(fold, p->item, BALANCE_VOIDED, 1, err) : ERR_OK;
 }
 
 static enum err_code
-post(struct fold *fold, struct tables_txn *txn, const struct posting *p, struct balance *ret_sum,
-     struct err *err)
+post_setting(struct fold *fold, const struct posting *p, struct err *err)
+{
+    struct batch_item item = *p->item;
+    if (item.kind == EVENT_PAYMENT || item.kind == EVENT_FEEDBACK)
+        return fold_balance(fold, p->item, BALANCE_KEPT, 1, err);
+    enum err_code code = fold_balance(fold, p->item, BALANCE_SETTINGS, 1, err);
+    if (code != ERR_OK)
+        return code;
+    if (item.kind == EVENT_VOID) {
+        struct void_row row = {.target = item.setting.target, .void_seq = item.seq};
+        return list_add(&fold->named, &row) ? ERR_OK : no_memory(err);
+    }
+    if (item.kind == EVENT_BUDGET) {
+        struct bytes *record = &item.setting.record;
+        uint8_t *copy = arena_alloc(&fold->records, record->size_bytes);
+        if (copy == NULL)
+            return no_memory(err);
+        memcpy(copy, record->data, record->size_bytes);
+        record->data = copy;
+    }
+    return list_add(&fold->settings, &item) ? ERR_OK : no_memory(err);
+}
+
+static enum err_code
+post(struct fold *fold, const struct posting *p, struct err *err)
 {
     const struct batch_item *item = p->item;
-    enum err_code code = post_balance(fold, p, ret_sum, err);
-    if (code != ERR_OK || p->duplicate)
+    enum err_code code = ERR_OK;
+    bool voided = false;
+    if (p->counted != 0)
+        return post_duplicate(fold, p, err);
+    if (fold->waiting.count > 0)
+        code = post_voided(fold, p, &voided, err);
+    if (code != ERR_OK || voided)
         return code;
     if (item->kind != EVENT_USAGE)
-        return apply_setting(txn, item, err);
+        return post_setting(fold, p, err);
     struct usage_row *row = NULL;
     code = value_at(&fold->hourly, p->key, p->hash, &row, err);
     if (code != ERR_OK)
         return code;
     add_usage(row, &item->usage);
-    return item->usage.state == COST_UNPRICED ? unpriced_add(txn, item->seq, err) : ERR_OK;
+    if (item->usage.state == COST_UNPRICED && !list_add(&fold->unpriced, &item->seq))
+        return no_memory(err);
+    return ERR_OK;
 }
 
 /*
@@ -176,14 +269,15 @@ post(struct fold *fold, struct tables_txn *txn, const struct posting *p, struct 
  * the memory of all before touching the first hides most of the waiting.
  */
 static enum err_code
-post_group(struct fold *fold, struct tables_txn *txn, struct batch *batch, size_t from,
-           size_t count, struct balance *ret_sum, struct err *err)
+post_group(struct fold *fold, const struct batch *batch, size_t from, size_t count, struct err *err)
 {
     struct posting postings[POST_GROUP];
+    const uint64_t *marks = fold->marks.items;
     for (size_t i = 0; i < count; i++) {
         struct posting *p = &postings[i];
         p->item = &batch->items[from + i];
-        p->duplicate = batch->dedupe.duplicate[from + i] != 0;
+        p->id = &batch->ids[from + i];
+        p->counted = marks[from + i];
         p->hash = 0;
         if (p->item->kind != EVENT_USAGE)
             continue;
@@ -195,11 +289,58 @@ post_group(struct fold *fold, struct tables_txn *txn, struct batch *batch, size_
         map_prefetch_entry(&fold->hourly, postings[i].hash);
     enum err_code code = ERR_OK;
     for (size_t i = 0; code == ERR_OK && i < count; i++)
-        code = post(fold, txn, &postings[i], ret_sum, err);
+        code = post(fold, &postings[i], err);
     return code;
 }
 
-/* Months are summed from the hours, of which there are fewer than events. */
+enum err_code
+fold_batch(struct fold *fold, const struct batch *batch, struct err *err)
+{
+    if (!list_reserve(&fold->marks, batch->count))
+        return no_memory(err);
+    enum err_code code =
+        seen_batch(&fold->seen, fold->ids, batch->ids, batch->count, fold->marks.items, err);
+    for (size_t i = 0; code == ERR_OK && i < batch->count; i += POST_GROUP) {
+        size_t left = batch->count - i;
+        code = post_group(fold, batch, i, left < POST_GROUP ? left : POST_GROUP, err);
+    }
+    return code;
+}
+
+bool
+fold_is_full(const struct fold *fold, const struct dict *dict)
+{
+    return fold->hourly.count >= FOLD_ROWS_MAX || dict->used >= FOLD_TEXTS_MAX ||
+           fold->settings.count + fold->unpriced.count + fold->conflicts.count + fold->named.count +
+                   fold->outcomes.count >=
+               FOLD_NOTES_MAX;
+}
+
+/* Months are summed from the hours, of which there are fewer than events; so is the balance. */
+static enum err_code
+sum_balance(struct fold *fold, struct balance *ret_sum, struct err *err)
+{
+    enum err_code code = ERR_OK;
+    for (uint32_t i = 0; code == ERR_OK && i < fold->hourly.count; i++) {
+        const uint8_t *key = map_key(&fold->hourly, i);
+        const struct usage_row *row = map_value(&fold->hourly, i);
+        struct balance *b = NULL;
+        code = balance_of(fold, get_be32(key), get_be32(key + 4), &b, err);
+        if (code != ERR_OK)
+            break;
+        b->events[BALANCE_ESTIMATED] += row->estimated_calls;
+        b->events[BALANCE_UNPRICED] += row->unpriced_calls;
+        b->events[BALANCE_PRICED] += row->calls - row->estimated_calls - row->unpriced_calls;
+    }
+    for (uint32_t i = 0; code == ERR_OK && i < fold->balance.count; i++) {
+        struct balance *b = map_value_of(&fold->balance, i);
+        for (int c = BALANCE_PRICED; c <= BALANCE_KEPT; c++)
+            b->events[BALANCE_ACCEPTED] += b->events[c];
+        balance_sum(ret_sum, b);
+    }
+    return code;
+}
+
 static enum err_code
 sum_months(struct fold *fold, struct err *err)
 {
@@ -249,31 +390,127 @@ write_balance(struct tables_txn *txn, const struct map *map, struct err *err)
     return code;
 }
 
-enum err_code
-fold_batch(struct fold *fold, struct batch *batch, struct tables_txn *txn, struct balance *ret_sum,
-           struct err *err)
+static struct subscription
+subscription_of(const struct batch_item *item)
 {
-    enum err_code code = dedupe_batch(&batch->dedupe, txn, err);
-    for (size_t i = 0; code == ERR_OK && i < batch_count(batch); i += POST_GROUP) {
-        size_t left = batch_count(batch) - i;
-        code = post_group(fold, txn, batch, i, left < POST_GROUP ? left : POST_GROUP, ret_sum, err);
+    const struct batch_setting *s = &item->setting;
+    return (struct subscription){
+        .organization = item->organization,
+        .effective_ms = s->time_or_amount,
+        .seq = item->seq,
+        .action = (enum event_subscription_action)s->action,
+        .plan = s->text[0],
+        .currency = s->text[1],
+    };
+}
+
+static struct adjustment
+adjustment_of(const struct batch_item *item)
+{
+    const struct batch_setting *s = &item->setting;
+    return (struct adjustment){
+        .organization = item->organization,
+        .month = time_month(item->time_utc_ms),
+        .seq = item->seq,
+        .time_utc_ms = item->time_utc_ms,
+        .amount_minor = s->time_or_amount,
+        .currency = s->text[0],
+        .reason = s->text[1],
+    };
+}
+
+static enum err_code
+write_setting(struct tables_txn *txn, const struct batch_item *item, struct err *err)
+{
+    const struct batch_setting *s = &item->setting;
+    if (item->kind == EVENT_RESOURCE)
+        return resource_apply(txn, item->organization, (enum event_resource_type)s->type,
+                              s->text[0], s->action != 0, item->time_utc_ms, item->seq, err);
+    if (item->kind == EVENT_SUBSCRIPTION) {
+        struct subscription row = subscription_of(item);
+        return subscription_put(txn, &row, err);
     }
+    if (item->kind == EVENT_ADJUSTMENT) {
+        struct adjustment row = adjustment_of(item);
+        return adjustment_put(txn, &row, err);
+    }
+    return budget_apply(txn, item->organization, item->time_utc_ms, item->seq, s->record, err);
+}
+
+static enum err_code
+take_setting_back(struct tables_txn *txn, const struct batch_item *item, struct err *err)
+{
+    if (item->kind == EVENT_SUBSCRIPTION) {
+        struct subscription row = subscription_of(item);
+        return subscription_delete(txn, &row, err);
+    }
+    struct adjustment row = adjustment_of(item);
+    return adjustment_delete(txn, &row, err);
+}
+
+/* All but sums and ids.  What voids take away is taken after it was put. */
+static enum err_code
+write_lists(struct fold *fold, struct tables_txn *txn, struct err *err)
+{
+    enum err_code code = ERR_OK;
+    const struct batch_item *settings = fold->settings.items, *back = fold->taken_back.items;
+    const uint64_t *unpriced = fold->unpriced.items, *out = fold->priced_out.items;
+    const struct conflict *conflicts = fold->conflicts.items;
+    const struct void_row *outcomes = fold->outcomes.items;
+    for (size_t i = 0; code == ERR_OK && i < fold->settings.count; i++)
+        code = write_setting(txn, &settings[i], err);
+    for (size_t i = 0; code == ERR_OK && i < fold->taken_back.count; i++)
+        code = take_setting_back(txn, &back[i], err);
+    for (size_t i = 0; code == ERR_OK && i < fold->unpriced.count; i++)
+        code = unpriced_add(txn, unpriced[i], err);
+    for (size_t i = 0; code == ERR_OK && i < fold->priced_out.count; i++)
+        code = unpriced_remove(txn, out[i], err);
+    for (size_t i = 0; code == ERR_OK && i < fold->conflicts.count; i++)
+        code = conflict_put(txn, &conflicts[i], err);
+    for (size_t i = 0; code == ERR_OK && i < fold->outcomes.count; i++)
+        code = void_put(txn, &outcomes[i], err);
     return code;
 }
 
-enum err_code
-fold_write(struct fold *fold, struct tables_txn *txn, struct err *err)
+static void
+forget(struct fold *fold)
 {
-    enum err_code code = sum_months(fold, err);
+    struct list *lists[] = {&fold->settings, &fold->unpriced,   &fold->conflicts, &fold->named,
+                            &fold->outcomes, &fold->taken_back, &fold->priced_out};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        lists[i]->count = 0;
+    map_reset(&fold->hourly);
+    map_reset(&fold->monthly);
+    map_reset(&fold->balance);
+    seen_reset(&fold->seen);
+    arena_clear(&fold->records);
+}
+
+enum err_code
+fold_write(struct fold *fold, struct tables_txn *txn, struct dict *dict, struct again *again,
+           struct balance *ret_sum, struct err *err)
+{
+    enum err_code code = fold_voids(fold, txn, again, err);
+    if (code == ERR_OK)
+        code = sum_months(fold, err);
+    if (code == ERR_OK)
+        code = sum_balance(fold, ret_sum, err);
+    /* From here on tables are written. */
+    ids_close(fold->ids);
+    fold->ids = NULL;
+    if (code == ERR_OK)
+        code = dict_write(dict, txn, err);
+    if (code == ERR_OK)
+        code = write_lists(fold, txn, err);
+    if (code == ERR_OK)
+        code = seen_write(&fold->seen, txn, err);
     if (code == ERR_OK)
         code = write_usage(txn, TABLE_HOURLY, &fold->hourly, err);
     if (code == ERR_OK)
         code = write_usage(txn, TABLE_MONTHLY, &fold->monthly, err);
     if (code == ERR_OK)
         code = write_balance(txn, &fold->balance, err);
-    map_reset(&fold->hourly);
-    map_reset(&fold->monthly);
-    map_reset(&fold->balance);
+    forget(fold);
     return code;
 }
 
@@ -289,7 +526,7 @@ fold_repriced(struct tables_txn *txn, const struct batch_item *item, struct err 
     };
     struct balance balance = {0};
     balance.events[BALANCE_UNPRICED] = (uint64_t)-1;
-    balance.events[column_of(item, false)] = 1;
+    balance.events[item->usage.state == COST_ESTIMATED ? BALANCE_ESTIMATED : BALANCE_PRICED] = 1;
     key_of(item, hour_of(item), key);
     enum err_code code = usage_add(txn, TABLE_HOURLY, key, &more, err);
     key_of(item, (uint32_t)time_month(item->time_utc_ms), key);

@@ -1,50 +1,103 @@
 /*
- * rollup/fold.h - fold a batch into the tables.
+ * rollup/fold.h - what a transaction will write, while it is being gathered.
+ *
+ * A transaction has two phases.  While it fills, batches are looked up and added
+ * up in memory and no table is touched; fold_write() then writes all tables, each
+ * in key order.  So what is read from a table stays valid while it is needed, and
+ * a row is written once however many events it sums.
  */
 #ifndef ROLLUP_FOLD_H
 #define ROLLUP_FOLD_H
 
-#include "rollup/batch.h"
+#include "rollup/again.h"
 #include "rollup/map.h"
+#include "rollup/seen.h"
+#include "store/base/list.h"
 #include "store/tables/balance.h"
+#include "store/tables/void.h"
 
-/* Sums that are not in the tables yet, by key.  Its memory is kept for the next ones. */
+enum {
+    FOLD_ROWS_MAX = 256 * 1024,  /* rows of usage; a transaction ends at about so many */
+    FOLD_NOTES_MAX = 256 * 1024, /* settings, voids, unpriced events and conflicts */
+    FOLD_TEXTS_MAX = 1 << 20,    /* the dictionary's cache */
+};
+
 struct fold {
-    struct map hourly, monthly, balance;
+    struct map hourly, monthly, balance; /* sums that are not in the tables yet, by key */
+    struct seen seen;
+    struct ids *ids;    /* the runs, while a transaction fills */
+    struct map waiting; /* an id's hash -> seq of the void that named it before it came; 0: came */
+    struct list marks;  /* u64 for each event of a batch: seen_batch()'s */
+    struct list settings;  /* struct batch_item of the kinds that have a table */
+    struct arena records;  /* of the budgets among them */
+    struct list unpriced;  /* u64 seq */
+    struct list conflicts; /* struct conflict */
+    struct list named;     /* struct void_row: what the transaction's void events name */
+    /* What follows from void events. */
+    struct list outcomes;   /* struct void_row */
+    struct list taken_back; /* struct batch_item: settings that leave their table */
+    struct list priced_out; /* u64 seq: no longer unpriced */
 };
 
 void fold_init(struct fold *fold);
 void fold_clear(struct fold *fold);
 
 /*
- * Count every event of the batch that was not counted before: usage and balance
- * into the sums, settings into their tables, ids into theirs.
+ * Make ready for batches.  No table may be written in the transaction until
+ * fold_write().  Errors: ERR_LIMIT out of memory.
+ */
+enum err_code fold_begin(struct fold *fold, struct tables_txn *txn, struct err *err) ERR_MUST_CHECK;
+
+/*
+ * Take in every event of the batch that was not counted before.
  *
+ *   batch  resolved
+ *
+ * Errors: ERR_LIMIT out of memory; the transaction must be aborted.
+ */
+enum err_code fold_batch(struct fold *fold, const struct batch *batch,
+                         struct err *err) ERR_MUST_CHECK;
+
+/* Is so much gathered that it should be written? */
+bool fold_is_full(const struct fold *fold, const struct dict *dict);
+
+/*
+ * Write all that was gathered, and forget it.
+ *
+ *   dict     its new texts are stored
+ *   again    for the events that were voided
  *   ret_sum  what became of the events is added to it
  *
- * Errors: ERR_FULL, ERR_IO, ERR_LIMIT out of memory; abort txn then.
+ * The caller moves the cursor and commits.  Errors: ERR_FULL, ERR_IO, ERR_LIMIT;
+ * ERR_CORRUPT of the log; abort the transaction then.
  */
-enum err_code fold_batch(struct fold *fold, struct batch *batch, struct tables_txn *txn,
-                         struct balance *ret_sum, struct err *err) ERR_MUST_CHECK;
-
-/* How many rows the sums will write. */
-static inline size_t
-fold_rows(const struct fold *fold)
-{
-    return fold->hourly.count;
-}
+enum err_code fold_write(struct fold *fold, struct tables_txn *txn, struct dict *dict,
+                         struct again *again, struct balance *ret_sum,
+                         struct err *err) ERR_MUST_CHECK;
 
 /*
- * Add the sums to hourly, monthly and balance, and empty them.  It must come
- * before the commit of the transaction that fold_batch() was given; the caller
- * moves the cursor in it too.
- */
-enum err_code fold_write(struct fold *fold, struct tables_txn *txn, struct err *err) ERR_MUST_CHECK;
-
-/*
- * Move one usage event from unpriced to priced.
+ * The parts that void.c shares.
  *
- *   item  as batch_read_usage() gives it, now with a cost
+ * fold_usage() adds an event's usage, or with sign -1 takes it away again.
+ * fold_balance() adds to a column of the event's organization and hour.  Errors:
+ * ERR_LIMIT out of memory.
+ */
+enum err_code fold_usage(struct fold *fold, const struct batch_item *item, int sign,
+                         struct err *err) ERR_MUST_CHECK;
+enum err_code fold_balance(struct fold *fold, const struct batch_item *item,
+                           enum balance_column column, int sign, struct err *err) ERR_MUST_CHECK;
+
+/* Can an event of this kind be voided?  Of the others only the newest state is kept. */
+bool fold_can_void(enum event_kind kind);
+
+/* void.c: look up what void events named, and take those events out of the sums. */
+enum err_code fold_voids(struct fold *fold, struct tables_txn *txn, struct again *again,
+                         struct err *err) ERR_MUST_CHECK;
+
+/*
+ * Move one usage event from unpriced to priced, in the tables.
+ *
+ *   item  as again_event() gives it, now with a cost
  */
 enum err_code fold_repriced(struct tables_txn *txn, const struct batch_item *item,
                             struct err *err) ERR_MUST_CHECK;

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "rollup/feed.h"
 #include "rollup/fold.h"
 #include "store/base/file.h"
 #include "store/log/quarantine.h"
@@ -19,7 +20,9 @@ struct job {
     struct tables *tables;
     struct tables_txn *txn;
     struct log_reader *events, *quarantine;
-    struct batch batch;
+    struct batch_shared shared;
+    struct feed *feed;
+    struct again again;
     struct fold fold;
     struct cursor cursor;
     uint32_t txn_events;
@@ -35,6 +38,7 @@ open_job(struct job *j, const struct rollup_options *o, struct err *err)
     if (j->txn_events == 0)
         j->txn_events = JOB_TXN_EVENTS;
     fold_init(&j->fold);
+    again_init(&j->again, j->log_directory, &j->shared, NULL);
     enum err_code code = price_book_load(o->price_path, &j->book, err);
     if (code == ERR_OK)
         code = file_path(j->log_directory, o->data_directory, "log", err);
@@ -54,9 +58,11 @@ open_job(struct job *j, const struct rollup_options *o, struct err *err)
 static void
 close_job(struct job *j)
 {
-    tables_abort(j->txn);
-    batch_clear(&j->batch);
     fold_clear(&j->fold);
+    tables_abort(j->txn);
+    feed_close(j->feed);
+    again_clear(&j->again);
+    dict_clear(&j->shared.dict);
     log_reader_close(j->events);
     log_reader_close(j->quarantine);
     tables_close(j->tables);
@@ -81,6 +87,14 @@ end(struct job *j, bool last, struct err *err)
     code = tables_commit(j->txn, err);
     j->txn = NULL;
     return code;
+}
+
+/* One for each processor that the process may use, unless it was told. */
+static unsigned
+threads_of(const struct rollup_options *o)
+{
+    long threads = o->threads != 0 ? (long)o->threads : sysconf(_SC_NPROCESSORS_ONLN);
+    return threads < 1 ? 1 : threads > FEED_THREADS_MAX ? FEED_THREADS_MAX : (unsigned)threads;
 }
 
 /* Open the readers at the cursor, or at the log's beginning for a rebuild. */
@@ -109,36 +123,28 @@ start(struct job *j, struct err *err)
                        "%s/tables.mdb was folded from another log; use --rebuild to fold this one",
                        j->options->data_directory);
     memcpy(j->cursor.log_identity, identity, HASH_SHA256_BYTES);
-    return batch_init(&j->batch, j->book, identity, err);
+    j->shared.book = j->book;
+    hash_secret_init(j->shared.id_secret, identity);
+    size_t batch_events = j->txn_events < BATCH_EVENTS ? j->txn_events : BATCH_EVENTS;
+    code = feed_open(j->events, &j->shared, j->cursor.seq, batch_events, threads_of(j->options),
+                     &j->feed, err);
+    if (code == ERR_OK)
+        j->again.decoder = feed_decoder(j->feed);
+    return code;
 }
 
 /* Price what was unpriced, if the book is not the one it was unpriced with. */
 static enum err_code
 reprice(struct job *j, uint64_t *ret_repriced, struct err *err)
 {
-    struct log_reader *reader = NULL;
-    struct log_frame frame = {0};
     uint64_t seq = 0;
     uint32_t in_txn = 0;
     enum err_code code = ERR_OK;
     while (code == ERR_OK && unpriced_next(j->txn, seq, &seq)) {
-        bool more = true;
-        if (reader == NULL)
-            code = log_reader_open(j->log_directory, LOG_EVENTS, seq - 1, &reader, err);
-        while (code == ERR_OK && more && frame.first_seq + frame.event_count <= seq)
-            code = log_reader_next(reader, &frame, &more, err);
-        struct mp m = mp_of(frame.events);
-        struct event event;
-        struct event_defect defect;
-        for (uint64_t s = frame.first_seq; code == ERR_OK && s <= seq; s++) {
-            if (!more || !event_read(&m, &event, &defect))
-                code = err_set(err, ERR_CORRUPT, "event %" PRIu64 " cannot be read again", seq);
-        }
-        struct batch_item item = {.seq = seq};
-        if (code == ERR_OK)
-            code = batch_read_usage(&j->batch, j->txn, &event, frame.receive_utc_ms, &item, err);
-        if (code == ERR_OK && item.usage.state != COST_UNPRICED) {
-            code = fold_repriced(j->txn, &item, err);
+        const struct batch_item *item;
+        code = again_event(&j->again, j->txn, seq, &item, err);
+        if (code == ERR_OK && item->usage.state != COST_UNPRICED) {
+            code = fold_repriced(j->txn, item, err);
             ++*ret_repriced;
         }
         /* The cursor keeps the old book's name until all are done. */
@@ -148,44 +154,40 @@ reprice(struct job *j, uint64_t *ret_repriced, struct err *err)
                 code = begin(j, err);
         }
     }
-    log_reader_close(reader);
     return code;
 }
 
-/* Read frames until the batch is full; *ret_more is false at the log's end. */
-static enum err_code
-fill_batch(struct job *j, size_t events, bool *ret_more, struct err *err)
-{
-    enum err_code code = ERR_OK;
-    batch_reset(&j->batch);
-    while (code == ERR_OK && *ret_more && batch_count(&j->batch) < events) {
-        struct log_frame frame;
-        code = log_reader_next(j->events, &frame, ret_more, err);
-        if (code != ERR_OK || !*ret_more)
-            break;
-        code = batch_add_frame(&j->batch, j->txn, &frame, j->cursor.seq, err);
-        j->cursor.seq = frame.first_seq + frame.event_count - 1;
-        j->cursor.receive_utc_ms = frame.receive_utc_ms;
-        memcpy(j->cursor.chain, frame.chain, HASH_SHA256_BYTES);
-    }
-    return code;
-}
-
-/* Fold batches until the transaction has its events, or many rows, or the log ends. */
+/* Fold batches until the transaction has its events, or is full, or the log ends. */
 static enum err_code
 fill_txn(struct job *j, struct balance *sum, bool *ret_more, struct err *err)
 {
     size_t done = 0;
-    enum err_code code = ERR_OK;
-    while (code == ERR_OK && *ret_more && done < j->txn_events &&
-           fold_rows(&j->fold) < JOB_TXN_ROWS_MAX) {
-        size_t left = j->txn_events - done;
-        code = fill_batch(j, left < BATCH_EVENTS ? left : BATCH_EVENTS, ret_more, err);
+    enum err_code code = fold_begin(&j->fold, j->txn, err);
+    while (code == ERR_OK && done < j->txn_events && !fold_is_full(&j->fold, &j->shared.dict)) {
+        struct batch *batch;
+        code = feed_next(j->feed, &batch, err);
+        *ret_more = batch != NULL;
+        if (code != ERR_OK || batch == NULL)
+            break;
+        code = batch_resolve(batch, &j->shared.dict, j->txn, err);
         if (code == ERR_OK)
-            code = fold_batch(&j->fold, &j->batch, j->txn, sum, err);
-        done += batch_count(&j->batch);
+            code = fold_batch(&j->fold, batch, err);
+        const struct frame *last = &batch->frames[batch->frame_count - 1];
+        j->cursor.seq = last->first_seq + last->event_count - 1;
+        j->cursor.receive_utc_ms = last->receive_utc_ms;
+        memcpy(j->cursor.chain, last->chain, HASH_SHA256_BYTES);
+        done += batch->count;
+        feed_release(j->feed);
     }
-    return code == ERR_OK ? fold_write(&j->fold, j->txn, err) : code;
+    if (code != ERR_OK)
+        return code;
+    code = fold_write(&j->fold, j->txn, &j->shared.dict, &j->again, sum, err);
+    /* The dictionary's cache starts over when it is large; the table knows everything. */
+    if (code == ERR_OK && j->shared.dict.used >= FOLD_TEXTS_MAX) {
+        feed_settle(j->feed);
+        dict_clear(&j->shared.dict);
+    }
+    return code;
 }
 
 /* Quarantined events count for the hour they were received in. */

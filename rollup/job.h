@@ -11,16 +11,14 @@
 #include "rollup/price.h"
 #include "store/tables/balance.h"
 
-enum {
-    JOB_TXN_EVENTS = 4 << 20,
-    JOB_TXN_ROWS_MAX = 256 * 1024, /* a transaction also ends when it has so many rows to write */
-};
+enum { JOB_TXN_EVENTS = 4 << 20 };
 
 struct rollup_options {
     const char *data_directory;
     const char *price_path;
     bool rebuild;          /* drop what was folded and fold the whole log, in one transaction */
     uint32_t batch_events; /* events in one transaction, about; 0: JOB_TXN_EVENTS */
+    unsigned threads;      /* that decode; 0: one for each processor */
     /* Called after every transaction with the last number folded; may be NULL. */
     void (*progress)(void *context, uint64_t seq);
     void *context;

@@ -100,6 +100,16 @@ map_at(struct map *map, const void *key, uint64_t hash)
     return map->entries + (slot->entry - 1) * map->entry_bytes + map->value_at;
 }
 
+void *
+map_find(const struct map *map, const void *key, uint64_t hash)
+{
+    if (map->count == 0)
+        return NULL;
+    const struct map_slot *slot = slot_of(map, map->slots, map->slot_count, key, hash);
+    return slot->entry == 0 ? NULL
+                            : map->entries + (slot->entry - 1) * map->entry_bytes + map->value_at;
+}
+
 /* An entry being sorted, with the first 32 bytes of its key as numbers. */
 struct sort_item {
     uint64_t key[4];

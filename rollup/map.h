@@ -37,6 +37,9 @@ uint64_t map_hash(const struct map *map, const void *key);
  */
 void *map_at(struct map *map, const void *key, uint64_t hash);
 
+/* The value of a key, or NULL if it has none. */
+void *map_find(const struct map *map, const void *key, uint64_t hash);
+
 /* Ask the cache for what map_at() will need: first the slot, some time later the entry. */
 static inline void
 map_prefetch_slot(const struct map *map, uint64_t hash)
@@ -69,6 +72,12 @@ static inline const uint8_t *
 map_key(const struct map *map, uint32_t index)
 {
     return map->entries + index * map->entry_bytes;
+}
+
+static inline void *
+map_value_of(struct map *map, uint32_t index)
+{
+    return map->entries + index * map->entry_bytes + map->value_at;
 }
 
 static inline const void *

@@ -17,7 +17,7 @@ struct log_reader {
     bool check_chain;
     uint8_t chain[HASH_SHA256_BYTES]; /* of the frame before next_seq, when checking */
     struct frame_codec *codec;
-    struct buf room;
+    struct buf stored, room; /* of log_reader_next(): the frame as stored, its events */
 };
 
 /* Leave the open day and open another. */
@@ -81,6 +81,7 @@ log_reader_open(const char *directory, enum log_stream stream, uint64_t after_se
     if (r == NULL)
         return err_set(err, ERR_LIMIT, "no memory");
     bool entered;
+    buf_init(&r->stored, FRAME_RAW_BYTES_MAX);
     buf_init(&r->room, FRAME_RAW_BYTES_MAX);
     r->stream = stream;
     r->next_seq = after_seq + 1;
@@ -105,6 +106,7 @@ log_reader_close(struct log_reader *reader)
         mdb_txn_abort(reader->txn);
     day_close(&reader->day);
     frame_codec_free(reader->codec);
+    buf_clear(&reader->stored);
     buf_clear(&reader->room);
     free(reader);
 }
@@ -148,10 +150,12 @@ seek_frame(struct log_reader *r, MDB_val *key, MDB_val *value)
     return rc;
 }
 
+/* Check the stored frame and copy it out of the map, so that the transaction can end. */
 static enum err_code
-take_frame(struct log_reader *r, const MDB_val *value, struct log_frame *ret, struct err *err)
+take_frame(struct log_reader *r, const MDB_val *value, struct buf *room, struct frame *ret,
+           struct err *err)
 {
-    struct bytes stored = {value->mv_data, value->mv_size}, events;
+    struct bytes stored = {value->mv_data, value->mv_size};
     struct frame f;
     enum err_code code = frame_decode(stored, &f, err);
     if (code != ERR_OK)
@@ -163,26 +167,13 @@ take_frame(struct log_reader *r, const MDB_val *value, struct log_frame *ret, st
     if (r->check_chain && !frame_chain_ok(stored, r->chain))
         return err_set(err, ERR_CORRUPT,
                        "the chain is broken: it does not follow the frame before");
-    code = frame_events(r->codec, &f, &r->room, &events, err);
-    if (code != ERR_OK)
-        return code;
-    if (!f.compressed) {
-        /* Out of the map, so that the transaction can end. */
-        r->room.size_bytes = 0;
-        if (!buf_append(&r->room, events.data, events.size_bytes))
-            return err_set(err, ERR_LIMIT, "no memory for %zu bytes", events.size_bytes);
-        events.data = r->room.data;
-    }
-    *ret = (struct log_frame){.first_seq = f.first_seq,
-                              .event_count = f.event_count,
-                              .receive_utc_ms = f.receive_utc_ms,
-                              .events = events,
-                              .stored_bytes = stored.size_bytes,
-                              .day = r->day.number};
-    memcpy(ret->chain, f.chain, HASH_SHA256_BYTES);
+    if (!buf_append(room, f.stored.data, f.stored.size_bytes))
+        return err_set(err, ERR_LIMIT, "no memory for %zu bytes", f.stored.size_bytes);
+    f.stored.data = room->data + room->size_bytes - f.stored.size_bytes;
     memcpy(r->chain, f.chain, HASH_SHA256_BYTES);
     r->next_seq = f.first_seq + f.event_count;
     r->at_frame = true;
+    *ret = f;
     return ERR_OK;
 }
 
@@ -220,7 +211,8 @@ next_day(struct log_reader *r, bool *ret_entered, struct err *err)
 }
 
 enum err_code
-log_reader_next(struct log_reader *reader, struct log_frame *ret, bool *ret_more, struct err *err)
+log_reader_next_stored(struct log_reader *reader, struct buf *room, struct frame *ret,
+                       bool *ret_more, struct err *err)
 {
     struct log_reader *r = reader;
     *ret_more = false;
@@ -241,7 +233,7 @@ log_reader_next(struct log_reader *reader, struct log_frame *ret, bool *ret_more
             if (rc == 0) {
                 uint64_t seq;
                 memcpy(&seq, key.mv_data, sizeof seq);
-                code = take_frame(r, &value, ret, err);
+                code = take_frame(r, &value, room, ret, err);
                 code = err_wrap(err, code, "%s: frame %" PRIu64, r->day.path, seq);
             }
             mdb_txn_reset(r->txn);
@@ -256,4 +248,45 @@ log_reader_next(struct log_reader *reader, struct log_frame *ret, bool *ret_more
         if (code != ERR_OK || !entered)
             return code;
     }
+}
+
+enum err_code
+log_reader_next(struct log_reader *reader, struct log_frame *ret, bool *ret_more, struct err *err)
+{
+    struct log_reader *r = reader;
+    struct frame f;
+    struct bytes events;
+    r->stored.size_bytes = 0;
+    enum err_code code = log_reader_next_stored(r, &r->stored, &f, ret_more, err);
+    if (code != ERR_OK || !*ret_more)
+        return code;
+    code = frame_events(r->codec, &f, &r->room, &events, err);
+    if (code != ERR_OK) {
+        *ret_more = false;
+        return err_wrap(err, code, "%s: frame %" PRIu64, r->day.path, f.first_seq);
+    }
+    *ret = (struct log_frame){.first_seq = f.first_seq,
+                              .event_count = f.event_count,
+                              .receive_utc_ms = f.receive_utc_ms,
+                              .events = events,
+                              .stored_bytes = FRAME_HEAD_BYTES + f.stored.size_bytes,
+                              .day = r->day.number};
+    memcpy(ret->chain, f.chain, HASH_SHA256_BYTES);
+    return ERR_OK;
+}
+
+enum err_code
+log_reader_seek(struct log_reader *reader, uint64_t after_seq, struct err *err)
+{
+    struct log_reader *r = reader;
+    struct day_tip tip = {0};
+    bool entered;
+    r->next_seq = after_seq + 1;
+    r->at_frame = false;
+    if (r->day.env != NULL && r->day.start[r->stream].next_seq <= r->next_seq) {
+        enum err_code code = day_tip_read(&r->day, r->stream, &tip, err);
+        if (code != ERR_OK || r->next_seq < tip.next_seq)
+            return code;
+    }
+    return find_day(r, &entered, err);
 }

@@ -56,6 +56,26 @@ enum err_code log_reader_next(struct log_reader *reader, struct log_frame *ret, 
                               struct err *err) ERR_MUST_CHECK;
 
 /*
+ * Give the next frame as it is stored, for a caller that opens frames elsewhere:
+ * frame_events() with its own codec, in any thread.
+ *
+ *   room  the stored bytes are appended; ret->stored points into it, so it moves
+ *         with the next append
+ *
+ * More and errors: as log_reader_next(); of a frame that cannot be taken nothing
+ * is appended.
+ */
+enum err_code log_reader_next_stored(struct log_reader *reader, struct buf *room, struct frame *ret,
+                                     bool *ret_more, struct err *err) ERR_MUST_CHECK;
+
+/*
+ * Go to another position, forwards or backwards: the next frame given is the one
+ * that holds after_seq + 1.  Cheap within a day.  Errors: as log_reader_open().
+ */
+enum err_code log_reader_seek(struct log_reader *reader, uint64_t after_seq,
+                              struct err *err) ERR_MUST_CHECK;
+
+/*
  * From here on also check that every frame follows the one before by its chain,
  * which costs a SHA-256 of all that is read.  Call it once, before the first
  * log_reader_next(), on a reader that begins at a day's first frame.

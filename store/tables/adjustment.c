@@ -3,19 +3,32 @@
 /* Key: organization u32, month u32, seq u64. Value: time u64, amount u64, currency u32, reason u32. */
 enum { ADJUSTMENT_KEY_BYTES = 16, ADJUSTMENT_ROW_BYTES = 24 };
 
+static struct bytes
+key_of(uint8_t key[ADJUSTMENT_KEY_BYTES], const struct adjustment *row)
+{
+    put_be32(key, row->organization);
+    put_be32(key + 4, (uint32_t)row->month);
+    put_be64(key + 8, row->seq);
+    return (struct bytes){key, ADJUSTMENT_KEY_BYTES};
+}
+
 enum err_code
 adjustment_put(struct tables_txn *txn, const struct adjustment *row, struct err *err)
 {
     uint8_t key[ADJUSTMENT_KEY_BYTES], value[ADJUSTMENT_ROW_BYTES];
-    put_be32(key, row->organization);
-    put_be32(key + 4, (uint32_t)row->month);
-    put_be64(key + 8, row->seq);
     put_le64(value, (uint64_t)row->time_utc_ms);
     put_le64(value + 8, (uint64_t)row->amount_minor);
     put_le32(value + 16, row->currency);
     put_le32(value + 20, row->reason);
-    return tables_put(txn, TABLE_ADJUSTMENTS, (struct bytes){key, sizeof key},
-                      (struct bytes){value, sizeof value}, err);
+    return tables_put(txn, TABLE_ADJUSTMENTS, key_of(key, row), (struct bytes){value, sizeof value},
+                      err);
+}
+
+enum err_code
+adjustment_delete(struct tables_txn *txn, const struct adjustment *row, struct err *err)
+{
+    uint8_t key[ADJUSTMENT_KEY_BYTES];
+    return tables_delete(txn, TABLE_ADJUSTMENTS, key_of(key, row), err);
 }
 
 void

@@ -19,6 +19,10 @@ struct adjustment {
 enum err_code adjustment_put(struct tables_txn *txn, const struct adjustment *row,
                              struct err *err) ERR_MUST_CHECK;
 
+/* Take a row away again: its event was voided. */
+enum err_code adjustment_delete(struct tables_txn *txn, const struct adjustment *row,
+                                struct err *err) ERR_MUST_CHECK;
+
 /* Walk one organization's rows of one month, in log order. */
 struct adjustment_scan {
     struct adjustment row;

@@ -4,27 +4,43 @@
 
 enum { BALANCE_KEY_BYTES = 8, BALANCE_ROW_BYTES = 8 * BALANCE_COUNT };
 
-static void
-decode_add(struct bytes value, struct balance *sum)
+/* Where the sum over all rows stands: behind every organization. */
+static const struct bytes total_key = {(const uint8_t *)"\xff\xff\xff\xff\xff\xff\xff\xff",
+                                       BALANCE_KEY_BYTES};
+
+static struct balance
+decode(struct bytes value)
 {
+    struct balance b;
     for (size_t i = 0; i < BALANCE_COUNT; i++)
-        sum->events[i] += get_le64(value.data + 8 * i);
+        b.events[i] = get_le64(value.data + 8 * i);
+    return b;
+}
+
+static enum err_code
+add_to(struct tables_txn *txn, struct bytes key, const struct balance *more, struct err *err)
+{
+    uint8_t row[BALANCE_ROW_BYTES];
+    struct balance sum = *more;
+    struct bytes old;
+    if (tables_get(txn, TABLE_BALANCE, key, &old)) {
+        struct balance before = decode(old);
+        balance_sum(&sum, &before);
+    }
+    for (size_t i = 0; i < BALANCE_COUNT; i++)
+        put_le64(row + 8 * i, sum.events[i]);
+    return tables_put(txn, TABLE_BALANCE, key, (struct bytes){row, sizeof row}, err);
 }
 
 enum err_code
 balance_add(struct tables_txn *txn, uint32_t organization, uint32_t hour,
             const struct balance *more, struct err *err)
 {
-    uint8_t key[BALANCE_KEY_BYTES], row[BALANCE_ROW_BYTES];
-    struct bytes k = {key, sizeof key}, old;
-    struct balance sum = *more;
+    uint8_t key[BALANCE_KEY_BYTES];
     put_be32(key, organization);
     put_be32(key + 4, hour);
-    if (tables_get(txn, TABLE_BALANCE, k, &old))
-        decode_add(old, &sum);
-    for (size_t i = 0; i < BALANCE_COUNT; i++)
-        put_le64(row + 8 * i, sum.events[i]);
-    return tables_put(txn, TABLE_BALANCE, k, (struct bytes){row, sizeof row}, err);
+    enum err_code code = add_to(txn, (struct bytes){key, sizeof key}, more, err);
+    return code == ERR_OK ? add_to(txn, total_key, more, err) : code;
 }
 
 bool
@@ -43,13 +59,32 @@ balance_first_hour(struct tables_txn *txn, uint32_t organization, uint32_t *ret)
 struct balance
 balance_total(struct tables_txn *txn)
 {
-    struct balance sum = {0};
-    struct tables_scan scan;
-    tables_scan_begin(&scan, txn, TABLE_BALANCE, (struct bytes){0});
-    while (tables_scan_next(&scan))
-        decode_add(scan.value, &sum);
-    tables_scan_end(&scan);
-    return sum;
+    struct bytes value;
+    return tables_get(txn, TABLE_BALANCE, total_key, &value) ? decode(value) : (struct balance){0};
+}
+
+void
+balance_scan_begin(struct balance_scan *scan, struct tables_txn *txn)
+{
+    tables_scan_begin(&scan->scan, txn, TABLE_BALANCE, (struct bytes){0});
+}
+
+bool
+balance_scan_next(struct balance_scan *scan)
+{
+    if (!tables_scan_next(&scan->scan) ||
+        memcmp(scan->scan.key.data, total_key.data, BALANCE_KEY_BYTES) == 0)
+        return false;
+    scan->organization = get_be32(scan->scan.key.data);
+    scan->hour = get_be32(scan->scan.key.data + 4);
+    scan->row = decode(scan->scan.value);
+    return true;
+}
+
+void
+balance_scan_end(struct balance_scan *scan)
+{
+    tables_scan_end(&scan->scan);
 }
 
 bool
@@ -59,6 +94,13 @@ balance_closes(const struct balance *balance)
     for (int i = BALANCE_PRICED; i <= BALANCE_KEPT; i++)
         became += balance->events[i];
     return became == balance->events[BALANCE_ACCEPTED];
+}
+
+void
+balance_sum(struct balance *sum, const struct balance *more)
+{
+    for (size_t i = 0; i < BALANCE_COUNT; i++)
+        sum->events[i] += more->events[i];
 }
 
 const char *

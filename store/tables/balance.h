@@ -2,25 +2,27 @@
  * store/tables/balance.h - what became of every event, by organization and hour
  * of the event: the proof that none was lost.
  *
- * For every row, accepted = priced + estimated + unpriced + duplicate + settings
- * + kept.  Over all rows, accepted = the cursor's sequence number, since that is
- * dense.  Quarantined events have no organization that could be believed: they
- * are counted under organization 0 by the hour they were received.
+ * For every row, accepted = priced + estimated + unpriced + duplicate + voided +
+ * settings + kept.  Over all rows, accepted = the cursor's sequence number, since
+ * that is dense.  Quarantined events have no organization that could be believed:
+ * they are counted under organization 0 by the hour they were received.
  */
 #ifndef STORE_TABLES_BALANCE_H
 #define STORE_TABLES_BALANCE_H
 
 #include "store/tables/tables.h"
 
-#define BALANCE_COLUMNS(X)                                                                    \
-    X(ACCEPTED, "accepted")                                                                   \
-    X(PRICED, "priced")                                                                       \
-    X(ESTIMATED, "estimated")                                                                 \
-    X(UNPRICED, "unpriced")                                                                   \
-    X(DUPLICATE, "duplicate")                                                                 \
-    X(SETTINGS, "settings") /* resources, subscriptions, budgets, adjustments: folded */      \
-    X(KEPT, "kept") /* payments, voids, feedback: in the log for the stage that reads them */ \
-    X(QUARANTINED, "quarantined")
+#define BALANCE_COLUMNS(X)                                                                     \
+    X(ACCEPTED, "accepted")                                                                    \
+    X(PRICED, "priced")                                                                        \
+    X(ESTIMATED, "estimated")                                                                  \
+    X(UNPRICED, "unpriced")                                                                    \
+    X(DUPLICATE, "duplicate")                                                                  \
+    X(VOIDED, "voided")     /* counted once, and taken out again by a void event */            \
+    X(SETTINGS, "settings") /* resources, subscriptions, budgets, adjustments, voids */        \
+    X(KEPT, "kept")         /* payments, feedback: in the log for the stage that reads them */ \
+    X(QUARANTINED, "quarantined")                                                              \
+    X(CONFLICT, "conflicting") /* of the duplicates: those with another content */
 
 enum balance_column {
 #define BALANCE_ENUM(column, text) BALANCE_##column,
@@ -40,11 +42,25 @@ enum err_code balance_add(struct tables_txn *txn, uint32_t organization, uint32_
 /* The hour of an organization's first event, of whatever kind; false: it has none. */
 bool balance_first_hour(struct tables_txn *txn, uint32_t organization, uint32_t *ret);
 
-/* The sum over all rows. */
+/* The sum over all rows, which is kept beside them. */
 struct balance balance_total(struct tables_txn *txn);
+
+/* Walk all rows, an organization's hours together. */
+struct balance_scan {
+    uint32_t organization, hour;
+    struct balance row;
+    struct tables_scan scan;
+};
+
+void balance_scan_begin(struct balance_scan *scan, struct tables_txn *txn);
+bool balance_scan_next(struct balance_scan *scan);
+void balance_scan_end(struct balance_scan *scan);
 
 /* Does accepted equal the sum of what became of it? */
 bool balance_closes(const struct balance *balance);
+
+/* sum += more, column by column. */
+void balance_sum(struct balance *sum, const struct balance *more);
 
 const char *balance_column_name(enum balance_column column);
 

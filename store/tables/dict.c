@@ -7,22 +7,26 @@
 #include "store/base/hash.h"
 
 enum {
-    DICT_TEXT_BYTES_MAX = 256,
     DICT_SLOTS_FIRST = 1024,
     DICT_BLOCK_BYTES = 64 * 1024,
     DICT_INLINE_BYTES = 14,
 };
 
-/* Beyond this the cache starts over; the table knows everything anyway. */
-enum { DICT_CACHE_ENTRIES_MAX = 1 << 20 };
-
 /* 32 bytes: half a cache line, with the whole text if it is short. */
 struct dict_slot {
-    uint32_t number; /* 0: free */
-    uint32_t hash;   /* low half, to skip most comparisons */
+    _Atomic uint32_t number; /* 0: free; set last, so that a reader sees the rest */
+    uint32_t hash;           /* low half, to skip most comparisons */
     uint16_t text_bytes;
     char inlined[DICT_INLINE_BYTES];
     const char *text; /* in a block; NULL when inlined */
+};
+
+_Static_assert(sizeof(struct dict_slot) == 32, "half a cache line");
+
+struct dict_slots {
+    struct dict_slots *smaller;
+    size_t count;
+    struct dict_slot slots[];
 };
 
 struct dict_block {
@@ -40,10 +44,17 @@ dict_clear(struct dict *dict)
         free(b);
         b = next;
     }
-    free(dict->slots);
+    struct dict_slots *s = atomic_load(&dict->slots);
+    while (s != NULL) {
+        struct dict_slots *smaller = s->smaller;
+        free(s);
+        s = smaller;
+    }
+    free(dict->fresh);
     *dict = (struct dict){0};
 }
 
+/* NULL out of memory. */
 static char *
 keep_text(struct dict *dict, struct str text)
 {
@@ -74,33 +85,67 @@ slot_index(uint64_t hash, size_t slot_count)
     return (size_t)(hash >> 32) & (slot_count - 1);
 }
 
-static struct dict_slot *
-slot_of(struct dict_slot *slots, size_t count, uint64_t hash, struct str text)
+/* The text's slot, or the free one where it belongs. */
+static const struct dict_slot *
+slot_of(const struct dict_slots *s, uint64_t hash, struct str text, uint32_t *ret_number)
 {
-    size_t i = slot_index(hash, count);
-    while (slots[i].number != 0 &&
-           !(slots[i].hash == (uint32_t)hash && str_equal(slot_text(&slots[i]), text)))
-        i = (i + 1) & (count - 1);
-    return &slots[i];
+    for (size_t i = slot_index(hash, s->count);; i = (i + 1) & (s->count - 1)) {
+        const struct dict_slot *slot = &s->slots[i];
+        *ret_number = atomic_load_explicit(&slot->number, memory_order_acquire);
+        if (*ret_number == 0 || (slot->hash == (uint32_t)hash && str_equal(slot_text(slot), text)))
+            return slot;
+    }
 }
 
+/* Twice the slots; readers go on in the smaller ones until they look again. */
 static bool
 grow(struct dict *dict)
 {
-    size_t count = dict->slot_count == 0 ? DICT_SLOTS_FIRST : dict->slot_count * 2;
-    struct dict_slot *slots = calloc(count, sizeof *slots);
-    if (slots == NULL)
+    struct dict_slots *old = atomic_load(&dict->slots);
+    size_t count = old == NULL ? DICT_SLOTS_FIRST : old->count * 2;
+    struct dict_slots *s = calloc(1, sizeof *s + count * sizeof s->slots[0]);
+    if (s == NULL)
         return false;
-    for (size_t i = 0; i < dict->slot_count; i++) {
-        struct dict_slot *s = &dict->slots[i];
-        struct str text = slot_text(s);
-        if (s->number != 0)
-            *slot_of(slots, count, hash_mem(text.data, text.size_bytes), text) = *s;
+    s->smaller = old;
+    s->count = count;
+    for (size_t i = 0; old != NULL && i < old->count; i++) {
+        struct dict_slot *slot = &old->slots[i];
+        struct str text = slot_text(slot);
+        uint32_t number;
+        if (slot->number != 0) {
+            const struct dict_slot *to =
+                slot_of(s, hash_mem(text.data, text.size_bytes), text, &number);
+            memcpy(&s->slots[to - s->slots], slot, sizeof *slot);
+        }
     }
-    free(dict->slots);
-    dict->slots = slots;
-    dict->slot_count = count;
+    atomic_store_explicit(&dict->slots, s, memory_order_release);
     return true;
+}
+
+uint64_t
+dict_look_ahead(const struct dict *dict, struct str text)
+{
+    const struct dict_slots *s = atomic_load_explicit(&dict->slots, memory_order_acquire);
+    uint64_t hash = hash_mem(text.data, text.size_bytes);
+    if (s != NULL)
+        __builtin_prefetch(&s->slots[slot_index(hash, s->count)]);
+    return hash;
+}
+
+uint32_t
+dict_look_hashed(const struct dict *dict, struct str text, uint64_t hash)
+{
+    const struct dict_slots *s = atomic_load_explicit(&dict->slots, memory_order_acquire);
+    uint32_t number = 0;
+    if (s != NULL && text.size_bytes > 0)
+        slot_of(s, hash, text, &number);
+    return number;
+}
+
+uint32_t
+dict_look(const struct dict *dict, struct str text)
+{
+    return dict_look_hashed(dict, text, hash_mem(text.data, text.size_bytes));
 }
 
 static struct bytes
@@ -109,87 +154,83 @@ text_key(struct str text)
     return (struct bytes){(const uint8_t *)text.data, text.size_bytes};
 }
 
-_Static_assert(sizeof(struct dict_slot) == 32, "half a cache line");
-
-/* The number from the table, given there if the text is new. */
-static enum err_code
-number_of(struct dict *dict, struct tables_txn *txn, struct str text, uint32_t *ret,
-          struct err *err)
+/* Remember that a text is to be stored under the next number. */
+static bool
+add_fresh(struct dict *dict, struct str kept)
 {
-    if (dict_find(txn, text, ret))
-        return ERR_OK;
-    if (dict->next == 0)
-        dict->next = (uint32_t)tables_count(txn, TABLE_DICT) + 1;
-    uint8_t number[4], text_number[4];
-    put_le32(number, dict->next);
-    put_be32(text_number, dict->next);
-    enum err_code code =
-        tables_put(txn, TABLE_DICT, text_key(text), (struct bytes){number, 4}, err);
-    if (code == ERR_OK)
-        code =
-            tables_put(txn, TABLE_DICT_TEXT, (struct bytes){text_number, 4}, text_key(text), err);
-    if (code == ERR_OK)
-        *ret = dict->next++;
-    return code;
+    if (dict->fresh_count == dict->fresh_room) {
+        size_t room = dict->fresh_room == 0 ? 256 : dict->fresh_room * 2;
+        struct str *fresh = realloc(dict->fresh, room * sizeof *fresh);
+        if (fresh == NULL)
+            return false;
+        dict->fresh = fresh;
+        dict->fresh_room = room;
+    }
+    dict->fresh[dict->fresh_count++] = kept;
+    dict->next++;
+    return true;
 }
 
-static enum err_code
-intern_one(struct dict *dict, struct tables_txn *txn, struct str text, uint64_t hash,
-           uint32_t *ret_number, struct err *err)
+/* Put a text that the cache does not have into it, numbering it if the table has not. */
+static bool
+add_text(struct dict *dict, struct tables_txn *txn, struct str text, uint64_t hash,
+         uint32_t *ret_number)
 {
-    struct dict_slot *slot = slot_of(dict->slots, dict->slot_count, hash, text);
-    if (slot->number == 0) {
-        uint32_t number;
-        enum err_code code = number_of(dict, txn, text, &number, err);
-        if (code != ERR_OK)
-            return code;
-        struct dict_slot filled = {
-            .number = number, .hash = (uint32_t)hash, .text_bytes = (uint16_t)text.size_bytes};
-        if (text.size_bytes <= DICT_INLINE_BYTES)
-            memcpy(filled.inlined, text.data, text.size_bytes);
-        else if ((filled.text = keep_text(dict, text)) == NULL)
-            return err_set(err, ERR_LIMIT, "no memory for the dictionary's cache");
-        *slot = filled;
-        dict->used++;
+    struct dict_slots *slots = atomic_load(&dict->slots);
+    if ((slots == NULL || (dict->used + 1) * 2 >= slots->count) && !grow(dict))
+        return false;
+    slots = atomic_load(&dict->slots);
+    if (dict->next == 0)
+        dict->next = (uint32_t)tables_count(txn, TABLE_DICT) + 1;
+    uint32_t number = dict->next, free_number;
+    bool stored = dict_find(txn, text, &number);
+    const char *kept = NULL;
+    if (!stored || text.size_bytes > DICT_INLINE_BYTES) {
+        kept = keep_text(dict, text);
+        if (kept == NULL || (!stored && !add_fresh(dict, (struct str){kept, text.size_bytes})))
+            return false;
     }
-    *ret_number = slot->number;
-    return ERR_OK;
+    struct dict_slot *slot = &slots->slots[slot_of(slots, hash, text, &free_number) - slots->slots];
+    slot->hash = (uint32_t)hash;
+    slot->text_bytes = (uint16_t)text.size_bytes;
+    if (text.size_bytes <= DICT_INLINE_BYTES)
+        memcpy(slot->inlined, text.data, text.size_bytes);
+    else
+        slot->text = kept;
+    atomic_store_explicit(&slot->number, number, memory_order_release);
+    dict->used++;
+    *ret_number = number;
+    return true;
 }
 
 enum err_code
 dict_intern(struct dict *dict, struct tables_txn *txn, struct str text, uint32_t *ret_number,
             struct err *err)
 {
-    const struct dict_wish wish = {text, ret_number};
-    return dict_intern_all(dict, txn, &wish, 1, err);
+    assert(text.size_bytes <= DICT_TEXT_BYTES_MAX);
+    uint64_t hash = hash_mem(text.data, text.size_bytes);
+    *ret_number = dict_look_hashed(dict, text, hash);
+    if (*ret_number != 0 || text.size_bytes == 0 || add_text(dict, txn, text, hash, ret_number))
+        return ERR_OK;
+    return err_set(err, ERR_LIMIT, "no memory for the dictionary's cache");
 }
 
 enum err_code
-dict_intern_all(struct dict *dict, struct tables_txn *txn, const struct dict_wish *wishes,
-                size_t count, struct err *err)
+dict_write(struct dict *dict, struct tables_txn *txn, struct err *err)
 {
-    uint64_t hashes[DICT_WISHES_MAX] = {0};
     enum err_code code = ERR_OK;
-    assert(count <= DICT_WISHES_MAX);
-    if (dict->used >= DICT_CACHE_ENTRIES_MAX)
-        dict_clear(dict);
-    if ((dict->used + count) * 2 >= dict->slot_count && !grow(dict))
-        return err_set(err, ERR_LIMIT, "no memory for the dictionary's cache");
-    /* The cache of a busy platform outgrows the processor's: ask for all slots, then look. */
-    for (size_t i = 0; i < count; i++) {
-        struct str text = wishes[i].text;
-        assert(text.size_bytes <= DICT_TEXT_BYTES_MAX);
-        if (text.size_bytes == 0)
-            continue;
-        hashes[i] = hash_mem(text.data, text.size_bytes);
-        __builtin_prefetch(&dict->slots[slot_index(hashes[i], dict->slot_count)]);
+    uint32_t first = dict->next - (uint32_t)dict->fresh_count;
+    for (size_t i = 0; code == ERR_OK && i < dict->fresh_count; i++) {
+        uint32_t number = first + (uint32_t)i;
+        uint8_t value[4], key[4];
+        put_le32(value, number);
+        put_be32(key, number);
+        struct bytes text = text_key(dict->fresh[i]);
+        code = tables_put(txn, TABLE_DICT, text, (struct bytes){value, 4}, err);
+        if (code == ERR_OK)
+            code = tables_put(txn, TABLE_DICT_TEXT, (struct bytes){key, 4}, text, err);
     }
-    for (size_t i = 0; code == ERR_OK && i < count; i++) {
-        if (wishes[i].text.size_bytes == 0)
-            *wishes[i].ret_number = 0;
-        else
-            code = intern_one(dict, txn, wishes[i].text, hashes[i], wishes[i].ret_number, err);
-    }
+    dict->fresh_count = 0;
     return code;
 }
 

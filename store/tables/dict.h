@@ -7,46 +7,53 @@
 #ifndef STORE_TABLES_DICT_H
 #define STORE_TABLES_DICT_H
 
+#include <stdatomic.h>
+
 #include "store/tables/tables.h"
 
+enum { DICT_TEXT_BYTES_MAX = 256 };
+
 /*
- * A cache of text -> number for one writer, over many transactions.  All zero is
+ * A cache of text -> number.  One thread numbers texts, others may look them up
+ * at the same time.  New numbers reach the table with dict_write().  All zero is
  * empty.
  */
 struct dict {
-    struct dict_slot *slots;
-    size_t slot_count, used;
+    _Atomic(struct dict_slots *) slots; /* the largest; smaller ones are kept for their readers */
+    size_t used;
     uint32_t next; /* 0: not read yet */
     struct dict_block *blocks;
-    size_t text_bytes;
+    struct str *fresh; /* texts that are not in the table yet: numbers next - fresh_count … */
+    size_t fresh_count, fresh_room;
 };
 
+/* No other thread may be looking. */
 void dict_clear(struct dict *dict);
 
-/* A text to be numbered, and where the number goes. */
-struct dict_wish {
-    struct str text; /* at most 256 bytes; empty gives 0 */
-    uint32_t *ret_number;
-};
+/*
+ * A text's number, if the cache has it; 0 if not, and for the empty text.  Any
+ * thread.
+ */
+uint32_t dict_look(const struct dict *dict, struct str text);
 
-enum { DICT_WISHES_MAX = 8 };
+/* Ask the processor's cache for what dict_look() will need; returns the hash for it. */
+uint64_t dict_look_ahead(const struct dict *dict, struct str text);
+uint32_t dict_look_hashed(const struct dict *dict, struct str text, uint64_t hash);
 
 /*
- * Number texts, new ones in the order of the wishes.  After an aborted
- * transaction call dict_clear(): the cache would know numbers that were never
- * stored.
+ * Number a text, giving it the next number if it is new.  Reads the table, writes
+ * nothing: call dict_write() before the commit.  After an aborted transaction call
+ * dict_clear(): the cache would know numbers that were never stored.
  *
- *   count  at most DICT_WISHES_MAX: the texts of one event
+ *   text  at most DICT_TEXT_BYTES_MAX; empty gives 0
  *
- * Errors: ERR_LIMIT out of memory, ERR_FULL, ERR_IO; abort the transaction.
+ * Errors: ERR_LIMIT out of memory; abort the transaction.
  */
-enum err_code dict_intern_all(struct dict *dict, struct tables_txn *txn,
-                              const struct dict_wish *wishes, size_t count,
-                              struct err *err) ERR_MUST_CHECK;
-
-/* The same for one text. */
 enum err_code dict_intern(struct dict *dict, struct tables_txn *txn, struct str text,
                           uint32_t *ret_number, struct err *err) ERR_MUST_CHECK;
+
+/* Store the new texts.  Errors: ERR_FULL, ERR_IO; abort the transaction. */
+enum err_code dict_write(struct dict *dict, struct tables_txn *txn, struct err *err) ERR_MUST_CHECK;
 
 /* The number of a text that may be unknown; false if it is. */
 bool dict_find(struct tables_txn *txn, struct str text, uint32_t *ret);

@@ -52,7 +52,7 @@ tables_digest(struct tables_txn *txn, uint8_t digest[HASH_SHA256_BYTES])
 {
     memset(digest, 0, HASH_SHA256_BYTES);
     for (int t = 0; t < TABLE_COUNT; t++) {
-        if (!tables_is_fold((enum table)t) || t == TABLE_ID_RUNS)
+        if (!tables_is_fold((enum table)t) || t == TABLE_ID_RUNS || t == TABLE_ID_FILTERS)
             continue;
         const char *name = tables_name((enum table)t);
         chain(digest, (struct bytes){(const uint8_t *)name, strlen(name)});

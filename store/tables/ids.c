@@ -3,13 +3,28 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "store/tables/id_filter.h"
+
 enum {
     ENTRY_BYTES = 24,
     CHUNK_ENTRIES = 2700, /* just under 64 KiB */
     CHUNK_KEY_BYTES = 20,
-    RUN_ROW_BYTES = 9,
-    LEVELS_MAX = 20,
+    RUN_ROW_BYTES = 8,
+    CLASSES = 5, /* the last is of full runs */
+    LOOK_AHEAD = 8,
 };
+
+/* Class 0 is below 512 entries, each next one eight times that. */
+static unsigned
+class_of(uint64_t entries)
+{
+    unsigned class = 0;
+    for (uint64_t limit = 512; class < CLASSES - 1 && entries >= limit; limit *= 8)
+        class ++;
+    return class;
+}
+
+_Static_assert(IDS_RUN_FULL == 512 * 8 * 8 * 8, "the last class begins there");
 
 static struct id_entry
 entry_at(const uint8_t *chunk, size_t i)
@@ -26,81 +41,125 @@ chunk_key(uint8_t key[CHUNK_KEY_BYTES], uint32_t run, struct hash_id hash)
     put_be64(key + 12, hash.lo);
 }
 
-/* A run being read in order. */
-struct run_reader {
-    struct tables_scan scan;
-    uint32_t run;
-    const uint8_t *chunk;
-    uint8_t *copy;    /* where each chunk is copied, when writes happen meanwhile; or NULL */
-    size_t count, at; /* entries in the chunk; the next one */
-    bool ended;
+struct run {
+    uint32_t number;
+    uint64_t entries;
+    struct bytes filter; /* in the map */
 };
 
-static void
-reader_take_chunk(struct run_reader *r, bool found)
+struct ids {
+    struct tables_scan chunks;
+    size_t run_count;
+    struct run runs[];
+};
+
+enum err_code
+ids_open(struct tables_txn *txn, struct ids **ret, struct err *err)
 {
-    r->ended = !found;
-    r->chunk = found ? r->scan.value.data : NULL;
-    r->count = found ? r->scan.value.size_bytes / ENTRY_BYTES : 0;
-    r->at = 0;
-    if (found && r->copy != NULL) {
-        memcpy(r->copy, r->chunk, r->count * ENTRY_BYTES);
-        r->chunk = r->copy;
+    struct tables_scan scan;
+    size_t count = (size_t)tables_count(txn, TABLE_ID_RUNS), i = 0;
+    struct ids *ids = malloc(sizeof *ids + count * sizeof ids->runs[0]);
+    if (ids == NULL)
+        return err_set(err, ERR_LIMIT, "no memory for %zu runs of ids", count);
+    enum err_code code = ERR_OK;
+    tables_scan_begin(&scan, txn, TABLE_ID_RUNS, (struct bytes){0});
+    while (i < count && tables_scan_next(&scan)) {
+        struct run *run = &ids->runs[i++];
+        *run = (struct run){get_be32(scan.key.data), get_le64(scan.value.data), {0}};
+        if (!tables_get(txn, TABLE_ID_FILTERS, scan.key, &run->filter))
+            code = err_set(err, ERR_CORRUPT, "table id_filters: run %u has none", run->number);
     }
+    tables_scan_end(&scan);
+    if (code != ERR_OK) {
+        free(ids);
+        return code;
+    }
+    ids->run_count = i;
+    tables_scan_begin(&ids->chunks, txn, TABLE_IDS, (struct bytes){0});
+    *ret = ids;
+    return ERR_OK;
 }
 
-static void
-reader_begin(struct run_reader *r, struct tables_txn *txn, uint32_t run, uint8_t *copy)
+void
+ids_close(struct ids *ids)
 {
-    uint8_t prefix[4];
-    put_be32(prefix, run);
-    r->run = run;
-    r->copy = copy;
-    tables_scan_begin(&r->scan, txn, TABLE_IDS, (struct bytes){prefix, sizeof prefix});
-    reader_take_chunk(r, tables_scan_next(&r->scan));
+    if (ids == NULL)
+        return;
+    tables_scan_end(&ids->chunks);
+    free(ids);
 }
 
-/*
- * Step to the first entry not below hash: in the chunk by doubling steps from
- * where the last search ended, over chunks by one seek, since a chunk's key is
- * its last hash.
- */
-static void
-reader_seek(struct run_reader *r, struct hash_id hash)
+/* The mark of a hash in a run, or 0.  A chunk's key is its last hash, so one seek finds it. */
+static uint64_t
+search(struct ids *ids, const struct run *run, struct hash_id hash)
 {
-    if (r->ended)
-        return;
-    if (id_compare(entry_at(r->chunk, r->count - 1).hash, hash) < 0) {
-        uint8_t key[CHUNK_KEY_BYTES];
-        chunk_key(key, r->run, hash);
-        reader_take_chunk(r, tables_scan_seek(&r->scan, (struct bytes){key, sizeof key}));
-        if (r->ended)
-            return;
-    }
-    size_t low = r->at, step = 1;
-    if (id_compare(entry_at(r->chunk, low).hash, hash) >= 0)
-        return;
-    /* Invariant: entry low is below hash. */
-    while (low + step < r->count && id_compare(entry_at(r->chunk, low + step).hash, hash) < 0) {
-        low += step;
-        step *= 2;
-    }
-    size_t high = low + step < r->count ? low + step : r->count - 1;
-    while (high - low > 1) {
+    uint8_t key[CHUNK_KEY_BYTES];
+    chunk_key(key, run->number, hash);
+    if (!tables_scan_seek(&ids->chunks, (struct bytes){key, sizeof key}) ||
+        get_be32(ids->chunks.key.data) != run->number)
+        return 0;
+    size_t low = 0, high = ids->chunks.value.size_bytes / ENTRY_BYTES;
+    while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (id_compare(entry_at(r->chunk, middle).hash, hash) < 0)
-            low = middle;
+        struct id_entry e = entry_at(ids->chunks.value.data, middle);
+        int order = id_compare(e.hash, hash);
+        if (order == 0)
+            return e.mark;
+        if (order < 0)
+            low = middle + 1;
         else
             high = middle;
     }
-    r->at = high;
+    return 0;
+}
+
+void
+ids_find(struct ids *ids, const struct id_entry *entries, size_t count, uint64_t *ret_marks)
+{
+    memset(ret_marks, 0, count * sizeof *ret_marks);
+    for (size_t r = 0; r < ids->run_count; r++) {
+        const struct run *run = &ids->runs[r];
+        for (size_t i = 0; i < count; i++) {
+            if (i + LOOK_AHEAD < count)
+                filter_prefetch(run->filter, entries[i + LOOK_AHEAD].hash);
+            if (ret_marks[i] == 0 && filter_has(run->filter, entries[i].hash))
+                ret_marks[i] = search(ids, run, entries[i].hash);
+        }
+    }
+}
+
+/* A run being read in order, by way of a copy: a value is valid only until the next write. */
+struct run_reader {
+    struct tables_scan scan;
+    uint8_t *chunk;
+    size_t count, at; /* entries in the chunk; the next one */
+};
+
+static void
+reader_take_chunk(struct run_reader *r)
+{
+    bool found = tables_scan_next(&r->scan);
+    r->count = found ? r->scan.value.size_bytes / ENTRY_BYTES : 0;
+    r->at = 0;
+    if (found)
+        memcpy(r->chunk, r->scan.value.data, r->count * ENTRY_BYTES);
+}
+
+static void
+reader_begin(struct run_reader *r, struct tables_txn *txn, uint32_t run, uint8_t *chunk)
+{
+    uint8_t prefix[4];
+    put_be32(prefix, run);
+    r->chunk = chunk;
+    tables_scan_begin(&r->scan, txn, TABLE_IDS, (struct bytes){prefix, sizeof prefix});
+    reader_take_chunk(r);
 }
 
 /* The entry the reader stands at; false at the run's end. */
 static bool
 reader_peek(const struct run_reader *r, struct id_entry *ret)
 {
-    if (r->ended)
+    if (r->at == r->count)
         return false;
     *ret = entry_at(r->chunk, r->at);
     return true;
@@ -110,42 +169,15 @@ static void
 reader_step(struct run_reader *r)
 {
     if (++r->at == r->count)
-        reader_take_chunk(r, tables_scan_next(&r->scan));
-}
-
-static void
-find_in_run(struct tables_txn *txn, uint32_t run, const struct id_entry *entries, size_t count,
-            uint64_t *ret_seq)
-{
-    struct run_reader r;
-    struct id_entry found;
-    reader_begin(&r, txn, run, NULL);
-    for (size_t i = 0; i < count && !r.ended; i++) {
-        reader_seek(&r, entries[i].hash);
-        if (reader_peek(&r, &found) && id_compare(found.hash, entries[i].hash) == 0)
-            ret_seq[i] = found.seq;
-    }
-    tables_scan_end(&r.scan);
-}
-
-void
-ids_find(struct tables_txn *txn, const struct id_entry *entries, size_t count, uint64_t *ret_seq)
-{
-    struct tables_scan runs;
-    for (size_t i = 0; i < count; i++)
-        ret_seq[i] = 0;
-    tables_scan_begin(&runs, txn, TABLE_ID_RUNS, (struct bytes){0});
-    while (count > 0 && tables_scan_next(&runs))
-        find_in_run(txn, get_be32(runs.key.data), entries, count, ret_seq);
-    tables_scan_end(&runs);
+        reader_take_chunk(r);
 }
 
 /* A run being written in order. */
 struct run_writer {
     struct tables_txn *txn;
     uint32_t run;
-    uint8_t *chunk;
-    size_t count;
+    uint8_t *chunk, *filter;
+    size_t count, filter_bytes;
     uint64_t total;
     struct hash_id last;
 };
@@ -169,7 +201,8 @@ writer_put(struct run_writer *w, const struct id_entry *entry, struct err *err)
     uint8_t *p = w->chunk + w->count * ENTRY_BYTES;
     put_le64(p, entry->hash.hi);
     put_le64(p + 8, entry->hash.lo);
-    put_le64(p + 16, entry->seq);
+    put_le64(p + 16, entry->mark);
+    filter_add(w->filter, w->filter_bytes, entry->hash);
     w->last = entry->hash;
     w->total++;
     return ++w->count == CHUNK_ENTRIES ? writer_flush(w, err) : ERR_OK;
@@ -188,25 +221,39 @@ next_run(struct tables_txn *txn)
     return run + 1;
 }
 
-static enum err_code
-writer_begin(struct run_writer *w, struct tables_txn *txn, struct err *err)
+static void
+writer_clear(struct run_writer *w)
 {
-    *w = (struct run_writer){.txn = txn, .run = next_run(txn)};
-    w->chunk = malloc((size_t)CHUNK_ENTRIES * ENTRY_BYTES);
-    return w->chunk != NULL ? ERR_OK : err_set(err, ERR_LIMIT, "no memory for a run of ids");
+    free(w->chunk);
+    free(w->filter);
 }
 
 static enum err_code
-writer_end(struct run_writer *w, uint8_t level, struct err *err)
+writer_begin(struct run_writer *w, struct tables_txn *txn, size_t entries, struct err *err)
+{
+    *w = (struct run_writer){
+        .txn = txn, .run = next_run(txn), .filter_bytes = filter_bytes(entries)};
+    w->chunk = malloc((size_t)CHUNK_ENTRIES * ENTRY_BYTES);
+    w->filter = calloc(1, w->filter_bytes);
+    if (w->chunk != NULL && w->filter != NULL)
+        return ERR_OK;
+    writer_clear(w);
+    return err_set(err, ERR_LIMIT, "no memory for a run of %zu ids", entries);
+}
+
+static enum err_code
+writer_end(struct run_writer *w, struct err *err)
 {
     uint8_t key[4], row[RUN_ROW_BYTES];
+    struct bytes k = {key, sizeof key};
     enum err_code code = writer_flush(w, err);
     put_be32(key, w->run);
-    row[0] = level;
-    put_le64(row + 1, w->total);
+    put_le64(row, w->total);
     if (code == ERR_OK)
-        code = tables_put(w->txn, TABLE_ID_RUNS, (struct bytes){key, sizeof key},
-                          (struct bytes){row, sizeof row}, err);
+        code = tables_put(w->txn, TABLE_ID_FILTERS, k, (struct bytes){w->filter, w->filter_bytes},
+                          err);
+    if (code == ERR_OK)
+        code = tables_put(w->txn, TABLE_ID_RUNS, k, (struct bytes){row, sizeof row}, err);
     return code;
 }
 
@@ -214,33 +261,34 @@ static enum err_code
 delete_run(struct tables_txn *txn, uint32_t run, struct err *err)
 {
     uint8_t run_key[4], key[CHUNK_KEY_BYTES];
+    struct bytes k = {run_key, sizeof run_key}, chunk;
     put_be32(run_key, run);
-    for (;;) {
-        struct tables_scan scan;
-        tables_scan_begin(&scan, txn, TABLE_IDS, (struct bytes){run_key, sizeof run_key});
-        bool more = tables_scan_next(&scan);
-        if (more)
-            memcpy(key, scan.key.data, sizeof key);
-        tables_scan_end(&scan);
-        if (!more)
-            break;
-        enum err_code code = tables_delete(txn, TABLE_IDS, (struct bytes){key, sizeof key}, err);
-        if (code != ERR_OK)
-            return code;
+    enum err_code code = tables_delete(txn, TABLE_ID_RUNS, k, err);
+    if (code == ERR_OK)
+        code = tables_delete(txn, TABLE_ID_FILTERS, k, err);
+    while (code == ERR_OK && tables_first_from(txn, TABLE_IDS, k, &chunk) &&
+           get_be32(chunk.data) == run) {
+        memcpy(key, chunk.data, sizeof key);
+        code = tables_delete(txn, TABLE_IDS, (struct bytes){key, sizeof key}, err);
     }
-    return tables_delete(txn, TABLE_ID_RUNS, (struct bytes){run_key, sizeof run_key}, err);
+    return code;
 }
 
-/* The runs of one level; at most IDS_RUNS_PER_LEVEL are there at any time. */
+/* The runs of one class, at most IDS_RUNS_PER_CLASS; *ret_entries are in them. */
 static size_t
-runs_of_level(struct tables_txn *txn, uint8_t level, uint32_t runs[IDS_RUNS_PER_LEVEL])
+runs_of_class(struct tables_txn *txn, unsigned class, uint32_t runs[IDS_RUNS_PER_CLASS],
+              size_t *ret_entries)
 {
     struct tables_scan scan;
     size_t n = 0;
+    *ret_entries = 0;
     tables_scan_begin(&scan, txn, TABLE_ID_RUNS, (struct bytes){0});
-    while (n < IDS_RUNS_PER_LEVEL && tables_scan_next(&scan)) {
-        if (scan.value.data[0] == level)
-            runs[n++] = get_be32(scan.key.data);
+    while (n < IDS_RUNS_PER_CLASS && tables_scan_next(&scan)) {
+        uint64_t entries = get_le64(scan.value.data);
+        if (class_of(entries) != class)
+            continue;
+        runs[n++] = get_be32(scan.key.data);
+        *ret_entries += (size_t)entries;
     }
     tables_scan_end(&scan);
     return n;
@@ -269,19 +317,18 @@ merge_into(struct run_writer *w, struct run_reader *readers, size_t count, struc
 }
 
 static enum err_code
-merge_level(struct tables_txn *txn, uint8_t level, const uint32_t *runs, size_t count,
-            struct err *err)
+merge_runs(struct tables_txn *txn, const uint32_t *runs, size_t count, size_t entries,
+           struct err *err)
 {
-    struct run_reader readers[IDS_RUNS_PER_LEVEL];
+    struct run_reader readers[IDS_RUNS_PER_CLASS];
     struct run_writer w;
-    enum err_code code = writer_begin(&w, txn, err);
+    enum err_code code = writer_begin(&w, txn, entries, err);
     if (code != ERR_OK)
         return code;
-    /* A value read is valid only until the next write: every reader works on a copy. */
     size_t chunk_bytes = (size_t)CHUNK_ENTRIES * ENTRY_BYTES;
     uint8_t *copies = malloc(count * chunk_bytes);
     if (copies == NULL) {
-        free(w.chunk);
+        writer_clear(&w);
         return err_set(err, ERR_LIMIT, "no memory to merge runs of ids");
     }
     for (size_t i = 0; i < count; i++)
@@ -290,9 +337,9 @@ merge_level(struct tables_txn *txn, uint8_t level, const uint32_t *runs, size_t 
     for (size_t i = 0; i < count; i++)
         tables_scan_end(&readers[i].scan);
     if (code == ERR_OK)
-        code = writer_end(&w, (uint8_t)(level + 1), err);
+        code = writer_end(&w, err);
     free(copies);
-    free(w.chunk);
+    writer_clear(&w);
     for (size_t i = 0; code == ERR_OK && i < count; i++)
         code = delete_run(txn, runs[i], err);
     return code;
@@ -304,7 +351,7 @@ ids_add(struct tables_txn *txn, const struct id_entry *entries, size_t count, st
     struct run_writer w;
     if (count == 0)
         return ERR_OK;
-    enum err_code code = writer_begin(&w, txn, err);
+    enum err_code code = writer_begin(&w, txn, count, err);
     if (code != ERR_OK)
         return code;
     for (size_t i = 0; code == ERR_OK && i < count; i++) {
@@ -312,14 +359,14 @@ ids_add(struct tables_txn *txn, const struct id_entry *entries, size_t count, st
         code = writer_put(&w, &entries[i], err);
     }
     if (code == ERR_OK)
-        code = writer_end(&w, 0, err);
-    free(w.chunk);
-    for (uint8_t level = 0; code == ERR_OK && level < LEVELS_MAX; level++) {
-        uint32_t runs[IDS_RUNS_PER_LEVEL];
-        size_t n = runs_of_level(txn, level, runs);
-        if (n < IDS_RUNS_PER_LEVEL)
-            break;
-        code = merge_level(txn, level, runs, n, err);
+        code = writer_end(&w, err);
+    writer_clear(&w);
+    for (unsigned class = 0; code == ERR_OK && class < CLASSES - 1; class ++) {
+        uint32_t runs[IDS_RUNS_PER_CLASS];
+        size_t merged;
+        size_t n = runs_of_class(txn, class, runs, &merged);
+        if (n == IDS_RUNS_PER_CLASS)
+            code = merge_runs(txn, runs, n, merged, err);
     }
     return code;
 }

@@ -3,18 +3,31 @@
 /* Key: organization u32, effective ms u64, seq u64. Value: action u8, plan u32, currency u32. */
 enum { SUBSCRIPTION_KEY_BYTES = 20, SUBSCRIPTION_ROW_BYTES = 9 };
 
+static struct bytes
+key_of(uint8_t key[SUBSCRIPTION_KEY_BYTES], const struct subscription *s)
+{
+    put_be32(key, s->organization);
+    put_be64(key + 4, (uint64_t)s->effective_ms);
+    put_be64(key + 12, s->seq);
+    return (struct bytes){key, SUBSCRIPTION_KEY_BYTES};
+}
+
 enum err_code
 subscription_put(struct tables_txn *txn, const struct subscription *s, struct err *err)
 {
     uint8_t key[SUBSCRIPTION_KEY_BYTES], row[SUBSCRIPTION_ROW_BYTES];
-    put_be32(key, s->organization);
-    put_be64(key + 4, (uint64_t)s->effective_ms);
-    put_be64(key + 12, s->seq);
     row[0] = (uint8_t)s->action;
     put_le32(row + 1, s->plan);
     put_le32(row + 5, s->currency);
-    return tables_put(txn, TABLE_SUBSCRIPTIONS, (struct bytes){key, sizeof key},
-                      (struct bytes){row, sizeof row}, err);
+    return tables_put(txn, TABLE_SUBSCRIPTIONS, key_of(key, s), (struct bytes){row, sizeof row},
+                      err);
+}
+
+enum err_code
+subscription_delete(struct tables_txn *txn, const struct subscription *s, struct err *err)
+{
+    uint8_t key[SUBSCRIPTION_KEY_BYTES];
+    return tables_delete(txn, TABLE_SUBSCRIPTIONS, key_of(key, s), err);
 }
 
 void

@@ -24,6 +24,10 @@ struct subscription {
 enum err_code subscription_put(struct tables_txn *txn, const struct subscription *s,
                                struct err *err) ERR_MUST_CHECK;
 
+/* Take a row away again: its event was voided. */
+enum err_code subscription_delete(struct tables_txn *txn, const struct subscription *s,
+                                  struct err *err) ERR_MUST_CHECK;
+
 /* Walk one organization's in order; organization 0: all. */
 struct subscription_scan {
     struct subscription row;

@@ -11,7 +11,7 @@
 /* Address space, not memory or disk. */
 #define TABLES_MAP_BYTES ((size_t)1 << 40)
 
-enum { TABLES_FORMAT = 1, TABLES_MODE = 0640, TABLES_DIRTY_KEY_BYTES_MAX = 128 };
+enum { TABLES_FORMAT = 2, TABLES_MODE = 0640, TABLES_DIRTY_KEY_BYTES_MAX = 128 };
 
 struct tables {
     MDB_env *env;
@@ -305,20 +305,36 @@ tables_edit_find(struct tables_edit *edit, struct bytes key)
         edit->old = bytes_of(v);
 }
 
-enum err_code
-tables_edit_put(struct tables_edit *edit, struct bytes key, struct bytes value, struct err *err)
+/* Note the row as dirty, if the change to it succeeded. */
+static enum err_code
+end_edit(struct tables_edit *edit, struct bytes key, int rc, struct err *err)
 {
     struct dirty_entry d;
-    if (edit->found && same_bytes(edit->old, value))
-        return ERR_OK;
-    MDB_val k = val_of(key), v = val_of(value);
-    int rc = mdb_cursor_put(edit->rows, &k, &v, edit->found ? MDB_CURRENT : 0);
     if (rc == 0) {
         dirty_entry_make(&d, edit->txn, edit->table, key);
         MDB_val dirty_key = {d.key_bytes, d.key}, number = {sizeof d.number, d.number};
         rc = mdb_cursor_put(edit->dirty, &dirty_key, &number, 0);
     }
     return rc == 0 ? ERR_OK : fail(err, rc, edit->txn->tables->path, "put a row");
+}
+
+enum err_code
+tables_edit_put(struct tables_edit *edit, struct bytes key, struct bytes value, struct err *err)
+{
+    if (edit->found && same_bytes(edit->old, value))
+        return ERR_OK;
+    MDB_val k = val_of(key), v = val_of(value);
+    int rc = mdb_cursor_put(edit->rows, &k, &v, edit->found ? MDB_CURRENT : 0);
+    return end_edit(edit, key, rc, err);
+}
+
+enum err_code
+tables_edit_delete(struct tables_edit *edit, struct bytes key, struct err *err)
+{
+    if (!edit->found)
+        return ERR_OK;
+    edit->found = false;
+    return end_edit(edit, key, mdb_cursor_del(edit->rows, 0), err);
 }
 
 void

@@ -26,6 +26,7 @@
     X(HOURLY, "hourly", FOLD)                   \
     X(MONTHLY, "monthly", FOLD)                 \
     X(ID_RUNS, "id_runs", FOLD)                 \
+    X(ID_FILTERS, "id_filters", FOLD)           \
     X(IDS, "ids", FOLD)                         \
     X(UNPRICED, "unpriced", FOLD)               \
     X(RESOURCES, "resources", FOLD)             \
@@ -34,6 +35,8 @@
     X(BUDGETS, "budgets", FOLD)                 \
     X(ADJUSTMENTS, "adjustments", FOLD)         \
     X(BALANCE, "balance", FOLD)                 \
+    X(VOIDS, "voids", FOLD)                     \
+    X(CONFLICTS, "conflicts", FOLD)             \
     X(LIMITS, "limits", STAGE)                  \
     X(INVOICES, "invoices", STAGE)              \
     X(INVOICE_LINES, "invoice_lines", STAGE)    \
@@ -147,6 +150,9 @@ enum err_code tables_edit_begin(struct tables_edit *edit, struct tables_txn *txn
 void tables_edit_find(struct tables_edit *edit, struct bytes key);
 enum err_code tables_edit_put(struct tables_edit *edit, struct bytes key, struct bytes value,
                               struct err *err) ERR_MUST_CHECK;
+/* Take away the row that was looked for, if there is one. */
+enum err_code tables_edit_delete(struct tables_edit *edit, struct bytes key,
+                                 struct err *err) ERR_MUST_CHECK;
 void tables_edit_end(struct tables_edit *edit);
 
 /* The first key at or behind from; false when there is none. */

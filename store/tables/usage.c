@@ -75,6 +75,26 @@ usage_row_add(struct usage_row *row, const struct usage_row *more)
     row->cost_pico += more->cost_pico;
 }
 
+void
+usage_row_subtract(struct usage_row *row, const struct usage_row *less)
+{
+    row->calls -= less->calls;
+    row->failed_calls -= less->failed_calls;
+    row->estimated_calls -= less->estimated_calls;
+    row->unpriced_calls -= less->unpriced_calls;
+    for (size_t i = 0; i < EVENT_CLASSES; i++)
+        row->tokens[i] -= less->tokens[i];
+    row->reasoning_tokens -= less->reasoning_tokens;
+    row->latency_us -= less->latency_us;
+    row->cost_pico -= less->cost_pico;
+}
+
+bool
+usage_row_is_empty(const struct usage_row *row)
+{
+    return row->calls == 0;
+}
+
 uint64_t
 usage_row_credits(const struct usage_row *row)
 {
@@ -99,6 +119,9 @@ usage_edit_add(struct tables_edit *edit, const uint8_t key[USAGE_KEY_BYTES],
         struct usage_row before = usage_row_decode(edit->old.data);
         usage_row_add(&row, &before);
     }
+    /* All its calls were voided: a table folded anew would not have it. */
+    if (usage_row_is_empty(&row))
+        return tables_edit_delete(edit, k, err);
     usage_row_encode(&row, value);
     return tables_edit_put(edit, k, (struct bytes){value, sizeof value}, err);
 }

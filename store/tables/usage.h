@@ -40,6 +40,12 @@ struct usage_row usage_row_decode(const uint8_t bytes[USAGE_ROW_BYTES]);
 /* row += more.  Counts wrap after 2^64, which no log reaches. */
 void usage_row_add(struct usage_row *row, const struct usage_row *more);
 
+/* row -= less, modulo 2^64 as well: the difference may wait to be added to a larger row. */
+void usage_row_subtract(struct usage_row *row, const struct usage_row *less);
+
+/* Has it no calls?  Such a row is not stored. */
+bool usage_row_is_empty(const struct usage_row *row);
+
 /* Input and output tokens of all classes: one AI credit each. */
 uint64_t usage_row_credits(const struct usage_row *row);
 

@@ -88,6 +88,7 @@ office_number(const char *text)
 {
     uint32_t n;
     cr_assert_eq(dict_intern(&dict, txn, str_of(text), &n, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(dict_write(&dict, txn, &err), ERR_OK, "%s", err.text);
     return n;
 }
 

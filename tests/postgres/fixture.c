@@ -97,6 +97,7 @@ number(struct writer *w, const char *text)
 {
     uint32_t n;
     cr_assert_eq(dict_intern(&w->dict, w->txn, str_of(text), &n, &w->err), ERR_OK);
+    cr_assert_eq(dict_write(&w->dict, w->txn, &w->err), ERR_OK);
     return n;
 }
 

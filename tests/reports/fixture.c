@@ -23,6 +23,7 @@ number_of(struct fixture *x, struct dict *dict, const char *text, const char *us
     uint32_t number;
     cr_assert_eq(dict_intern(dict, x->txn, str_of(text != NULL ? text : usual), &number, &err),
                  ERR_OK, "%s", err.text);
+    cr_assert_eq(dict_write(dict, x->txn, &err), ERR_OK, "%s", err.text);
     return number;
 }
 

@@ -1,0 +1,249 @@
+#include "rollup/seen.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    SEEN_ROOM_FIRST = 1024,
+    LOOK_AHEAD = 12,
+    INDEX_BITS = 24, /* of a slot; the others are of the hash, to skip most comparisons */
+    BUCKET_BITS = 11,
+    BUCKETS = 1 << BUCKET_BITS,
+    SORT_FEW = 64,
+};
+
+#define INDEX_MASK (((uint32_t)1 << INDEX_BITS) - 1)
+/* In a mark: this id lies in a run already. */
+#define IN_A_RUN ((uint64_t)1 << 63)
+
+void
+seen_clear(struct seen *seen)
+{
+    free(seen->entries);
+    free(seen->slots);
+    free(seen->marks);
+    *seen = (struct seen){0};
+}
+
+void
+seen_reset(struct seen *seen)
+{
+    seen->count = 0;
+    if (seen->slots != NULL)
+        memset(seen->slots, 0, seen->slot_count * sizeof *seen->slots);
+}
+
+/* The slot's place comes from bits that neither sort nor filter begin with. */
+static size_t
+slot_index(struct hash_id hash, size_t slot_count)
+{
+    return (size_t)(hash.lo >> 8) & (slot_count - 1);
+}
+
+static uint32_t
+tag_of(struct hash_id hash)
+{
+    return (uint32_t)hash.lo << INDEX_BITS;
+}
+
+/* The hash's slot, or the free one where it belongs. */
+static uint32_t *
+slot_of(const struct seen *s, struct hash_id hash)
+{
+    uint32_t tag = tag_of(hash);
+    for (size_t i = slot_index(hash, s->slot_count);; i = (i + 1) & (s->slot_count - 1)) {
+        uint32_t slot = s->slots[i];
+        if (slot == 0 || ((slot & ~INDEX_MASK) == tag &&
+                          id_compare(s->entries[(slot & INDEX_MASK) - 1].hash, hash) == 0))
+            return &s->slots[i];
+    }
+}
+
+static bool
+reserve(struct seen *s, size_t more)
+{
+    size_t need = s->count + more, room = s->room == 0 ? SEEN_ROOM_FIRST : s->room;
+    if (need <= s->room)
+        return true;
+    while (room < need)
+        room *= 2;
+    struct id_entry *entries = realloc(s->entries, room * sizeof *entries);
+    if (entries == NULL)
+        return false;
+    s->entries = entries;
+    uint32_t *slots = calloc(room * 2, sizeof *slots);
+    if (slots == NULL)
+        return false;
+    free(s->slots);
+    s->slots = slots;
+    s->slot_count = room * 2;
+    s->room = room;
+    for (size_t i = 0; i < s->count; i++)
+        *slot_of(s, entries[i].hash) = tag_of(entries[i].hash) | (uint32_t)(i + 1);
+    return true;
+}
+
+/* Those of the transaction first; what is new to it stands behind the others. */
+static void
+look_among_seen(struct seen *s, const struct id_entry *events, size_t count, uint64_t *ret_marks)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i + LOOK_AHEAD < count)
+            __builtin_prefetch(&s->slots[slot_index(events[i + LOOK_AHEAD].hash, s->slot_count)],
+                               1);
+        uint32_t *slot = slot_of(s, events[i].hash);
+        ret_marks[i] = 0;
+        if (*slot != 0) {
+            ret_marks[i] = s->entries[(*slot & INDEX_MASK) - 1].mark & ~IN_A_RUN;
+            continue;
+        }
+        s->entries[s->count++] = events[i];
+        *slot = tag_of(events[i].hash) | (uint32_t)s->count;
+    }
+}
+
+enum err_code
+seen_batch(struct seen *seen, struct ids *ids, const struct id_entry *events, size_t count,
+           uint64_t *ret_marks, struct err *err)
+{
+    struct seen *s = seen;
+    if (count > s->marks_room) {
+        uint64_t *marks = realloc(s->marks, count * sizeof *marks);
+        if (marks == NULL)
+            return err_set(err, ERR_LIMIT, "no memory for the ids of %zu events", count);
+        s->marks = marks;
+        s->marks_room = count;
+    }
+    if (!reserve(s, count))
+        return err_set(err, ERR_LIMIT, "no memory for %zu ids", s->count + count);
+    size_t before = s->count;
+    look_among_seen(s, events, count, ret_marks);
+    if (ids == NULL)
+        return ERR_OK;
+    size_t fresh = s->count - before;
+    uint64_t first_seq = fresh > 0 ? id_mark_seq(s->entries[before].mark) : 0;
+    ids_find(ids, s->entries + before, fresh, s->marks);
+    /* Both lists are in log order: walk them together. */
+    for (size_t i = 0, f = 0; fresh > 0 && i < count; i++) {
+        if (ret_marks[i] == 0) {
+            ret_marks[i] = s->marks[f];
+            if (s->marks[f] != 0)
+                s->entries[before + f].mark = s->marks[f] | IN_A_RUN;
+            f++;
+        } else if (id_mark_seq(ret_marks[i]) >= first_seq) {
+            /* A second one of this batch: the first may be a duplicate itself. */
+            ret_marks[i] = s->entries[(*slot_of(s, events[i].hash) & INDEX_MASK) - 1].mark &
+                           ~IN_A_RUN;
+        }
+    }
+    return ERR_OK;
+}
+
+uint64_t
+seen_find(const struct seen *seen, struct hash_id hash)
+{
+    if (seen->count == 0)
+        return 0;
+    uint32_t slot = *slot_of(seen, hash);
+    return slot != 0 ? seen->entries[(slot & INDEX_MASK) - 1].mark & ~IN_A_RUN : 0;
+}
+
+static size_t
+digit_of(const struct id_entry *e, unsigned shift)
+{
+    return (size_t)(e->hash.hi >> shift) & (BUCKETS - 1);
+}
+
+/* Entries that are nearly sorted, or few. */
+static void
+sort_by_insertion(struct id_entry *e, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        struct id_entry t = e[i];
+        size_t j = i;
+        for (; j > 0 && id_compare(t.hash, e[j - 1].hash) < 0; j--)
+            e[j] = e[j - 1];
+        e[j] = t;
+    }
+}
+
+/* Where each bucket begins, from its count; *ends afterwards is where it ends. */
+static void
+begin_buckets(size_t counts[BUCKETS], size_t ends[BUCKETS])
+{
+    size_t sum = 0;
+    for (size_t b = 0; b < BUCKETS; b++) {
+        size_t n = counts[b];
+        counts[b] = sum;
+        ends[b] = sum += n;
+    }
+}
+
+/* One bucket of the first digit by its second; the rest of the hash decides hardly anything. */
+static void
+sort_bucket(struct id_entry *e, size_t count, struct id_entry *spare)
+{
+    size_t at[BUCKETS] = {0}, ends[BUCKETS];
+    for (size_t i = 0; i < count; i++)
+        at[digit_of(&e[i], 64 - 2 * BUCKET_BITS)]++;
+    begin_buckets(at, ends);
+    memcpy(spare, e, count * sizeof *e);
+    for (size_t i = 0; i < count; i++)
+        e[at[digit_of(&spare[i], 64 - 2 * BUCKET_BITS)]++] = spare[i];
+    sort_by_insertion(e, count);
+}
+
+/*
+ * Radix sort: entries go to the buckets of their first digit in place, by cycles of
+ * swaps, and a bucket then fits the cache.
+ */
+static bool
+sort_entries(struct id_entry *e, size_t count)
+{
+    size_t at[BUCKETS] = {0}, ends[BUCKETS], largest = 0;
+    if (count <= SORT_FEW) {
+        sort_by_insertion(e, count);
+        return true;
+    }
+    for (size_t i = 0; i < count; i++)
+        at[digit_of(&e[i], 64 - BUCKET_BITS)]++;
+    for (size_t b = 0; b < BUCKETS; b++)
+        largest = at[b] > largest ? at[b] : largest;
+    struct id_entry *spare = malloc(largest * sizeof *spare);
+    if (spare == NULL)
+        return false;
+    begin_buckets(at, ends);
+    for (size_t b = 0; b < BUCKETS; b++) {
+        while (at[b] < ends[b]) {
+            size_t to = digit_of(&e[at[b]], 64 - BUCKET_BITS);
+            if (to == b) {
+                at[b]++;
+                continue;
+            }
+            struct id_entry t = e[at[to]];
+            e[at[to]++] = e[at[b]];
+            e[at[b]] = t;
+        }
+    }
+    for (size_t b = 0, from = 0; b < BUCKETS; from = ends[b++]) {
+        if (ends[b] - from <= SORT_FEW)
+            sort_by_insertion(e + from, ends[b] - from);
+        else
+            sort_bucket(e + from, ends[b] - from, spare);
+    }
+    free(spare);
+    return true;
+}
+
+enum err_code
+seen_write(struct seen *seen, struct tables_txn *txn, struct err *err)
+{
+    size_t fresh = 0;
+    for (size_t i = 0; i < seen->count; i++) {
+        if ((seen->entries[i].mark & IN_A_RUN) == 0)
+            seen->entries[fresh++] = seen->entries[i];
+    }
+    if (!sort_entries(seen->entries, fresh))
+        return err_set(err, ERR_LIMIT, "no memory to sort %zu ids", fresh);
+    return ids_add(txn, seen->entries, fresh, err);
+}

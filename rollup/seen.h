@@ -1,0 +1,46 @@
+/*
+ * rollup/seen.h - the ids of the transaction at hand, and whether an event is new.
+ *
+ * A hash table over entries in log order, in front of the runs in `ids`
+ * (store/tables/ids.h).  When the transaction ends, its new ids become one run.
+ */
+#ifndef ROLLUP_SEEN_H
+#define ROLLUP_SEEN_H
+
+#include "store/tables/ids.h"
+
+struct seen {
+    struct id_entry *entries; /* the mark is that of the event that counts; see seen.c */
+    uint32_t *slots;          /* index + 1 and some bits of the hash; 0: free */
+    size_t count, room, slot_count;
+    uint64_t *marks; /* of a batch, from the runs */
+    size_t marks_room;
+};
+
+void seen_clear(struct seen *seen); /* free; empty and usable again */
+void seen_reset(struct seen *seen); /* empty, keeps its memory */
+
+/*
+ * Look up a batch of events and remember the new ones.
+ *
+ *   ids      the runs; may be NULL when there are none
+ *   events   count <= SEEN_EVENTS_MAX less those remembered, in log order
+ *   ret_marks  for each: 0 if it is new, else the mark of the event that counts
+ *
+ * Errors: ERR_LIMIT out of memory.
+ */
+enum err_code seen_batch(struct seen *seen, struct ids *ids, const struct id_entry *events,
+                         size_t count, uint64_t *ret_marks, struct err *err) ERR_MUST_CHECK;
+
+enum { SEEN_EVENTS_MAX = (1 << 24) - 2 };
+
+/* The mark of an id that was seen in this transaction, or 0. */
+uint64_t seen_find(const struct seen *seen, struct hash_id hash);
+
+/*
+ * Add the new ids to the runs.  Entries are sorted in place: only seen_reset()
+ * may follow.
+ */
+enum err_code seen_write(struct seen *seen, struct tables_txn *txn, struct err *err) ERR_MUST_CHECK;
+
+#endif
