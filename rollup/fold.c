@@ -11,7 +11,11 @@
 #include "store/tables/unpriced.h"
 #include "store/tables/usage.h"
 
-enum { POST_GROUP = 16, RECORDS_BYTES_MAX = 256 * 1024 * 1024 };
+enum {
+    POST_GROUP = 16,
+    RECORDS_BYTES_MAX = 256 * 1024 * 1024,
+    MANY_ROWS = 8192, /* from here on publish is told of organization and period alone */
+};
 
 static uint32_t
 hour_of(const struct batch_item *item)
@@ -372,6 +376,8 @@ write_usage(struct tables_txn *txn, enum table table, const struct map *map, str
         return err_set(err, ERR_LIMIT, "no memory to sort %zu rows", map->count);
     struct tables_edit edit;
     enum err_code code = tables_edit_begin(&edit, txn, table, err);
+    if (map->count > MANY_ROWS)
+        edit.range_bytes = USAGE_RANGE_BYTES;
     for (size_t i = 0; code == ERR_OK && i < map->count; i++)
         code = usage_edit_add(&edit, map_key(map, order[i]), map_value(map, order[i]), err);
     tables_edit_end(&edit);

@@ -205,14 +205,11 @@ put_all(const struct job *job, struct copy *copy, const struct published *table)
 static void
 put_owed(const struct job *job, struct copy *copy, const struct published *table)
 {
-    struct dirty_scan scan;
-    dirty_scan_begin(&scan, job->txn, table->table);
-    while (copy->code == ERR_OK && dirty_scan_next(&scan)) {
-        struct bytes value;
-        bool there = tables_get(job->txn, table->table, scan.key, &value);
-        put_row(job, copy, table, scan.key, there ? &value : NULL);
-    }
-    dirty_scan_end(&scan);
+    struct owed_scan scan;
+    owed_scan_begin(&scan, job->txn, table->table);
+    while (copy->code == ERR_OK && owed_scan_next(&scan))
+        put_row(job, copy, table, scan.key, scan.there ? &scan.value : NULL);
+    owed_scan_end(&scan);
 }
 
 static enum err_code

@@ -225,7 +225,7 @@ tables_delete(struct tables_txn *txn, enum table table, struct bytes key, struct
 
 /* (table, key) -> transaction number; see store/tables/dirty.h. */
 struct dirty_entry {
-    uint8_t key[TABLES_DIRTY_KEY_BYTES_MAX], number[8];
+    uint8_t key[TABLES_DIRTY_KEY_BYTES_MAX], number[9]; /* the ninth byte: a range */
     size_t key_bytes;
 };
 
@@ -245,7 +245,7 @@ note_dirty(struct tables_txn *txn, enum table table, struct bytes key, struct er
     struct dirty_entry d;
     dirty_entry_make(&d, txn, table, key);
     return tables_put(txn, TABLE_DIRTY, (struct bytes){d.key, d.key_bytes},
-                      (struct bytes){d.number, sizeof d.number}, err);
+                      (struct bytes){d.number, sizeof d.number - 1}, err);
 }
 
 static bool
@@ -305,17 +305,15 @@ tables_edit_find(struct tables_edit *edit, struct bytes key)
         edit->old = bytes_of(v);
 }
 
-/* Note the row as dirty, if the change to it succeeded. */
-static enum err_code
-end_edit(struct tables_edit *edit, struct bytes key, int rc, struct err *err)
+/* Note a key as dirty, or all keys that begin with it. */
+static int
+note_edit(struct tables_edit *edit, struct bytes key, bool range)
 {
     struct dirty_entry d;
-    if (rc == 0) {
-        dirty_entry_make(&d, edit->txn, edit->table, key);
-        MDB_val dirty_key = {d.key_bytes, d.key}, number = {sizeof d.number, d.number};
-        rc = mdb_cursor_put(edit->dirty, &dirty_key, &number, 0);
-    }
-    return rc == 0 ? ERR_OK : fail(err, rc, edit->txn->tables->path, "put a row");
+    dirty_entry_make(&d, edit->txn, edit->table, key);
+    d.number[sizeof d.number - 1] = 'r';
+    MDB_val k = {d.key_bytes, d.key}, v = {sizeof d.number - (range ? 0 : 1), d.number};
+    return mdb_cursor_put(edit->dirty, &k, &v, 0);
 }
 
 enum err_code
@@ -323,9 +321,18 @@ tables_edit_put(struct tables_edit *edit, struct bytes key, struct bytes value, 
 {
     if (edit->found && same_bytes(edit->old, value))
         return ERR_OK;
+    struct bytes range = {key.data, edit->range_bytes};
     MDB_val k = val_of(key), v = val_of(value);
     int rc = mdb_cursor_put(edit->rows, &k, &v, edit->found ? MDB_CURRENT : 0);
-    return end_edit(edit, key, rc, err);
+    if (rc == 0 && range.size_bytes == 0)
+        rc = note_edit(edit, key, false);
+    else if (rc == 0 && (!edit->noted || memcmp(edit->range, range.data, range.size_bytes) != 0)) {
+        assert(range.size_bytes <= sizeof edit->range);
+        rc = note_edit(edit, range, true);
+        memcpy(edit->range, range.data, range.size_bytes);
+        edit->noted = true;
+    }
+    return rc == 0 ? ERR_OK : fail(err, rc, edit->txn->tables->path, "put a row");
 }
 
 enum err_code
@@ -334,7 +341,10 @@ tables_edit_delete(struct tables_edit *edit, struct bytes key, struct err *err)
     if (!edit->found)
         return ERR_OK;
     edit->found = false;
-    return end_edit(edit, key, mdb_cursor_del(edit->rows, 0), err);
+    int rc = mdb_cursor_del(edit->rows, 0);
+    if (rc == 0)
+        rc = note_edit(edit, key, false);
+    return rc == 0 ? ERR_OK : fail(err, rc, edit->txn->tables->path, "delete a row");
 }
 
 void

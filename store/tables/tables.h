@@ -137,12 +137,22 @@ void tables_scan_end(struct tables_scan *scan);
  * then stores it if it differs, as tables_put_published() does.  No other write
  * to the table may come between begin and end; end it before the transaction.
  */
+enum { TABLES_RANGE_BYTES_MAX = 16 };
+
 struct tables_edit {
     struct tables_txn *txn;
     enum table table;
     void *rows, *dirty; /* LMDB's cursors */
     bool found;         /* the last key looked for is stored, with `old` */
     struct bytes old;
+    /*
+     * For very many rows, set after begin: changed rows are noted as dirty by the
+     * first so many bytes of their keys.  Publish then sends all rows with that
+     * prefix, also those that did not change.
+     */
+    size_t range_bytes;
+    uint8_t range[TABLES_RANGE_BYTES_MAX]; /* the last one noted */
+    bool noted;
 };
 
 enum err_code tables_edit_begin(struct tables_edit *edit, struct tables_txn *txn, enum table table,

@@ -30,7 +30,11 @@ struct usage_row {
     money_sum cost_pico;
 };
 
-enum { USAGE_KEY_BYTES = 32, USAGE_ROW_BYTES = 8 * (6 + EVENT_CLASSES) + 16 };
+enum {
+    USAGE_RANGE_BYTES = 8,
+    /* of a key: organization and period */ USAGE_KEY_BYTES = 32,
+    USAGE_ROW_BYTES = 8 * (6 + EVENT_CLASSES) + 16
+};
 
 void usage_key_encode(const struct usage_key *key, uint8_t bytes[USAGE_KEY_BYTES]);
 struct usage_key usage_key_decode(const uint8_t bytes[USAGE_KEY_BYTES]);

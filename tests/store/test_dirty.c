@@ -159,3 +159,64 @@ Test(store_dirty, settling_what_is_not_owed_or_another_table_s_key_changes_nothi
     settle(TABLE_HOURLY, "", tables_txn_number(txn));
     cr_assert_str_eq(owed(TABLE_HOURLY), "k ");
 }
+
+static void
+edit(struct tables_edit *e, const char *key, const char *value)
+{
+    tables_edit_find(e, b(key));
+    cr_assert_eq(value != NULL ? tables_edit_put(e, b(key), b(value), &err)
+                               : tables_edit_delete(e, b(key), &err),
+                 ERR_OK);
+}
+
+/* "key=value key=value …" of all rows owed; "-" for one that is gone. */
+static void
+check_owed(enum table table, const char *want)
+{
+    char text[256] = "";
+    size_t n = 0;
+    struct owed_scan scan;
+    owed_scan_begin(&scan, txn, table);
+    while (owed_scan_next(&scan)) {
+        struct bytes v = scan.there ? scan.value : b("-");
+        n += (size_t)snprintf(text + n, sizeof text - n, "%s%.*s=%.*s", n > 0 ? " " : "",
+                              (int)scan.key.size_bytes, (const char *)scan.key.data,
+                              (int)v.size_bytes, (const char *)v.data);
+    }
+    owed_scan_end(&scan);
+    cr_assert_str_eq(text, want);
+}
+
+Test(store_dirty, many_rows_are_owed_by_range_each_row_once)
+{
+    struct tables_edit e;
+    begin(TABLES_WRITE);
+    put(TABLE_HOURLY, "aa1", "1");
+    put(TABLE_HOURLY, "bb1", "1");
+    put(TABLE_HOURLY, "bb9", "1");
+    put(TABLE_HOURLY, "cc1", "1");
+    put(TABLE_HOURLY, "dd1", "1");
+    uint64_t first = tables_txn_number(txn);
+    commit();
+    begin(TABLES_WRITE);
+    settle(TABLE_HOURLY, "aa1", first);
+    settle(TABLE_HOURLY, "cc1", first);
+    cr_assert_eq(tables_edit_begin(&e, txn, TABLE_HOURLY, &err), ERR_OK);
+    e.range_bytes = 2;
+    edit(&e, "aa1", "1"); /* as it was: no range */
+    edit(&e, "bb1", "2");
+    edit(&e, "bb2", "2");
+    edit(&e, "bb9", NULL);
+    edit(&e, "dd1", "1");
+    edit(&e, "dd2", "3");
+    tables_edit_end(&e);
+    uint64_t second = tables_txn_number(txn);
+    check_owed(TABLE_HOURLY, "bb1=2 bb2=2 bb9=- dd1=1 dd2=3");
+    commit();
+    begin(TABLES_WRITE);
+    settle(TABLE_HOURLY, "bb", second);
+    settle(TABLE_HOURLY, "bb1", first);
+    settle(TABLE_HOURLY, "dd", first); /* changed since: stays owed */
+    check_owed(TABLE_HOURLY, "bb9=- dd1=1 dd2=3");
+    commit();
+}
