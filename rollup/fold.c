@@ -55,14 +55,14 @@ add_usage(struct usage_row *row, const struct batch_usage *u)
 }
 
 void
-fold_init(struct fold *fold)
+fold_init(struct fold *fold, struct map *waiting)
 {
-    *fold = (struct fold){0};
+    *fold = (struct fold){.waiting = waiting};
     map_init(&fold->hourly, USAGE_KEY_BYTES, sizeof(struct usage_row));
     map_init(&fold->monthly, USAGE_KEY_BYTES, sizeof(struct usage_row));
     map_init(&fold->balance, 8, sizeof(struct balance));
-    map_init(&fold->waiting, sizeof(struct hash_id), sizeof(uint64_t));
     arena_init(&fold->records, RECORDS_BYTES_MAX);
+    list_init(&fold->texts, sizeof(struct dict_new));
     list_init(&fold->marks, sizeof(uint64_t));
     list_init(&fold->settings, sizeof(struct batch_item));
     list_init(&fold->unpriced, sizeof(uint64_t));
@@ -76,9 +76,10 @@ fold_init(struct fold *fold)
 void
 fold_clear(struct fold *fold)
 {
-    struct map *maps[] = {&fold->hourly, &fold->monthly, &fold->balance, &fold->waiting};
-    struct list *lists[] = {&fold->marks, &fold->settings, &fold->unpriced,   &fold->conflicts,
-                            &fold->named, &fold->outcomes, &fold->taken_back, &fold->priced_out};
+    struct map *maps[] = {&fold->hourly, &fold->monthly, &fold->balance};
+    struct list *lists[] = {&fold->marks,      &fold->settings,   &fold->unpriced,
+                            &fold->conflicts,  &fold->named,      &fold->outcomes,
+                            &fold->taken_back, &fold->priced_out, &fold->texts};
     for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
         map_clear(maps[i]);
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
@@ -95,33 +96,42 @@ no_memory(struct err *err)
     return err_set(err, ERR_LIMIT, "no memory for the sums of a transaction");
 }
 
-/* Voids whose event has not come, from the table. */
+void
+fold_waiting_init(struct map *waiting)
+{
+    map_init(waiting, sizeof(struct hash_id), sizeof(uint64_t));
+}
+
+/* Note that an event, if it comes, is voided. */
 static enum err_code
-read_waiting(struct fold *fold, struct tables_txn *txn, struct err *err)
+await(struct map *waiting, const struct void_row *row, struct err *err)
+{
+    uint64_t *seq = map_at(waiting, &row->target, map_hash(waiting, &row->target));
+    if (seq == NULL)
+        return no_memory(err);
+    *seq = row->void_seq;
+    return ERR_OK;
+}
+
+enum err_code
+fold_waiting_read(struct map *waiting, struct tables_txn *txn, struct err *err)
 {
     struct void_scan scan;
     enum err_code code = ERR_OK;
-    map_reset(&fold->waiting);
     void_scan_begin(&scan, txn, true);
-    while (code == ERR_OK && void_scan_next(&scan)) {
-        uint64_t hash = map_hash(&fold->waiting, &scan.row.target);
-        uint64_t *seq = map_at(&fold->waiting, &scan.row.target, hash);
-        if (seq == NULL)
-            code = no_memory(err);
-        else
-            *seq = scan.row.void_seq;
-    }
+    while (code == ERR_OK && void_scan_next(&scan))
+        code = await(waiting, &scan.row, err);
     void_scan_end(&scan);
     return code;
 }
 
 enum err_code
-fold_begin(struct fold *fold, struct tables_txn *txn, struct err *err)
+fold_begin(struct fold *fold, struct tables_txn *view, const struct fold *older, struct err *err)
 {
+    fold->older = older;
     ids_close(fold->ids);
     fold->ids = NULL;
-    enum err_code code = ids_open(txn, &fold->ids, err);
-    return code == ERR_OK ? read_waiting(fold, txn, err) : code;
+    return ids_open(view, &fold->ids, err);
 }
 
 /* A value of a map that may be new. */
@@ -205,7 +215,7 @@ static enum err_code
 post_voided(struct fold *fold, const struct posting *p, bool *ret_voided, struct err *err)
 {
     uint64_t *void_seq =
-        map_find(&fold->waiting, &p->id->hash, map_hash(&fold->waiting, &p->id->hash));
+        map_find(fold->waiting, &p->id->hash, map_hash(fold->waiting, &p->id->hash));
     *ret_voided = false;
     if (void_seq == NULL || *void_seq == 0)
         return ERR_OK;
@@ -252,7 +262,7 @@ post(struct fold *fold, const struct posting *p, struct err *err)
     bool voided = false;
     if (p->counted != 0)
         return post_duplicate(fold, p, err);
-    if (fold->waiting.count > 0)
+    if (fold->waiting->count > 0)
         code = post_voided(fold, p, &voided, err);
     if (code != ERR_OK || voided)
         return code;
@@ -302,8 +312,9 @@ fold_batch(struct fold *fold, const struct batch *batch, struct err *err)
 {
     if (!list_reserve(&fold->marks, batch->count))
         return no_memory(err);
+    const struct seen *older = fold->older != NULL ? &fold->older->seen : NULL;
     enum err_code code =
-        seen_batch(&fold->seen, fold->ids, batch->ids, batch->count, fold->marks.items, err);
+        seen_batch(&fold->seen, older, fold->ids, batch->ids, batch->count, fold->marks.items, err);
     for (size_t i = 0; code == ERR_OK && i < batch->count; i += POST_GROUP) {
         size_t left = batch->count - i;
         code = post_group(fold, batch, i, left < POST_GROUP ? left : POST_GROUP, err);
@@ -478,34 +489,36 @@ write_lists(struct fold *fold, struct tables_txn *txn, struct err *err)
     return code;
 }
 
-static void
-forget(struct fold *fold)
+enum err_code
+fold_seal(struct fold *fold, struct tables_txn *view, struct dict *dict, struct again *again,
+          struct err *err)
 {
-    struct list *lists[] = {&fold->settings, &fold->unpriced,   &fold->conflicts, &fold->named,
-                            &fold->outcomes, &fold->taken_back, &fold->priced_out};
-    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
-        lists[i]->count = 0;
-    map_reset(&fold->hourly);
-    map_reset(&fold->monthly);
-    map_reset(&fold->balance);
-    seen_reset(&fold->seen);
-    arena_clear(&fold->records);
+    enum err_code code = ERR_OK;
+    if (fold_has_voids(fold)) {
+        code = fold_begin(fold, view, NULL, err);
+        if (code == ERR_OK)
+            code = fold_voids(fold, view, again, err);
+    }
+    const struct void_row *outcomes = fold->outcomes.items;
+    for (size_t i = 0; code == ERR_OK && i < fold->outcomes.count; i++) {
+        if (outcomes[i].outcome == VOID_WAITING)
+            code = await(fold->waiting, &outcomes[i], err);
+    }
+    ids_close(fold->ids);
+    fold->ids = NULL;
+    list_clear(&fold->texts);
+    dict_take_new(dict, &fold->texts);
+    return code;
 }
 
 enum err_code
-fold_write(struct fold *fold, struct tables_txn *txn, struct dict *dict, struct again *again,
-           struct balance *ret_sum, struct err *err)
+fold_write(struct fold *fold, struct tables_txn *txn, struct balance *ret_sum, struct err *err)
 {
-    enum err_code code = fold_voids(fold, txn, again, err);
-    if (code == ERR_OK)
-        code = sum_months(fold, err);
+    enum err_code code = sum_months(fold, err);
     if (code == ERR_OK)
         code = sum_balance(fold, ret_sum, err);
-    /* From here on tables are written. */
-    ids_close(fold->ids);
-    fold->ids = NULL;
     if (code == ERR_OK)
-        code = dict_write(dict, txn, err);
+        code = dict_write(&fold->texts, txn, err);
     if (code == ERR_OK)
         code = write_lists(fold, txn, err);
     if (code == ERR_OK)
@@ -516,8 +529,22 @@ fold_write(struct fold *fold, struct tables_txn *txn, struct dict *dict, struct 
         code = write_usage(txn, TABLE_MONTHLY, &fold->monthly, err);
     if (code == ERR_OK)
         code = write_balance(txn, &fold->balance, err);
-    forget(fold);
     return code;
+}
+
+void
+fold_reset(struct fold *fold)
+{
+    struct list *lists[] = {&fold->settings, &fold->unpriced,   &fold->conflicts, &fold->named,
+                            &fold->outcomes, &fold->taken_back, &fold->priced_out};
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
+        lists[i]->count = 0;
+    list_clear(&fold->texts);
+    map_reset(&fold->hourly);
+    map_reset(&fold->monthly);
+    map_reset(&fold->balance);
+    seen_reset(&fold->seen);
+    arena_clear(&fold->records);
 }
 
 enum err_code

@@ -23,11 +23,13 @@ enum {
 };
 
 struct fold {
+    struct map *waiting;                 /* borrowed; fold_waiting_read() */
+    const struct fold *older;            /* borrowed; or NULL */
     struct map hourly, monthly, balance; /* sums that are not in the tables yet, by key */
     struct seen seen;
-    struct ids *ids;    /* the runs, while a transaction fills */
-    struct map waiting; /* an id's hash -> seq of the void that named it before it came; 0: came */
-    struct list marks;  /* u64 for each event of a batch: seen_batch()'s */
+    struct ids *ids;       /* the runs, while a transaction fills */
+    struct list texts;     /* struct dict_new */
+    struct list marks;     /* u64 for each event of a batch: seen_batch()'s */
     struct list settings;  /* struct batch_item of the kinds that have a table */
     struct arena records;  /* of the budgets among them */
     struct list unpriced;  /* u64 seq */
@@ -39,14 +41,30 @@ struct fold {
     struct list priced_out; /* u64 seq: no longer unpriced */
 };
 
-void fold_init(struct fold *fold);
+void fold_init(struct fold *fold, struct map *waiting);
 void fold_clear(struct fold *fold);
 
 /*
- * Make ready for batches.  No table may be written in the transaction until
- * fold_write().  Errors: ERR_LIMIT out of memory.
+ * Read the voids whose event has not come.
+ *
+ *   waiting  empty; an id's hash -> sequence number of the void, made 0 when the
+ *            event comes.  The transactions of a job share it
  */
-enum err_code fold_begin(struct fold *fold, struct tables_txn *txn, struct err *err) ERR_MUST_CHECK;
+void fold_waiting_init(struct map *waiting);
+enum err_code fold_waiting_read(struct map *waiting, struct tables_txn *txn,
+                                struct err *err) ERR_MUST_CHECK;
+
+/*
+ * Make ready for batches.
+ *
+ *   view   what was committed before, but perhaps for the fold `older`; it must see
+ *          no write until fold_seal() is done
+ *   older  the fold before, which may be being written by another thread; or NULL
+ *
+ * Errors: ERR_LIMIT out of memory.
+ */
+enum err_code fold_begin(struct fold *fold, struct tables_txn *view, const struct fold *older,
+                         struct err *err) ERR_MUST_CHECK;
 
 /*
  * Take in every event of the batch that was not counted before.
@@ -61,19 +79,38 @@ enum err_code fold_batch(struct fold *fold, const struct batch *batch,
 /* Is so much gathered that it should be written? */
 bool fold_is_full(const struct fold *fold, const struct dict *dict);
 
+/* Did a void event come?  Then fold_seal() needs a view that has all that came before. */
+static inline bool
+fold_has_voids(const struct fold *fold)
+{
+    return fold->named.count > 0;
+}
+
 /*
- * Write all that was gathered, and forget it.
+ * Gather no more: look up what void events named, and take over the new texts.
  *
- *   dict     its new texts are stored
- *   again    for the events that were voided
+ *   view   as for fold_begin(); with voids it must hold all that was folded before
+ *   dict   gives its new texts
+ *   again  for the events that are voided
+ *
+ * Errors: ERR_LIMIT; ERR_CORRUPT, ERR_IO of the log.
+ */
+enum err_code fold_seal(struct fold *fold, struct tables_txn *view, struct dict *dict,
+                        struct again *again, struct err *err) ERR_MUST_CHECK;
+
+/*
+ * Write all that was gathered.  Any thread; the ids may be looked into meanwhile.
+ *
  *   ret_sum  what became of the events is added to it
  *
  * The caller moves the cursor and commits.  Errors: ERR_FULL, ERR_IO, ERR_LIMIT;
- * ERR_CORRUPT of the log; abort the transaction then.
+ * abort the transaction then.
  */
-enum err_code fold_write(struct fold *fold, struct tables_txn *txn, struct dict *dict,
-                         struct again *again, struct balance *ret_sum,
+enum err_code fold_write(struct fold *fold, struct tables_txn *txn, struct balance *ret_sum,
                          struct err *err) ERR_MUST_CHECK;
+
+/* Empty it for the next transaction; it keeps its memory. */
+void fold_reset(struct fold *fold);
 
 /*
  * The parts that void.c shares.

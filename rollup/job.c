@@ -4,8 +4,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "rollup/committer.h"
 #include "rollup/feed.h"
-#include "rollup/fold.h"
 #include "store/base/file.h"
 #include "store/log/quarantine.h"
 #include "store/tables/cursor.h"
@@ -18,12 +18,15 @@ struct job {
     int lock_fd;
     struct price_book *book;
     struct tables *tables;
-    struct tables_txn *txn;
+    struct tables_txn *txn;  /* writing; a rebuild's, that of repricing, the last one */
+    struct tables_txn *view; /* reading, while a fold is gathered */
     struct log_reader *events, *quarantine;
     struct batch_shared shared;
     struct feed *feed;
     struct again again;
-    struct fold fold;
+    struct map waiting; /* voids */
+    struct fold folds[2];
+    struct committer *committer; /* writes one of them while the other is gathered */
     struct cursor cursor;
     uint32_t txn_events;
 };
@@ -37,7 +40,9 @@ open_job(struct job *j, const struct rollup_options *o, struct err *err)
     *j = (struct job){.options = o, .lock_fd = -1, .txn_events = o->batch_events};
     if (j->txn_events == 0)
         j->txn_events = JOB_TXN_EVENTS;
-    fold_init(&j->fold);
+    fold_waiting_init(&j->waiting);
+    fold_init(&j->folds[0], &j->waiting);
+    fold_init(&j->folds[1], &j->waiting);
     again_init(&j->again, j->log_directory, &j->shared, NULL);
     enum err_code code = price_book_load(o->price_path, &j->book, err);
     if (code == ERR_OK)
@@ -52,13 +57,19 @@ open_job(struct job *j, const struct rollup_options *o, struct err *err)
         code = file_lock(lock_path, "gbill rollup", &j->lock_fd, err);
     if (code == ERR_OK)
         code = tables_open(o->data_directory, TABLES_WRITE, &j->tables, err);
+    if (code == ERR_OK)
+        code = committer_open(j->tables, &j->committer, err);
     return code;
 }
 
 static void
 close_job(struct job *j)
 {
-    fold_clear(&j->fold);
+    committer_close(j->committer);
+    fold_clear(&j->folds[0]);
+    fold_clear(&j->folds[1]);
+    map_clear(&j->waiting);
+    tables_abort(j->view);
     tables_abort(j->txn);
     feed_close(j->feed);
     again_clear(&j->again);
@@ -77,16 +88,37 @@ begin(struct job *j, struct err *err)
     return j->txn != NULL ? ERR_OK : tables_begin(j->tables, TABLES_WRITE, &j->txn, err);
 }
 
-/* Store the cursor and commit; a rebuild commits once, at its end. */
+/* Store the cursor and commit. */
 static enum err_code
-end(struct job *j, bool last, struct err *err)
+end(struct job *j, struct err *err)
 {
     enum err_code code = cursor_put(j->txn, &j->cursor, err);
-    if (code != ERR_OK || (j->options->rebuild && !last))
+    if (code != ERR_OK)
         return code;
     code = tables_commit(j->txn, err);
     j->txn = NULL;
     return code;
+}
+
+/* What is read while gathering: a rebuild sees what it has written itself. */
+static enum err_code
+look(struct job *j, struct tables_txn **ret_view, struct err *err)
+{
+    *ret_view = j->txn;
+    if (j->options->rebuild)
+        return ERR_OK;
+    tables_abort(j->view);
+    j->view = NULL;
+    enum err_code code = tables_begin(j->tables, TABLES_READ, &j->view, err);
+    *ret_view = j->view;
+    return code;
+}
+
+static void
+look_away(struct job *j)
+{
+    tables_abort(j->view);
+    j->view = NULL;
 }
 
 /* One for each processor that the process may use, unless it was told. */
@@ -102,15 +134,21 @@ static enum err_code
 start(struct job *j, struct err *err)
 {
     static const uint8_t none[HASH_SHA256_BYTES];
-    enum err_code code = begin(j, err);
-    if (code != ERR_OK)
-        return code;
+    struct tables_txn *view = NULL;
+    enum err_code code = ERR_OK;
     if (j->options->rebuild)
+        code = begin(j, err);
+    if (code == ERR_OK && j->options->rebuild)
         code = tables_drop_folds(j->txn, err);
+    if (code == ERR_OK)
+        code = look(j, &view, err);
     if (code != ERR_OK)
         return code;
-    j->cursor = cursor_get(j->txn);
-    code = log_reader_open(j->log_directory, LOG_EVENTS, j->cursor.seq, &j->events, err);
+    j->cursor = cursor_get(view);
+    code = fold_waiting_read(&j->waiting, view, err);
+    look_away(j);
+    if (code == ERR_OK)
+        code = log_reader_open(j->log_directory, LOG_EVENTS, j->cursor.seq, &j->events, err);
     if (code == ERR_OK)
         code = log_reader_open(j->log_directory, LOG_QUARANTINE, j->cursor.quarantine_seq,
                                &j->quarantine, err);
@@ -139,7 +177,7 @@ reprice(struct job *j, uint64_t *ret_repriced, struct err *err)
 {
     uint64_t seq = 0;
     uint32_t in_txn = 0;
-    enum err_code code = ERR_OK;
+    enum err_code code = begin(j, err);
     while (code == ERR_OK && unpriced_next(j->txn, seq, &seq)) {
         const struct batch_item *item;
         code = again_event(&j->again, j->txn, seq, &item, err);
@@ -149,29 +187,37 @@ reprice(struct job *j, uint64_t *ret_repriced, struct err *err)
         }
         /* The cursor keeps the old book's name until all are done. */
         if (code == ERR_OK && ++in_txn % REPRICE_EVENTS_PER_TXN == 0) {
-            code = end(j, false, err);
+            code = end(j, err);
             if (code == ERR_OK)
                 code = begin(j, err);
         }
     }
-    return code;
+    return code == ERR_OK ? end(j, err) : code;
 }
 
-/* Fold batches until the transaction has its events, or is full, or the log ends. */
+/*
+ * Fold batches until the transaction has its events, or is full, or the log ends.
+ * The fold before may still be on its way to the disk.
+ */
 static enum err_code
-fill_txn(struct job *j, struct balance *sum, bool *ret_more, struct err *err)
+gather(struct job *j, struct fold *fold, const struct fold *older, struct balance *sum,
+       bool *ret_more, struct err *err)
 {
     size_t done = 0;
-    enum err_code code = fold_begin(&j->fold, j->txn, err);
-    while (code == ERR_OK && done < j->txn_events && !fold_is_full(&j->fold, &j->shared.dict)) {
+    struct tables_txn *view;
+    enum err_code code = look(j, &view, err);
+    fold_reset(fold);
+    if (code == ERR_OK)
+        code = fold_begin(fold, view, older, err);
+    while (code == ERR_OK && done < j->txn_events && !fold_is_full(fold, &j->shared.dict)) {
         struct batch *batch;
         code = feed_next(j->feed, &batch, err);
         *ret_more = batch != NULL;
         if (code != ERR_OK || batch == NULL)
             break;
-        code = batch_resolve(batch, &j->shared.dict, j->txn, err);
+        code = batch_resolve(batch, &j->shared.dict, view, err);
         if (code == ERR_OK)
-            code = fold_batch(&j->fold, batch, err);
+            code = fold_batch(fold, batch, err);
         const struct frame *last = &batch->frames[batch->frame_count - 1];
         j->cursor.seq = last->first_seq + last->event_count - 1;
         j->cursor.receive_utc_ms = last->receive_utc_ms;
@@ -179,15 +225,43 @@ fill_txn(struct job *j, struct balance *sum, bool *ret_more, struct err *err)
         done += batch->count;
         feed_release(j->feed);
     }
-    if (code != ERR_OK)
-        return code;
-    code = fold_write(&j->fold, j->txn, &j->shared.dict, &j->again, sum, err);
-    /* The dictionary's cache starts over when it is large; the table knows everything. */
-    if (code == ERR_OK && j->shared.dict.used >= FOLD_TEXTS_MAX) {
-        feed_settle(j->feed);
-        dict_clear(&j->shared.dict);
-    }
+    /* What a void names is looked for in all that came before. */
+    if (code == ERR_OK && fold_has_voids(fold))
+        code = committer_wait(j->committer, sum, err);
+    if (code == ERR_OK && fold_has_voids(fold))
+        code = look(j, &view, err);
+    if (code == ERR_OK)
+        code = fold_seal(fold, view, &j->shared.dict, &j->again, err);
+    if (code == ERR_OK)
+        look_away(j);
     return code;
+}
+
+/* The dictionary's cache starts over when it is large; the table knows everything. */
+static enum err_code
+trim_dict(struct job *j, struct balance *sum, struct err *err)
+{
+    if (j->shared.dict.used < FOLD_TEXTS_MAX)
+        return ERR_OK;
+    enum err_code code = committer_wait(j->committer, sum, err);
+    feed_settle(j->feed);
+    dict_clear(&j->shared.dict);
+    return code;
+}
+
+/* A gathered fold that is not the last goes to the disk; a rebuild commits once, at its end. */
+static enum err_code
+hand_over(struct job *j, struct fold *fold, struct balance *sum, struct err *err)
+{
+    enum err_code code;
+    if (j->options->rebuild) {
+        code = fold_write(fold, j->txn, sum, err);
+    } else {
+        code = committer_wait(j->committer, sum, err);
+        if (code == ERR_OK)
+            code = committer_start(j->committer, fold, &j->cursor, err);
+    }
+    return code == ERR_OK ? trim_dict(j, sum, err) : code;
 }
 
 /* Quarantined events count for the hour they were received in. */
@@ -220,27 +294,47 @@ is_idle(const struct job *j, const struct rollup_result *r)
            memcmp(j->cursor.price_book, j->book->sha256, HASH_SHA256_BYTES) == 0;
 }
 
+/* The last fold, and all that is written once. */
+static enum err_code
+finish(struct job *j, struct fold *fold, struct rollup_result *r, struct err *err)
+{
+    enum err_code code = committer_wait(j->committer, &r->sum, err);
+    if (code == ERR_OK)
+        code = begin(j, err);
+    if (code == ERR_OK)
+        code = fold_write(fold, j->txn, &r->sum, err);
+    if (code == ERR_OK)
+        code = count_quarantine(j, &r->sum, err);
+    if (code != ERR_OK || is_idle(j, r))
+        return code;
+    memcpy(j->cursor.price_book, j->book->sha256, HASH_SHA256_BYTES);
+    r->transactions++;
+    return end(j, err);
+}
+
 static enum err_code
 fold_log(struct job *j, struct rollup_result *r, struct err *err)
 {
-    bool more = true;
-    enum err_code code = ERR_OK;
-    while (code == ERR_OK && more) {
-        code = begin(j, err);
-        if (code == ERR_OK)
-            code = fill_txn(j, &r->sum, &more, err);
+    struct fold *fold = &j->folds[0], *older = NULL;
+    for (;;) {
+        bool more = true;
+        enum err_code code = gather(j, fold, older, &r->sum, &more, err);
         if (code == ERR_OK && !more)
-            code = count_quarantine(j, &r->sum, err);
-        if (code != ERR_OK || (!more && is_idle(j, r)))
-            break;
-        if (!more)
-            memcpy(j->cursor.price_book, j->book->sha256, HASH_SHA256_BYTES);
-        code = end(j, !more, err);
-        r->transactions++;
-        if (code == ERR_OK && j->options->progress != NULL)
+            code = finish(j, fold, r, err);
+        else if (code == ERR_OK)
+            code = hand_over(j, fold, &r->sum, err);
+        if (code != ERR_OK)
+            return code;
+        if (j->options->progress != NULL)
             j->options->progress(j->options->context, j->cursor.seq);
+        if (!more)
+            return ERR_OK;
+        r->transactions++;
+        if (!j->options->rebuild) {
+            older = fold;
+            fold = &j->folds[fold == &j->folds[0]];
+        }
     }
-    return code;
 }
 
 static enum err_code
@@ -266,7 +360,8 @@ rollup_run(const struct rollup_options *options, struct rollup_result *ret, stru
     enum err_code code = open_job(&job, options, err);
     if (code == ERR_OK)
         code = start(&job, err);
-    if (code == ERR_OK && memcmp(job.cursor.price_book, job.book->sha256, HASH_SHA256_BYTES) != 0)
+    if (code == ERR_OK && !options->rebuild &&
+        memcmp(job.cursor.price_book, job.book->sha256, HASH_SHA256_BYTES) != 0)
         code = reprice(&job, &r.repriced, err);
     if (code == ERR_OK)
         code = fold_log(&job, &r, err);

@@ -13,7 +13,7 @@ enum {
 };
 
 #define INDEX_MASK (((uint32_t)1 << INDEX_BITS) - 1)
-/* In a mark: this id lies in a run already. */
+/* In a mark: this id is a run's, or the transaction before's. */
 #define IN_A_RUN ((uint64_t)1 << 63)
 
 void
@@ -102,9 +102,32 @@ look_among_seen(struct seen *s, const struct id_entry *events, size_t count, uin
     }
 }
 
+uint64_t
+seen_find(const struct seen *seen, struct hash_id hash)
+{
+    if (seen->count == 0)
+        return 0;
+    uint32_t slot = *slot_of(seen, hash);
+    return slot != 0 ? seen->entries[(slot & INDEX_MASK) - 1].mark & ~IN_A_RUN : 0;
+}
+
+/* What the transaction before knows of the new ones; 0: nothing. */
+static void
+look_among_older(const struct seen *older, const struct id_entry *events, size_t count,
+                 uint64_t *ret_marks)
+{
+    bool any = older != NULL && older->count > 0;
+    for (size_t i = 0; i < count; i++) {
+        if (any && i + LOOK_AHEAD < count)
+            __builtin_prefetch(
+                &older->slots[slot_index(events[i + LOOK_AHEAD].hash, older->slot_count)]);
+        ret_marks[i] = any ? seen_find(older, events[i].hash) : 0;
+    }
+}
+
 enum err_code
-seen_batch(struct seen *seen, struct ids *ids, const struct id_entry *events, size_t count,
-           uint64_t *ret_marks, struct err *err)
+seen_batch(struct seen *seen, const struct seen *older, struct ids *ids,
+           const struct id_entry *events, size_t count, uint64_t *ret_marks, struct err *err)
 {
     struct seen *s = seen;
     if (count > s->marks_room) {
@@ -118,13 +141,14 @@ seen_batch(struct seen *seen, struct ids *ids, const struct id_entry *events, si
         return err_set(err, ERR_LIMIT, "no memory for %zu ids", s->count + count);
     size_t before = s->count;
     look_among_seen(s, events, count, ret_marks);
-    if (ids == NULL)
-        return ERR_OK;
     size_t fresh = s->count - before;
-    uint64_t first_seq = fresh > 0 ? id_mark_seq(s->entries[before].mark) : 0;
+    if (fresh == 0)
+        return ERR_OK;
+    uint64_t first_seq = id_mark_seq(s->entries[before].mark);
+    look_among_older(older, s->entries + before, fresh, s->marks);
     ids_find(ids, s->entries + before, fresh, s->marks);
     /* Both lists are in log order: walk them together. */
-    for (size_t i = 0, f = 0; fresh > 0 && i < count; i++) {
+    for (size_t i = 0, f = 0; i < count; i++) {
         if (ret_marks[i] == 0) {
             ret_marks[i] = s->marks[f];
             if (s->marks[f] != 0)
@@ -137,15 +161,6 @@ seen_batch(struct seen *seen, struct ids *ids, const struct id_entry *events, si
         }
     }
     return ERR_OK;
-}
-
-uint64_t
-seen_find(const struct seen *seen, struct hash_id hash)
-{
-    if (seen->count == 0)
-        return 0;
-    uint32_t slot = *slot_of(seen, hash);
-    return slot != 0 ? seen->entries[(slot & INDEX_MASK) - 1].mark & ~IN_A_RUN : 0;
 }
 
 static size_t
@@ -236,14 +251,20 @@ sort_entries(struct id_entry *e, size_t count)
 }
 
 enum err_code
-seen_write(struct seen *seen, struct tables_txn *txn, struct err *err)
+seen_write(const struct seen *seen, struct tables_txn *txn, struct err *err)
 {
     size_t fresh = 0;
+    /* A copy, since the next transaction looks its ids up in the original. */
+    struct id_entry *sorted = malloc((seen->count + 1) * sizeof *sorted);
+    if (sorted == NULL)
+        return err_set(err, ERR_LIMIT, "no memory to sort %zu ids", seen->count);
     for (size_t i = 0; i < seen->count; i++) {
         if ((seen->entries[i].mark & IN_A_RUN) == 0)
-            seen->entries[fresh++] = seen->entries[i];
+            sorted[fresh++] = seen->entries[i];
     }
-    if (!sort_entries(seen->entries, fresh))
-        return err_set(err, ERR_LIMIT, "no memory to sort %zu ids", fresh);
-    return ids_add(txn, seen->entries, fresh, err);
+    enum err_code code = sort_entries(sorted, fresh)
+                             ? ids_add(txn, sorted, fresh, err)
+                             : err_set(err, ERR_LIMIT, "no memory to sort %zu ids", fresh);
+    free(sorted);
+    return code;
 }

@@ -23,14 +23,16 @@ void seen_reset(struct seen *seen); /* empty, keeps its memory */
 /*
  * Look up a batch of events and remember the new ones.
  *
- *   ids      the runs; may be NULL when there are none
- *   events   count <= SEEN_EVENTS_MAX less those remembered, in log order
+ *   older      of the transaction before, whose ids may not be in the runs yet; or NULL
+ *   ids        the runs
+ *   events     count <= SEEN_EVENTS_MAX less those remembered, in log order
  *   ret_marks  for each: 0 if it is new, else the mark of the event that counts
  *
  * Errors: ERR_LIMIT out of memory.
  */
-enum err_code seen_batch(struct seen *seen, struct ids *ids, const struct id_entry *events,
-                         size_t count, uint64_t *ret_marks, struct err *err) ERR_MUST_CHECK;
+enum err_code seen_batch(struct seen *seen, const struct seen *older, struct ids *ids,
+                         const struct id_entry *events, size_t count, uint64_t *ret_marks,
+                         struct err *err) ERR_MUST_CHECK;
 
 enum { SEEN_EVENTS_MAX = (1 << 24) - 2 };
 
@@ -38,9 +40,10 @@ enum { SEEN_EVENTS_MAX = (1 << 24) - 2 };
 uint64_t seen_find(const struct seen *seen, struct hash_id hash);
 
 /*
- * Add the new ids to the runs.  Entries are sorted in place: only seen_reset()
- * may follow.
+ * Add the new ids to the runs; it may be looked into meanwhile.  Errors: those of
+ * ids_add().
  */
-enum err_code seen_write(struct seen *seen, struct tables_txn *txn, struct err *err) ERR_MUST_CHECK;
+enum err_code seen_write(const struct seen *seen, struct tables_txn *txn,
+                         struct err *err) ERR_MUST_CHECK;
 
 #endif

@@ -50,7 +50,7 @@ dict_clear(struct dict *dict)
         free(s);
         s = smaller;
     }
-    free(dict->fresh);
+    list_clear(&dict->fresh);
     *dict = (struct dict){0};
 }
 
@@ -154,23 +154,6 @@ text_key(struct str text)
     return (struct bytes){(const uint8_t *)text.data, text.size_bytes};
 }
 
-/* Remember that a text is to be stored under the next number. */
-static bool
-add_fresh(struct dict *dict, struct str kept)
-{
-    if (dict->fresh_count == dict->fresh_room) {
-        size_t room = dict->fresh_room == 0 ? 256 : dict->fresh_room * 2;
-        struct str *fresh = realloc(dict->fresh, room * sizeof *fresh);
-        if (fresh == NULL)
-            return false;
-        dict->fresh = fresh;
-        dict->fresh_room = room;
-    }
-    dict->fresh[dict->fresh_count++] = kept;
-    dict->next++;
-    return true;
-}
-
 /* Put a text that the cache does not have into it, numbering it if the table has not. */
 static bool
 add_text(struct dict *dict, struct tables_txn *txn, struct str text, uint64_t hash,
@@ -180,15 +163,18 @@ add_text(struct dict *dict, struct tables_txn *txn, struct str text, uint64_t ha
     if ((slots == NULL || (dict->used + 1) * 2 >= slots->count) && !grow(dict))
         return false;
     slots = atomic_load(&dict->slots);
-    if (dict->next == 0)
+    if (dict->next == 0) {
         dict->next = (uint32_t)tables_count(txn, TABLE_DICT) + 1;
+        list_init(&dict->fresh, sizeof(struct dict_new));
+    }
     uint32_t number = dict->next, free_number;
     bool stored = dict_find(txn, text, &number);
     const char *kept = NULL;
     if (!stored || text.size_bytes > DICT_INLINE_BYTES) {
-        kept = keep_text(dict, text);
-        if (kept == NULL || (!stored && !add_fresh(dict, (struct str){kept, text.size_bytes})))
+        struct dict_new fresh = {{kept = keep_text(dict, text), text.size_bytes}, number};
+        if (kept == NULL || (!stored && !list_add(&dict->fresh, &fresh)))
             return false;
+        dict->next += !stored;
     }
     struct dict_slot *slot = &slots->slots[slot_of(slots, hash, text, &free_number) - slots->slots];
     slot->hash = (uint32_t)hash;
@@ -215,22 +201,27 @@ dict_intern(struct dict *dict, struct tables_txn *txn, struct str text, uint32_t
     return err_set(err, ERR_LIMIT, "no memory for the dictionary's cache");
 }
 
-enum err_code
-dict_write(struct dict *dict, struct tables_txn *txn, struct err *err)
+void
+dict_take_new(struct dict *dict, struct list *ret)
 {
+    *ret = dict->fresh;
+    list_init(&dict->fresh, sizeof(struct dict_new));
+}
+
+enum err_code
+dict_write(const struct list *texts, struct tables_txn *txn, struct err *err)
+{
+    const struct dict_new *fresh = texts->items;
     enum err_code code = ERR_OK;
-    uint32_t first = dict->next - (uint32_t)dict->fresh_count;
-    for (size_t i = 0; code == ERR_OK && i < dict->fresh_count; i++) {
-        uint32_t number = first + (uint32_t)i;
+    for (size_t i = 0; code == ERR_OK && i < texts->count; i++) {
         uint8_t value[4], key[4];
-        put_le32(value, number);
-        put_be32(key, number);
-        struct bytes text = text_key(dict->fresh[i]);
+        put_le32(value, fresh[i].number);
+        put_be32(key, fresh[i].number);
+        struct bytes text = text_key(fresh[i].text);
         code = tables_put(txn, TABLE_DICT, text, (struct bytes){value, 4}, err);
         if (code == ERR_OK)
             code = tables_put(txn, TABLE_DICT_TEXT, (struct bytes){key, 4}, text, err);
     }
-    dict->fresh_count = 0;
     return code;
 }
 

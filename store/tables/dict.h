@@ -9,26 +9,31 @@
 
 #include <stdatomic.h>
 
+#include "store/base/list.h"
 #include "store/tables/tables.h"
 
 enum { DICT_TEXT_BYTES_MAX = 256 };
 
 /*
  * A cache of text -> number.  One thread numbers texts, others may look them up
- * at the same time.  New numbers reach the table with dict_write().  All zero is
- * empty.
+ * at the same time.  New numbers reach the table with dict_take_new() and
+ * dict_write().  All zero is empty.
  */
 struct dict {
     _Atomic(struct dict_slots *) slots; /* the largest; smaller ones are kept for their readers */
     size_t used;
     uint32_t next; /* 0: not read yet */
     struct dict_block *blocks;
-    struct str *fresh; /* texts that are not in the table yet: numbers next - fresh_count … */
-    size_t fresh_count, fresh_room;
+    struct list fresh; /* struct dict_new: not in the table yet */
 };
 
-/* No other thread may be looking. */
-void dict_clear(struct dict *dict);
+/* A text that was numbered; it lives as long as the cache. */
+struct dict_new {
+    struct str text;
+    uint32_t number;
+};
+
+void dict_clear(struct dict *dict); /* no other thread may be looking */
 
 /*
  * A text's number, if the cache has it; 0 if not, and for the empty text.  Any
@@ -42,8 +47,9 @@ uint32_t dict_look_hashed(const struct dict *dict, struct str text, uint64_t has
 
 /*
  * Number a text, giving it the next number if it is new.  Reads the table, writes
- * nothing: call dict_write() before the commit.  After an aborted transaction call
- * dict_clear(): the cache would know numbers that were never stored.
+ * nothing: new texts must be stored before the next cache is begun.  After an
+ * aborted transaction call dict_clear(): the cache would know numbers that were
+ * never stored.
  *
  *   text  at most DICT_TEXT_BYTES_MAX; empty gives 0
  *
@@ -52,8 +58,16 @@ uint32_t dict_look_hashed(const struct dict *dict, struct str text, uint64_t has
 enum err_code dict_intern(struct dict *dict, struct tables_txn *txn, struct str text,
                           uint32_t *ret_number, struct err *err) ERR_MUST_CHECK;
 
-/* Store the new texts.  Errors: ERR_FULL, ERR_IO; abort the transaction. */
-enum err_code dict_write(struct dict *dict, struct tables_txn *txn, struct err *err) ERR_MUST_CHECK;
+/*
+ * Hand over the texts that were numbered since the last call.
+ *
+ *   ret  taken: a list of struct dict_new; list_clear()
+ */
+void dict_take_new(struct dict *dict, struct list *ret);
+
+/* Store texts that were new.  Errors: ERR_FULL, ERR_IO; abort the transaction. */
+enum err_code dict_write(const struct list *texts, struct tables_txn *txn,
+                         struct err *err) ERR_MUST_CHECK;
 
 /* The number of a text that may be unknown; false if it is. */
 bool dict_find(struct tables_txn *txn, struct str text, uint32_t *ret);

@@ -114,16 +114,15 @@ search(struct ids *ids, const struct run *run, struct hash_id hash)
 }
 
 void
-ids_find(struct ids *ids, const struct id_entry *entries, size_t count, uint64_t *ret_marks)
+ids_find(struct ids *ids, const struct id_entry *entries, size_t count, uint64_t *marks)
 {
-    memset(ret_marks, 0, count * sizeof *ret_marks);
     for (size_t r = 0; r < ids->run_count; r++) {
         const struct run *run = &ids->runs[r];
         for (size_t i = 0; i < count; i++) {
             if (i + LOOK_AHEAD < count)
                 filter_prefetch(run->filter, entries[i + LOOK_AHEAD].hash);
-            if (ret_marks[i] == 0 && filter_has(run->filter, entries[i].hash))
-                ret_marks[i] = search(ids, run, entries[i].hash);
+            if (marks[i] == 0 && filter_has(run->filter, entries[i].hash))
+                marks[i] = search(ids, run, entries[i].hash);
         }
     }
 }

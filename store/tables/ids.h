@@ -77,11 +77,12 @@ enum err_code ids_open(struct tables_txn *txn, struct ids **ret, struct err *err
 void ids_close(struct ids *ids); /* NULL is fine */
 
 /*
- * Look up count entries by their hashes.
+ * Look up entries by their hashes.
  *
- *   ret_marks  count marks as they were added, or 0 where an id is unknown
+ *   marks  count numbers; where one is 0 and the id is known, it becomes the mark
+ *          that the id was added with
  */
-void ids_find(struct ids *ids, const struct id_entry *entries, size_t count, uint64_t *ret_marks);
+void ids_find(struct ids *ids, const struct id_entry *entries, size_t count, uint64_t *marks);
 
 /*
  * Add entries, sorted by hash and in no run yet, as a new run; merge runs.

@@ -12,6 +12,7 @@
 #include "store/tables/resource.h"
 #include "store/tables/subscription.h"
 #include "store/tables/usage.h"
+#include "tests/support/number.h"
 #include "tests/support/temp_dir.h"
 
 static struct temp_dir dir;
@@ -86,10 +87,7 @@ office_commit(void)
 uint32_t
 office_number(const char *text)
 {
-    uint32_t n;
-    cr_assert_eq(dict_intern(&dict, txn, str_of(text), &n, &err), ERR_OK, "%s", err.text);
-    cr_assert_eq(dict_write(&dict, txn, &err), ERR_OK, "%s", err.text);
-    return n;
+    return number_text(&dict, txn, text);
 }
 
 void

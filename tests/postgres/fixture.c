@@ -15,6 +15,7 @@
 #include "store/tables/invoice.h"
 #include "store/tables/limit.h"
 #include "store/tables/usage.h"
+#include "tests/support/number.h"
 
 enum { HOUR = 498744, MONTH = 682, FIXTURE_DIRECTORIES_MAX = 16 }; /* 2026-11-24T00, 2026-11 */
 
@@ -95,10 +96,7 @@ end(struct writer *w)
 static uint32_t
 number(struct writer *w, const char *text)
 {
-    uint32_t n;
-    cr_assert_eq(dict_intern(&w->dict, w->txn, str_of(text), &n, &w->err), ERR_OK);
-    cr_assert_eq(dict_write(&w->dict, w->txn, &w->err), ERR_OK);
-    return n;
+    return number_text(&w->dict, w->txn, text);
 }
 
 static void

@@ -5,6 +5,7 @@
 
 #include "reports/cmd.h"
 #include "store/tables/dict.h"
+#include "tests/support/number.h"
 
 struct fixture
 fixture_make(void)
@@ -19,12 +20,7 @@ fixture_make(void)
 static uint32_t
 number_of(struct fixture *x, struct dict *dict, const char *text, const char *usual)
 {
-    struct err err;
-    uint32_t number;
-    cr_assert_eq(dict_intern(dict, x->txn, str_of(text != NULL ? text : usual), &number, &err),
-                 ERR_OK, "%s", err.text);
-    cr_assert_eq(dict_write(dict, x->txn, &err), ERR_OK, "%s", err.text);
-    return number;
+    return number_text(dict, x->txn, text != NULL ? text : usual);
 }
 
 void

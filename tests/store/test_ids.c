@@ -75,6 +75,7 @@ find(struct tables_txn *txn, const struct id_entry *e, size_t count, uint64_t *r
     struct ids *ids;
     struct err err;
     cr_assert_eq(ids_open(txn, &ids, &err), ERR_OK, "%s", err.text);
+    memset(ret_marks, 0, count * sizeof *ret_marks);
     ids_find(ids, e, count, ret_marks);
     ids_close(ids);
 }
