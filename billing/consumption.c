@@ -26,7 +26,9 @@ consumption_read(struct tables_txn *txn, uint32_t organization, int32_t month,
     usage_scan_begin(&scan, txn, TABLE_MONTHLY, organization, &period);
     while (code == ERR_OK && usage_scan_next(&scan))
         code = add(&c, &scan.row, err);
-    usage_scan_end(&scan);
+    enum err_code end = usage_scan_end(&scan, err);
+    if (code == ERR_OK)
+        code = end;
     if (code == ERR_OK)
         *ret = c;
     return code;
@@ -55,6 +57,6 @@ consumption_read_all(struct tables_txn *txn, uint32_t organization, struct buf *
         if (code == ERR_OK)
             code = add(&c, &scan.row, err);
     }
-    usage_scan_end(&scan);
-    return code;
+    enum err_code end = usage_scan_end(&scan, err);
+    return code == ERR_OK ? end : code;
 }

@@ -155,8 +155,14 @@ const struct cli_cmd cmd_report_usage = {
     "  cacheRead       input tokens read from the provider's cache\n"
     "  cacheWrite      input tokens written to it (cacheWrite1h: kept for an hour)\n"
     "  output          output tokens; reasoning is the part of them not shown to anyone\n"
-    "  credits         AI credits: input, cacheRead, cacheWrite, cacheWrite1h and output\n"
+    "  credits         AI credits: input and output tokens of every kind\n"
     "  avgLatencyMs    over all calls; one that named no latency counts as 0\n"
+    "  audioInput, audioCacheRead, audioOutput, imageInput, imageCacheRead, imageOutput\n"
+    "                  audio and image tokens, which are in no column before\n"
+    "  webSearches, webFetches, fileSearches, codeSessions\n"
+    "                  uses that the provider charges by the piece\n"
+    "\n"
+    "A table leaves out the columns of the last two groups that no call has.\n"
     "\n"
     "Example: gbill report usage --by day,model --org acme --from 2026-11 --csv\n",
 };

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { SHOWN_DIGITS = 6, PICO_DIGITS = 12, MEASURES_MAX = 12 };
+enum { SHOWN_DIGITS = 6, PICO_DIGITS = 12, MEASURES_MAX = 20 };
 
 enum measure {
     CALLS,
@@ -19,7 +19,17 @@ enum measure {
     AVG_LATENCY,
     COST,
     UNPRICED,
-    ESTIMATED
+    ESTIMATED,
+    AUDIO_INPUT,
+    AUDIO_CACHE_READ,
+    AUDIO_OUTPUT,
+    IMAGE_INPUT,
+    IMAGE_CACHE_READ,
+    IMAGE_OUTPUT,
+    WEB_SEARCHES,
+    WEB_FETCHES,
+    FILE_SEARCHES,
+    CODE_SESSIONS
 };
 
 static const struct print_column measures[] = {
@@ -36,15 +46,28 @@ static const struct print_column measures[] = {
     [COST] = {"cost", PRINT_AMOUNT},
     [UNPRICED] = {"unpricedCalls", PRINT_WHOLE},
     [ESTIMATED] = {"estimatedCalls", PRINT_WHOLE},
+    [AUDIO_INPUT] = {"audioInput", PRINT_WHOLE},
+    [AUDIO_CACHE_READ] = {"audioCacheRead", PRINT_WHOLE},
+    [AUDIO_OUTPUT] = {"audioOutput", PRINT_WHOLE},
+    [IMAGE_INPUT] = {"imageInput", PRINT_WHOLE},
+    [IMAGE_CACHE_READ] = {"imageCacheRead", PRINT_WHOLE},
+    [IMAGE_OUTPUT] = {"imageOutput", PRINT_WHOLE},
+    [WEB_SEARCHES] = {"webSearches", PRINT_WHOLE},
+    [WEB_FETCHES] = {"webFetches", PRINT_WHOLE},
+    [FILE_SEARCHES] = {"fileSearches", PRINT_WHOLE},
+    [CODE_SESSIONS] = {"codeSessions", PRINT_WHOLE},
 };
 
 static const struct {
     enum measure columns[MEASURES_MAX];
     size_t count;
 } kinds[] = {
-    [USAGE_PRINT_USAGE] = {{CALLS, FAILED, INPUT, CACHE_READ, CACHE_WRITE, CACHE_WRITE_1H, OUTPUT,
-                            REASONING, CREDITS, AVG_LATENCY},
-                           10},
+    [USAGE_PRINT_USAGE] =
+        {{CALLS,          FAILED,           INPUT,        CACHE_READ,    CACHE_WRITE,
+          CACHE_WRITE_1H, OUTPUT,           REASONING,    CREDITS,       AVG_LATENCY,
+          AUDIO_INPUT,    AUDIO_CACHE_READ, AUDIO_OUTPUT, IMAGE_INPUT,   IMAGE_CACHE_READ,
+          IMAGE_OUTPUT,   WEB_SEARCHES,     WEB_FETCHES,  FILE_SEARCHES, CODE_SESSIONS},
+         20},
     [USAGE_PRINT_COSTS] = {{CALLS, CREDITS, COST, UNPRICED, ESTIMATED}, 5},
 };
 
@@ -119,6 +142,26 @@ whole_of(enum measure measure, const struct usage_row *row)
         return row->unpriced_calls;
     case ESTIMATED:
         return row->estimated_calls;
+    case AUDIO_INPUT:
+        return row->tokens[EVENT_INPUT_AUDIO];
+    case AUDIO_CACHE_READ:
+        return row->tokens[EVENT_CACHE_READ_AUDIO];
+    case AUDIO_OUTPUT:
+        return row->tokens[EVENT_OUTPUT_AUDIO];
+    case IMAGE_INPUT:
+        return row->tokens[EVENT_INPUT_IMAGE];
+    case IMAGE_CACHE_READ:
+        return row->tokens[EVENT_CACHE_READ_IMAGE];
+    case IMAGE_OUTPUT:
+        return row->tokens[EVENT_OUTPUT_IMAGE];
+    case WEB_SEARCHES:
+        return row->fees[EVENT_WEB_SEARCH];
+    case WEB_FETCHES:
+        return row->fees[EVENT_WEB_FETCH];
+    case FILE_SEARCHES:
+        return row->fees[EVENT_FILE_SEARCH];
+    case CODE_SESSIONS:
+        return row->fees[EVENT_CODE_SESSION];
     case COST:
         break;
     }
@@ -126,27 +169,37 @@ whole_of(enum measure measure, const struct usage_row *row)
     return 0;
 }
 
+/* A table leaves out what no call of the report has; a program always gets every column. */
+static bool
+is_shown(enum measure m, const struct usage_report *r, enum print_form form)
+{
+    return form != PRINT_TABLE || m < AUDIO_INPUT || whole_of(m, &r->total) > 0;
+}
+
 static void
-put_measures(struct print *p, enum usage_print_kind kind, const struct usage_row *row)
+put_measures(struct print *p, enum usage_print_kind kind, const struct usage_report *r,
+             const struct usage_row *row)
 {
     for (size_t i = 0; i < kinds[kind].count; i++) {
         enum measure m = kinds[kind].columns[i];
         if (m == COST)
             put_cost(p, row);
-        else
+        else if (is_shown(m, r, p->form))
             print_whole(p, whole_of(m, row));
     }
 }
 
 static size_t
-columns_of(const struct usage_report *r, enum usage_print_kind kind, bool bars,
-           struct print_column columns[PRINT_COLUMNS_MAX])
+columns_of(const struct usage_report *r, enum usage_print_kind kind, enum print_form form,
+           bool bars, struct print_column columns[PRINT_COLUMNS_MAX])
 {
     size_t n = 0;
     for (size_t i = 0; i < r->grouping.count; i++)
         columns[n++] = (struct print_column){dimension_title(r->grouping.by[i]), PRINT_TEXT};
-    for (size_t i = 0; i < kinds[kind].count; i++)
-        columns[n++] = measures[kinds[kind].columns[i]];
+    for (size_t i = 0; i < kinds[kind].count; i++) {
+        if (is_shown(kinds[kind].columns[i], r, form))
+            columns[n++] = measures[kinds[kind].columns[i]];
+    }
     if (bars)
         columns[n++] = (struct print_column){"", PRINT_TEXT};
     return n;
@@ -183,18 +236,18 @@ usage_print(const struct usage_report *report, enum usage_print_kind kind, enum 
         uint64_t credits = usage_row_credits(usage_report_row(report, i));
         most = credits > most ? credits : most;
     }
-    print_begin(&p, out, form, columns, columns_of(report, kind, bars, columns));
+    print_begin(&p, out, form, columns, columns_of(report, kind, form, bars, columns));
     for (size_t i = 0; i < rows; i++) {
         const struct usage_row *row = usage_report_row(report, i);
         put_group(&p, report, i);
-        put_measures(&p, kind, row);
+        put_measures(&p, kind, report, row);
         if (bars)
             put_bar(&p, usage_row_credits(row), most);
     }
     if (form == PRINT_TABLE) {
         for (size_t c = 0; c < report->grouping.count; c++)
             print_text(&p, str_of(c == 0 ? "total" : ""));
-        put_measures(&p, kind, &report->total);
+        put_measures(&p, kind, report, &report->total);
         if (bars)
             print_text(&p, str_of(""));
     }

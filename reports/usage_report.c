@@ -100,13 +100,10 @@ sum_hours(struct usage_report *r, struct tables_scan *scan, const struct usage_q
         struct usage_key key = usage_key_decode(scan->key.data);
         if (!seek_hours(scan, query, &key))
             break;
-        if (scan->value.size_bytes != USAGE_ROW_BYTES)
-            return err_set(err, ERR_CORRUPT,
-                           "table hourly: a row has %zu bytes, must have %d; run gbill rollup "
-                           "--rebuild",
-                           scan->value.size_bytes, USAGE_ROW_BYTES);
-        struct usage_row row = usage_row_decode(scan->value.data);
-        code = add_row(r, query, &key, &row, err);
+        struct usage_row row;
+        code = usage_row_read(TABLE_HOURLY, scan->value, &row, err);
+        if (code == ERR_OK)
+            code = add_row(r, query, &key, &row, err);
         more = tables_scan_next(scan);
     }
     return code;

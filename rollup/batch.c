@@ -181,11 +181,15 @@ read_usage(struct batch *b, const struct batch_shared *shared, struct batch_deco
     enum err_code code =
         look_up(b, &shared->dict, item, wishes, sizeof wishes / sizeof wishes[0], err);
     memcpy(to->tokens, u->tokens, sizeof to->tokens);
+    memcpy(to->fees, u->fees, sizeof to->fees);
+    to->media = u->media;
+    to->charged_uses = u->charged_uses;
     to->reasoning_tokens = u->reasoning_tokens;
     to->latency_us = u->latency_us;
     to->failed = u->failed;
-    struct cost cost = cost_of_id(price_id_of(shared->book, d, to->provider, to->model, u), u,
-                                  e->time_utc_ms, receive_utc_ms);
+    struct price_query query = {e->organization, e->time_utc_ms, receive_utc_ms};
+    struct cost cost = cost_of_id(
+        shared->book, price_id_of(shared->book, d, to->provider, to->model, u), u, &query);
     to->state = cost.state;
     to->cost_pico = cost.cost_pico;
     return code;

@@ -25,9 +25,10 @@ enum {
 struct batch_usage {
     uint32_t project, user, type, provider, model, tier;
     uint64_t tokens[EVENT_CLASSES], reasoning_tokens, latency_us;
-    bool failed;
+    bool failed, media, charged_uses; /* see struct event_usage */
     enum cost_state state;
     int64_t cost_pico;
+    uint64_t fees[EVENT_FEES];
 };
 
 /* What a settings event says; strings as dictionary numbers. */

@@ -56,10 +56,19 @@ struct moment {
 };
 
 static const struct print_column show_columns[] = {
-    {"provider", PRINT_TEXT},     {"model", PRINT_TEXT},          {"tier", PRINT_TEXT},
-    {"from", PRINT_TEXT},         {"recorded", PRINT_TEXT},       {"retracted", PRINT_TEXT},
-    {"totalInput", PRINT_TEXT},   {"input", PRINT_AMOUNT},        {"cacheRead", PRINT_AMOUNT},
-    {"cacheWrite", PRINT_AMOUNT}, {"cacheWrite1h", PRINT_AMOUNT}, {"output", PRINT_AMOUNT}};
+    {"provider", PRINT_TEXT},    {"model", PRINT_TEXT},        {"organization", PRINT_TEXT},
+    {"tier", PRINT_TEXT},        {"from", PRINT_TEXT},         {"recorded", PRINT_TEXT},
+    {"retracted", PRINT_TEXT},   {"totalInput", PRINT_TEXT},   {"input", PRINT_AMOUNT},
+    {"cacheRead", PRINT_AMOUNT}, {"cacheWrite", PRINT_AMOUNT}, {"cacheWrite1h", PRINT_AMOUNT},
+    {"output", PRINT_AMOUNT},    {"also", PRINT_TEXT}};
+
+/* What one line of the table is about. */
+struct line {
+    const struct price_model *model;
+    struct str organization;
+    enum price_tier tier;
+    const struct price_row *row;
+};
 
 /* A day where it is one, else to the millisecond. */
 static void
@@ -75,53 +84,111 @@ print_time(struct print *p, int64_t utc_ms)
     print_text(p, str_of(text));
 }
 
+/* A text that is cut off rather than grown: it is for people. */
+struct also {
+    char text[1024];
+    size_t bytes;
+};
+
 static void
-print_line(struct print *p, const struct price_model *model, enum price_tier tier,
-           const struct price_when *when, const char *total_input, const struct price_rates *rates)
+add_word(struct also *also, const char *word, struct str more, const char *amount)
 {
-    print_text(p, model->provider);
-    print_text(p, model->model);
-    print_text(p, str_of(price_tier_name(tier)));
-    print_time(p, when->from_ms);
-    print_time(p, when->recorded_ms);
-    print_time(p, when->retracted_ms);
+    size_t room = sizeof also->text - also->bytes;
+    int n = snprintf(also->text + also->bytes, room, "%s%s%.*s %s", also->bytes > 0 ? ", " : "",
+                     word, STR_ARG(more), amount);
+    if (n > 0 && (size_t)n < room)
+        also->bytes += (size_t)n;
+}
+
+/* Audio and image rates, and on a row's own line its fees and factors. */
+static void
+print_also(struct print *p, const struct price_rates *rates, const struct price_row *row)
+{
+    static const char *const dimensions[] = {"region ", "speed "};
+    char text[MONEY_TEXT_BYTES + 1];
+    struct also b = {.bytes = 0};
+    for (size_t c = EVENT_TEXT_CLASSES; c < EVENT_CLASSES; c++) {
+        if (rates->pico[c] == PRICE_NONE)
+            continue;
+        money_format(rates->pico[c], 6, text);
+        add_word(&b, event_class_name((enum event_class)c), (struct str){0}, text);
+    }
+    for (size_t f = 0; row != NULL && f < EVENT_FEES; f++) {
+        if (row->fee_pico[f] == PRICE_NONE)
+            continue;
+        money_format(row->fee_pico[f], 9, text);
+        add_word(&b, event_fee_name((enum event_fee)f), str_of(" per 1000"), text);
+    }
+    for (size_t d = 0; row != NULL && d < PRICE_DIMENSIONS; d++) {
+        for (size_t i = 0; i < row->factors[d].count; i++) {
+            text[0] = 'x';
+            money_format(row->factors[d].rows[i].millionths, 6, text + 1);
+            add_word(&b, dimensions[d], row->factors[d].rows[i].word, text);
+        }
+    }
+    print_text(p, (struct str){b.text, b.bytes});
+}
+
+static void
+print_line(struct print *p, const struct line *line, const char *total_input,
+           const struct price_rates *rates, const struct price_row *row)
+{
+    print_text(p, line->model->provider);
+    print_text(p, line->model->model);
+    print_text(p, line->organization);
+    print_text(p, str_of(price_tier_name(line->tier)));
+    print_time(p, line->row->when.from_ms);
+    print_time(p, line->row->when.recorded_ms);
+    print_time(p, line->row->when.retracted_ms);
     print_text(p, str_of(total_input));
-    for (size_t class = 0; class < EVENT_CLASSES; class ++) {
+    for (size_t class = 0; class < EVENT_TEXT_CLASSES; class ++) {
         char text[MONEY_TEXT_BYTES] = "";
         /* Picos of one token are millionths of the price of a million tokens. */
         if (rates->pico[class] != PRICE_NONE)
             money_format(rates->pico[class], 6, text);
         print_amount(p, text);
     }
+    print_also(p, rates, row);
 }
 
 static void
-print_row(struct print *p, const struct price_model *model, enum price_tier tier,
-          const struct price_row *row)
+print_row(struct print *p, const struct line *line)
 {
-    print_line(p, model, tier, &row->when, "", &row->rates);
+    const struct price_row *row = line->row;
+    print_line(p, line, "", &row->rates, row);
     for (size_t i = 0; i < row->band_count; i++) {
         char text[32];
         snprintf(text, sizeof text, "%s%llu", row->bands[i].inclusive ? ">=" : ">",
                  (unsigned long long)row->bands[i].threshold_tokens);
-        print_line(p, model, tier, &row->when, text, &row->bands[i].rates);
+        print_line(p, line, text, &row->bands[i].rates, NULL);
+    }
+}
+
+/* The rows of everyone (own NULL) or of one organization's override. */
+static void
+print_tiers(struct print *p, const struct price_model *model, const struct price_override *own,
+            const struct moment *m)
+{
+    for (size_t t = 0; t < PRICE_TIERS; t++) {
+        const struct price_rows *rows = own != NULL ? &own->tiers[t] : &model->tiers[t];
+        struct line line = {model, own != NULL ? own->organization : (struct str){0},
+                            (enum price_tier)t, NULL};
+        struct price_query query = {line.organization, m->at_ms, m->now_ms};
+        const struct price_row *holds = price_model_row(model, line.tier, &query);
+        for (size_t i = 0; i < rows->count; i++) {
+            line.row = &rows->rows[i];
+            if (!m->given || line.row == holds)
+                print_row(p, &line);
+        }
     }
 }
 
 static void
 print_model(struct print *p, const struct price_model *model, const struct moment *m)
 {
-    for (size_t t = 0; t < PRICE_TIERS; t++) {
-        enum price_tier tier = (enum price_tier)t;
-        if (m->given) {
-            const struct price_row *row = price_model_row(model, tier, m->at_ms, m->now_ms);
-            if (row != NULL)
-                print_row(p, model, tier, row);
-            continue;
-        }
-        for (size_t i = 0; i < model->tiers[t].count; i++)
-            print_row(p, model, tier, &model->tiers[t].rows[i]);
-    }
+    print_tiers(p, model, NULL, m);
+    for (size_t o = 0; o < model->override_count; o++)
+        print_tiers(p, model, &model->overrides[o], m);
 }
 
 static bool
@@ -231,5 +298,7 @@ const struct cli_cmd cmd_prices_show = {
     .help = "MODEL is a model id or an alias, exactly as an event carries it; an alias is shown\n"
             "as the model it means.  One line per row of the book, in its currency per million\n"
             "tokens; a line with totalInput holds for the whole of a request with so much\n"
-            "input.  An empty cell is no rate: schemas/prices.md says what is charged then.\n",
+            "input, one with an organization for that organization alone.  also: audio and image\n"
+            "rates, fees per 1000 uses, factors by region and speed.  An empty cell is no rate:\n"
+            "schemas/prices.md says what is charged then.\n",
 };

@@ -14,18 +14,24 @@ struct chain {
 };
 
 static struct cost
-unpriced(enum cost_reason reason, enum price_tier tier, enum event_class class)
+unpriced(enum cost_reason reason, enum price_tier tier)
 {
-    return (struct cost){.state = COST_UNPRICED, .reason = reason, .tier = tier, .class = class};
+    return (struct cost){.state = COST_UNPRICED, .reason = reason, .tier = tier};
 }
 
 static bool
 total_input(const struct event_usage *usage, uint64_t *ret_tokens)
 {
-    uint64_t total = usage->tokens[EVENT_INPUT];
-    if (__builtin_add_overflow(total, usage->tokens[EVENT_CACHE_READ], &total) ||
-        __builtin_add_overflow(total, usage->tokens[EVENT_CACHE_WRITE], &total) ||
-        __builtin_add_overflow(total, usage->tokens[EVENT_CACHE_WRITE_1H], &total))
+    const uint64_t *n = usage->tokens;
+    uint64_t total = n[EVENT_INPUT];
+    if (__builtin_add_overflow(total, n[EVENT_CACHE_READ], &total) ||
+        __builtin_add_overflow(total, n[EVENT_CACHE_WRITE], &total) ||
+        __builtin_add_overflow(total, n[EVENT_CACHE_WRITE_1H], &total))
+        return false;
+    if (usage->media && (__builtin_add_overflow(total, n[EVENT_INPUT_AUDIO], &total) ||
+                         __builtin_add_overflow(total, n[EVENT_CACHE_READ_AUDIO], &total) ||
+                         __builtin_add_overflow(total, n[EVENT_INPUT_IMAGE], &total) ||
+                         __builtin_add_overflow(total, n[EVENT_CACHE_READ_IMAGE], &total)))
         return false;
     *ret_tokens = total;
     return true;
@@ -74,55 +80,137 @@ chain_rate(const struct chain *chain, size_t class, bool *standard)
     return PRICE_NONE;
 }
 
+/* Region and speed, by which every rate is multiplied. */
+static enum cost_reason
+factors_of(const struct price_row *row, const struct price_row *standard,
+           const struct event_usage *usage, int64_t ret[PRICE_DIMENSIONS])
+{
+    if (!price_factor_find(row, standard, PRICE_REGION, usage->region, &ret[PRICE_REGION]))
+        return COST_NO_REGION;
+    if (!price_factor_find(row, standard, PRICE_SPEED, usage->speed, &ret[PRICE_SPEED]))
+        return COST_NO_SPEED;
+    return COST_NONE;
+}
+
 static struct cost
-add_up(const struct chain *chain, const struct event_usage *usage, enum price_tier tier)
+add_tokens(const struct chain *chain, const struct event_usage *usage,
+           const int64_t factors[PRICE_DIMENSIONS], enum price_tier tier)
 {
     struct cost cost = {.state = usage->estimated ? COST_ESTIMATED : COST_PRICED, .tier = tier};
-    for (size_t class = 0; class < EVENT_CLASSES; class ++) {
+    bool plain = factors[PRICE_REGION] == PRICE_FACTOR_ONE &&
+                 factors[PRICE_SPEED] == PRICE_FACTOR_ONE;
+    size_t classes = usage->media ? EVENT_CLASSES : EVENT_TEXT_CLASSES;
+    for (size_t class = 0; class < classes; class ++) {
         bool standard = false;
         if (usage->tokens[class] == 0)
             continue;
         int64_t pico = chain_rate(chain, class, &standard);
-        if (pico == PRICE_NONE)
-            return unpriced(COST_NO_RATE, tier, (enum event_class) class);
+        if (pico == PRICE_NONE) {
+            cost = unpriced(COST_NO_RATE, tier);
+            cost.class = (enum event_class) class;
+            return cost;
+        }
+        if (!plain && !price_scale(pico, factors[PRICE_REGION], factors[PRICE_SPEED], &pico))
+            assert(false && "checked when the book was loaded");
         if (!money_add_cost(&cost.cost_pico, usage->tokens[class], pico))
-            return unpriced(COST_OVERFLOW, tier, (enum event_class) class);
+            return unpriced(COST_OVERFLOW, tier);
         if (standard)
             cost.standard_classes |= 1U << class;
     }
     return cost;
 }
 
-struct cost
-cost_of_id(const struct price_id *id, const struct event_usage *usage, int64_t event_ms,
-           int64_t receive_ms)
+/* Fees are by the use: no band and no factor changes them. */
+static struct cost
+add_fees(struct cost cost, const struct price_row *row, const struct price_row *standard,
+         const struct event_usage *usage)
+{
+    for (size_t f = 0; f < EVENT_FEES; f++) {
+        if (usage->fees[f] == 0)
+            continue;
+        int64_t pico = row->fee_pico[f];
+        if (pico == PRICE_NONE && standard != NULL)
+            pico = standard->fee_pico[f];
+        if (pico == PRICE_NONE) {
+            cost = unpriced(COST_NO_FEE, cost.tier);
+            cost.fee = (enum event_fee)f;
+            return cost;
+        }
+        if (!money_add_cost(&cost.cost_pico, usage->fees[f], pico))
+            return unpriced(COST_OVERFLOW, cost.tier);
+    }
+    return cost;
+}
+
+/* One pass of one model. */
+static struct cost
+cost_of_pass(const struct price_id *id, const struct event_usage *usage,
+             const struct price_query *query)
 {
     enum price_tier tier = PRICE_STANDARD;
+    int64_t factors[PRICE_DIMENSIONS];
     uint64_t total;
     if (id == NULL)
-        return unpriced(COST_NO_MODEL, tier, EVENT_INPUT);
+        return unpriced(COST_NO_MODEL, tier);
     if (!price_tier_find(usage->tier, &tier))
-        return unpriced(COST_UNKNOWN_TIER, tier, EVENT_INPUT);
-    const struct price_model *model = price_id_model(id, event_ms, receive_ms);
+        return unpriced(COST_UNKNOWN_TIER, tier);
+    const struct price_model *model = price_id_model(id, query->event_ms, query->receive_ms);
     if (model == NULL)
-        return unpriced(COST_NO_ALIAS, tier, EVENT_INPUT);
-    const struct price_row *standard = price_model_row(model, PRICE_STANDARD, event_ms, receive_ms);
-    const struct price_row *row =
-        tier == PRICE_STANDARD ? standard : price_model_row(model, tier, event_ms, receive_ms);
+        return unpriced(COST_NO_ALIAS, tier);
+    const struct price_row *standard = price_model_row(model, PRICE_STANDARD, query);
+    const struct price_row *row = tier == PRICE_STANDARD ? standard
+                                                         : price_model_row(model, tier, query);
     if (row == NULL)
-        return unpriced(standard == NULL ? COST_NO_ROW : COST_NO_TIER, tier, EVENT_INPUT);
+        return unpriced(standard == NULL ? COST_NO_ROW : COST_NO_TIER, tier);
+    enum cost_reason reason = factors_of(row, standard, usage, factors);
+    if (reason != COST_NONE)
+        return unpriced(reason, tier);
     if (!total_input(usage, &total))
-        return unpriced(COST_OVERFLOW, tier, EVENT_INPUT);
+        return unpriced(COST_OVERFLOW, tier);
     struct chain chain = chain_of(row, standard, total);
-    return add_up(&chain, usage, tier);
+    struct cost cost = add_tokens(&chain, usage, factors, tier);
+    return cost.state != COST_UNPRICED && usage->charged_uses ? add_fees(cost, row, standard, usage)
+                                                              : cost;
+}
+
+/* The uses are the call's, the tokens its iterations'. */
+static struct cost
+cost_of_iterations(const struct price_book *book, const struct price_id *id,
+                   const struct event_usage *usage, const struct price_query *query)
+{
+    struct event_usage call = *usage, part;
+    struct event_parts parts;
+    for (size_t c = 0; c < EVENT_CLASSES; c++)
+        call.tokens[c] = 0;
+    struct cost sum = cost_of_pass(id, &call, query);
+    event_parts_begin(&parts, usage);
+    while (sum.state != COST_UNPRICED && event_parts_next(&parts, &part)) {
+        const struct price_id *part_id = str_equal(part.model, usage->model)
+                                             ? id
+                                             : price_book_find(book, part.provider, part.model);
+        struct cost cost = cost_of_pass(part_id, &part, query);
+        if (cost.state == COST_UNPRICED)
+            return cost;
+        if (__builtin_add_overflow(sum.cost_pico, cost.cost_pico, &sum.cost_pico))
+            return unpriced(COST_OVERFLOW, sum.tier);
+        sum.standard_classes |= cost.standard_classes;
+    }
+    return sum;
 }
 
 struct cost
-cost_of(const struct price_book *book, const struct event_usage *usage, int64_t event_ms,
-        int64_t receive_ms)
+cost_of_id(const struct price_book *book, const struct price_id *id,
+           const struct event_usage *usage, const struct price_query *query)
 {
-    return cost_of_id(price_book_find(book, usage->provider, usage->model), usage, event_ms,
-                      receive_ms);
+    return usage->iterations.size_bytes > 0 ? cost_of_iterations(book, id, usage, query)
+                                            : cost_of_pass(id, usage, query);
+}
+
+struct cost
+cost_of(const struct price_book *book, const struct event_usage *usage,
+        const struct price_query *query)
+{
+    return cost_of_id(book, price_book_find(book, usage->provider, usage->model), usage, query);
 }
 
 const char *

@@ -28,6 +28,9 @@ enum cost_state {
     X(NO_TIER, "the model has no price for this service tier at that time")    \
     X(NO_ROW, "the model has no price at that time")                           \
     X(NO_RATE, "a token class that was used has no rate")                      \
+    X(NO_FEE, "a use that is charged by the piece has no fee")                 \
+    X(NO_REGION, "the model has no factor for this region")                    \
+    X(NO_SPEED, "the model has no factor for this speed")                      \
     X(OVERFLOW, "the cost does not fit 63 bits of pico-dollars")
 
 enum cost_reason {
@@ -44,27 +47,28 @@ struct cost {
     enum price_tier tier;      /* standard where the word is unknown */
     uint32_t standard_classes; /* bit 1 << class: the tier or band had no rate of its own
                                    and the standard one was charged */
-    enum event_class class;    /* COST_NO_RATE, COST_OVERFLOW: the class at fault */
+    enum event_class class;    /* COST_NO_RATE: the class at fault */
+    enum event_fee fee;        /* COST_NO_FEE: the use at fault */
 };
 
 /*
- * Price one event.
+ * Price one event; where it names iterations, each on its own model and band.
  *
- *   book        borrowed
- *   usage       borrowed; provider, model, tier, tokens and estimated are read
- *   event_ms    the event's time: decides which price holds
- *   receive_ms  when it arrived: decides which prices were known
+ *   book   borrowed
+ *   usage  borrowed, as event_parse() left it
+ *   query  whose event it is; its time, which decides which price holds; when it
+ *          arrived, which decides which prices were known
  *
  * Cannot fail: what cannot be priced is answered COST_UNPRICED.
  *
  * Source: schemas/prices.md, "The cost of an event".
  */
 struct cost cost_of(const struct price_book *book, const struct event_usage *usage,
-                    int64_t event_ms, int64_t receive_ms);
+                    const struct price_query *query);
 
 /* The same for a caller that keeps price_book_find()'s answer; id may be NULL. */
-struct cost cost_of_id(const struct price_id *id, const struct event_usage *usage, int64_t event_ms,
-                       int64_t receive_ms);
+struct cost cost_of_id(const struct price_book *book, const struct price_id *id,
+                       const struct event_usage *usage, const struct price_query *query);
 
 /* "the price book has no such provider and model" for COST_NO_MODEL. */
 const char *cost_reason_text(enum cost_reason reason);

@@ -47,8 +47,12 @@ add_usage(struct usage_row *row, const struct batch_usage *u)
     row->failed_calls += u->failed;
     row->estimated_calls += u->state == COST_ESTIMATED;
     row->unpriced_calls += u->state == COST_UNPRICED;
-    for (size_t i = 0; i < EVENT_CLASSES; i++)
+    for (size_t i = 0; i < EVENT_TEXT_CLASSES; i++)
         row->tokens[i] += u->tokens[i];
+    for (size_t i = EVENT_TEXT_CLASSES; u->media && i < EVENT_CLASSES; i++)
+        row->tokens[i] += u->tokens[i];
+    for (size_t i = 0; u->charged_uses && i < EVENT_FEES; i++)
+        row->fees[i] += u->fees[i];
     row->reasoning_tokens += u->reasoning_tokens;
     row->latency_us += u->latency_us;
     row->cost_pico += u->cost_pico;

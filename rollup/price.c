@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
+#include "store/base/money.h"
+
 /* The better of two rows among those known on receipt, and among those learned later. */
 struct pick {
     const struct price_when *known, *late;
@@ -48,15 +50,51 @@ price_id_model(const struct price_id *id, int64_t event_ms, int64_t receive_ms)
     return a != NULL ? a->model : NULL;
 }
 
-const struct price_row *
-price_model_row(const struct price_model *model, enum price_tier tier, int64_t event_ms,
-                int64_t receive_ms)
+static struct pick
+pick_row(const struct price_rows *rows, const struct price_query *q)
 {
-    const struct price_rows *rows = &model->tiers[tier];
     struct pick pick = {NULL, NULL};
     for (size_t i = 0; i < rows->count; i++)
-        pick_offer(&pick, &rows->rows[i].when, event_ms, receive_ms);
-    return (const struct price_row *)(const void *)pick_result(&pick);
+        pick_offer(&pick, &rows->rows[i].when, q->event_ms, q->receive_ms);
+    return pick;
+}
+
+static const struct price_override *
+find_override(const struct price_model *model, struct str organization)
+{
+    size_t low = 0, high = model->override_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = str_compare(model->overrides[middle].organization, organization);
+        if (order == 0)
+            return &model->overrides[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+const struct price_row *
+price_model_row(const struct price_model *model, enum price_tier tier,
+                const struct price_query *query)
+{
+    struct pick all = pick_row(&model->tiers[tier], query);
+    const struct price_override *own =
+        model->override_count > 0 ? find_override(model, query->organization) : NULL;
+    const struct price_when *w = pick_result(&all);
+    if (own != NULL) {
+        struct pick mine = pick_row(&own->tiers[tier], query);
+        /* Among prices learned late the first learned stays, or a grown book would change it. */
+        bool late = all.known == NULL && mine.late != NULL &&
+                    (all.late == NULL || mine.late->recorded_ms <= all.late->recorded_ms);
+        if (mine.known != NULL)
+            w = mine.known;
+        else if (late)
+            w = mine.late;
+    }
+    return (const struct price_row *)(const void *)w;
 }
 
 _Static_assert(offsetof(struct price_alias, when) == 0 && offsetof(struct price_row, when) == 0,
@@ -72,6 +110,39 @@ price_row_band(const struct price_row *row, uint64_t total_input_tokens)
             return &row->bands[i - 1];
     }
     return NULL;
+}
+
+bool
+price_factor_find(const struct price_row *row, const struct price_row *other,
+                  enum price_dimension dimension, struct str word, int64_t *ret_millionths)
+{
+    const struct price_row *rows[] = {row, other};
+    *ret_millionths = PRICE_FACTOR_ONE;
+    if (word.size_bytes == 0)
+        return true;
+    for (size_t r = 0; r < 2; r++) {
+        const struct price_factors *f = rows[r] != NULL ? &rows[r]->factors[dimension] : NULL;
+        for (size_t i = 0; f != NULL && i < f->count; i++) {
+            if (str_equal(f->rows[i].word, word)) {
+                *ret_millionths = f->rows[i].millionths;
+                return true;
+            }
+        }
+    }
+    return dimension == PRICE_REGION ? str_is(word, "global") || str_is(word, "not_available")
+                                     : str_is(word, "standard");
+}
+
+bool
+price_scale(int64_t pico, int64_t a_millionths, int64_t b_millionths, int64_t *ret_pico)
+{
+    /* Factors are at most 10^9 millionths: 63 + 30 + 30 bits. */
+    const money_sum one = (money_sum)PRICE_FACTOR_ONE * PRICE_FACTOR_ONE;
+    money_sum product = (money_sum)pico * a_millionths * b_millionths;
+    if (product % one != 0 || product / one > INT64_MAX)
+        return false;
+    *ret_pico = (int64_t)(product / one);
+    return true;
 }
 
 bool

@@ -8,10 +8,11 @@
  *
  * Invariants, checked while loading: model ids and aliases are distinct within
  * a provider; every row has a price in it; the rows of a tier rise by (from,
- * recorded); the bands of a row rise by their threshold.
+ * recorded); the bands of a row rise by their threshold; a rate times any factors
+ * of its model is a whole number of picos.
  *
- * Reading order: price.h, price_load.c (file to memory), price.c (look up),
- * cost.h (one event).
+ * Reading order: price.h, price_load.c (file to memory), price_row.h (one row of
+ * it), price.c (look up), cost.h (one event).
  */
 #ifndef ROLLUP_PRICE_H
 #define ROLLUP_PRICE_H
@@ -71,12 +72,30 @@ struct price_band {
     struct price_rates rates;
 };
 
+/* What multiplies the rates, by a word of the event: "us", 1.1. */
+enum price_dimension { PRICE_REGION, PRICE_SPEED, PRICE_DIMENSIONS };
+
+#define PRICE_FACTOR_ONE ((int64_t)1000000)
+#define PRICE_FACTOR_MAX ((int64_t)1000 * PRICE_FACTOR_ONE)
+
+struct price_factor {
+    struct str word;
+    int64_t millionths; /* 1 to PRICE_FACTOR_MAX */
+};
+
+struct price_factors {
+    const struct price_factor *rows;
+    size_t count;
+};
+
 /* One row of the book: all that one tier of one model costs from a day on. */
 struct price_row {
     struct price_when when;
     struct price_rates rates;
     const struct price_band *bands; /* rising; NULL when band_count is 0 */
     size_t band_count;
+    int64_t fee_pico[EVENT_FEES]; /* of one use; >= 0 or PRICE_NONE */
+    struct price_factors factors[PRICE_DIMENSIONS];
 };
 
 struct price_rows {
@@ -84,9 +103,17 @@ struct price_rows {
     size_t count;
 };
 
+/* What one organization pays instead. */
+struct price_override {
+    struct str organization;
+    struct price_rows tiers[PRICE_TIERS];
+};
+
 struct price_model {
     struct str provider, model;
-    struct price_rows tiers[PRICE_TIERS];
+    struct price_rows tiers[PRICE_TIERS];   /* for everyone */
+    const struct price_override *overrides; /* rising by organization */
+    size_t override_count;
 };
 
 /* "This id means that model", from a day on. */
@@ -159,12 +186,34 @@ bool price_id_hash(struct str provider, struct str id, uint64_t *ret_hash)
 const struct price_model *price_id_model(const struct price_id *id, int64_t event_ms,
                                          int64_t receive_ms);
 
-/* The row of a tier that holds at event_ms, as known at receive_ms, or NULL. */
+/* An event as a row sees it. */
+struct price_query {
+    struct str organization; /* empty: one without overrides */
+    int64_t event_ms, receive_ms;
+};
+
+/*
+ * The row of a tier that holds at event_ms, as known at receive_ms, or NULL; the
+ * organization's own before everyone's.
+ */
 const struct price_row *price_model_row(const struct price_model *model, enum price_tier tier,
-                                        int64_t event_ms, int64_t receive_ms);
+                                        const struct price_query *query);
 
 /* The highest band of row (may be NULL) that total_input_tokens reaches, or NULL. */
 const struct price_band *price_row_band(const struct price_row *row, uint64_t total_input_tokens);
+
+/*
+ * The factor of a word, in millionths, asked of row and then of other (either may
+ * be NULL).  A word that no row names is 1 where it says that nothing is special:
+ * "", "global", "not_available"; "standard".  Returns false for any other word.
+ */
+bool price_factor_find(const struct price_row *row, const struct price_row *other,
+                       enum price_dimension dimension, struct str word, int64_t *ret_millionths)
+    __attribute__((warn_unused_result));
+
+/* pico times two factors in millionths; false unless it is whole and fits an int64. */
+bool price_scale(int64_t pico, int64_t a_millionths, int64_t b_millionths, int64_t *ret_pico)
+    __attribute__((warn_unused_result));
 
 /*
  * What a response's service tier means for the price: "", "standard",

@@ -87,12 +87,21 @@ struct gbill_usage {
     const char *model;        /* as the provider's answer names it */
     const char *service_tier; /* as the provider's answer names it; NULL: standard */
     const char *status;       /* "ok", "error", "429" ...; NULL: not told */
+    const char *region; /* where it ran, if that has a price: "us", "eu" ...; NULL: anywhere */
+    const char *speed;  /* "fast"; NULL: standard */
 
     /* Counted as this provider counts: schemas/event.md. */
     uint64_t input_tokens, output_tokens;
     uint64_t cached_input_tokens;
     uint64_t cache_write_tokens, cache_write_1h_tokens;
     uint64_t reasoning_tokens; /* part of output_tokens */
+
+    /* Parts of the input, cached input and output tokens above. */
+    uint64_t audio_input_tokens, audio_cached_input_tokens, audio_output_tokens;
+    uint64_t image_input_tokens, image_cached_input_tokens, image_output_tokens;
+
+    /* Uses that the provider charges by the piece; allowed beside provider_usage. */
+    uint64_t web_searches, web_fetches, file_searches, code_sessions;
 
     uint64_t latency_ms;       /* 0: not told */
     int64_t created_at_utc_ms; /* since 1970; 0: now */

@@ -87,6 +87,8 @@ usage_pack(const struct gbill_usage *u, const char *id, struct buf *out)
         {"model", u->model},
         {"serviceTier", u->service_tier},
         {"status", u->status},
+        {"region", u->region},
+        {"speed", u->speed},
     };
     const struct count_field counts[] = {
         {"inputTokens", u->input_tokens, by_hand},
@@ -95,6 +97,16 @@ usage_pack(const struct gbill_usage *u, const char *id, struct buf *out)
         {"cacheWriteTokens", u->cache_write_tokens, false},
         {"cacheWrite1hTokens", u->cache_write_1h_tokens, false},
         {"reasoningTokens", u->reasoning_tokens, false},
+        {"audioInputTokens", u->audio_input_tokens, false},
+        {"audioCachedInputTokens", u->audio_cached_input_tokens, false},
+        {"audioOutputTokens", u->audio_output_tokens, false},
+        {"imageInputTokens", u->image_input_tokens, false},
+        {"imageCachedInputTokens", u->image_cached_input_tokens, false},
+        {"imageOutputTokens", u->image_output_tokens, false},
+        {"webSearches", u->web_searches, false},
+        {"webFetches", u->web_fetches, false},
+        {"fileSearches", u->file_searches, false},
+        {"codeSessions", u->code_sessions, false},
         {"latencyMs", u->latency_ms, false},
     };
     const struct map_field maps[] = {

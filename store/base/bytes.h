@@ -60,6 +60,15 @@ str_equal(struct str a, struct str b)
     return a.size_bytes == b.size_bytes && bytes_equal(a.data, b.data, a.size_bytes);
 }
 
+/* As memcmp(), a prefix before what goes on: the order of bytes. */
+static inline int
+str_compare(struct str a, struct str b)
+{
+    size_t n = a.size_bytes < b.size_bytes ? a.size_bytes : b.size_bytes;
+    int order = n > 0 ? memcmp(a.data, b.data, n) : 0;
+    return order != 0 ? order : (a.size_bytes > b.size_bytes) - (a.size_bytes < b.size_bytes);
+}
+
 static inline bool
 str_is(struct str a, const char *nul_terminated)
 {

@@ -28,7 +28,7 @@ struct print_column {
     enum print_kind kind;
 };
 
-enum { PRINT_COLUMNS_MAX = 24 };
+enum { PRINT_COLUMNS_MAX = 40 };
 
 struct print {
     FILE *out;

@@ -34,8 +34,10 @@ enum event_kind {
 enum {
     EVENT_TEXT_BYTES_MAX = 64,
     EVENT_MODEL_BYTES_MAX = 128,
-    EVENT_REASON_BYTES_MAX = 256, /* adjustment.reason */
-    EVENT_MAP_BYTES_MAX = 4096,   /* metadata, usage and the other maps, each */
+    EVENT_REASON_BYTES_MAX = 256,   /* adjustment.reason */
+    EVENT_MAP_BYTES_MAX = 4096,     /* metadata and the other maps, each */
+    EVENT_OBJECT_BYTES_MAX = 16384, /* usage */
+    EVENT_ITERATIONS_MAX = 64,      /* of usage.iterations */
     EVENT_METADATA_PAIRS_MAX = 32,
     EVENT_RECORD_BYTES_MAX = 32 * 1024,
     EVENT_DEFECT_BYTES_MAX = 160,
@@ -50,21 +52,43 @@ enum {
 
 /* Token classes never overlap: their sum is what the provider processed. */
 enum event_class {
-    EVENT_INPUT, /* uncached input */
+    EVENT_INPUT, /* uncached input that is neither audio nor image */
     EVENT_CACHE_READ,
     EVENT_CACHE_WRITE, /* OpenAI's, and Anthropic's 5-minute writes */
     EVENT_CACHE_WRITE_1H,
-    EVENT_OUTPUT, /* reasoning included */
+    EVENT_OUTPUT,       /* reasoning included */
+    EVENT_TEXT_CLASSES, /* the classes above; those from here on are rare */
+    EVENT_INPUT_AUDIO = EVENT_TEXT_CLASSES,
+    EVENT_CACHE_READ_AUDIO,
+    EVENT_OUTPUT_AUDIO,
+    EVENT_INPUT_IMAGE,
+    EVENT_CACHE_READ_IMAGE,
+    EVENT_OUTPUT_IMAGE,
     EVENT_CLASSES
+};
+
+/* What a provider charges by the use, beside tokens. */
+enum event_fee {
+    EVENT_WEB_SEARCH,
+    EVENT_WEB_FETCH,
+    EVENT_FILE_SEARCH,
+    EVENT_CODE_SESSION, /* a container or session of a code tool */
+    EVENT_FEES
 };
 
 struct event_usage {
     struct str user, project, type, provider, model, tier; /* project, tier: may be empty */
     uint64_t tokens[EVENT_CLASSES];
-    uint64_t reasoning_tokens; /* part of EVENT_OUTPUT, an annotation */
+    uint64_t reasoning_tokens; /* part of the output, an annotation */
     uint64_t latency_us;
-    bool failed;    /* status says so */
-    bool estimated; /* the app counted, not the provider */
+    bool failed;       /* status says so */
+    bool estimated;    /* the app counted, not the provider */
+    bool media;        /* a class from EVENT_TEXT_CLASSES on may be above 0 */
+    bool charged_uses; /* a fee may be above 0 */
+    bool fallback;     /* an iteration was served by another model than was asked */
+    uint64_t fees[EVENT_FEES];
+    struct str region, speed; /* where and how fast it ran; may be empty */
+    struct bytes iterations;  /* the msgpack array; empty: the call is one pass */
 };
 
 enum event_resource_type { EVENT_PROJECT, EVENT_DOCUMENT, EVENT_MEMBER, EVENT_RESOURCE_TYPES };
@@ -145,6 +169,7 @@ bool event_kind_find(struct str name, enum event_kind *ret_kind)
 /* "project" for EVENT_PROJECT; "input" for EVENT_INPUT. */
 const char *event_resource_type_name(enum event_resource_type type);
 const char *event_class_name(enum event_class which);
+const char *event_fee_name(enum event_fee which); /* "web_search" */
 
 /*
  * Parse a client's record against the contract.
@@ -190,14 +215,30 @@ bool event_read(struct mp *m, struct event *ret, struct event_defect *defect)
  *
  *   provider  "anthropic" has its own shape; every other name is read as OpenAI's
  *   object    a msgpack map
- *   usage     tokens, reasoning_tokens and tier (empty: the object names none) are
- *             set; undefined on failure
+ *   usage     what the object speaks of is set: tokens, reasoning_tokens, fees, tier,
+ *             region and speed (empty: it names none), iterations; undefined on failure
  *
  * Nothing is clamped: counts that contradict each other are a defect.
  * Source: schemas/event.md, "Provider usage objects".
  */
 bool event_usage_from_provider(struct str provider, struct bytes object, struct event_usage *usage,
                                struct event_defect *defect) __attribute__((warn_unused_result));
+
+/*
+ * Walk the passes of a call that names its iterations, each a call of its own for
+ * the price: model and tokens are the pass's, tier, region and speed the call's.
+ * Passes that the provider does not charge are left out.
+ *
+ *   usage  as event_parse() or event_usage_from_provider() left it; borrowed
+ */
+struct event_parts {
+    const struct event_usage *usage;
+    struct mp m;
+    uint32_t left;
+};
+
+void event_parts_begin(struct event_parts *parts, const struct event_usage *usage);
+bool event_parts_next(struct event_parts *parts, struct event_usage *ret);
 
 /* Set a defect; always returns false. */
 bool event_defect_set(struct event_defect *defect, const char *fmt, ...)

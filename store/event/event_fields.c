@@ -9,15 +9,36 @@
 
 /* clang-format off: one field a line */
 static const uint8_t fields[EVENT_KINDS][FIELD_COUNT] = {
-    [EVENT_USAGE] =
-        {COMMON, [FIELD_USER] = FIELD_TEXT | REQ, [FIELD_PROJECT] = FIELD_TEXT,
-         [FIELD_TYPE] = FIELD_TEXT | REQ, [FIELD_PROVIDER] = FIELD_TEXT | REQ,
-         [FIELD_MODEL] = FIELD_MODEL_TEXT | REQ, [FIELD_INPUT] = FIELD_WHOLE,
-         [FIELD_OUTPUT] = FIELD_WHOLE, [FIELD_CACHED] = FIELD_WHOLE,
-         [FIELD_CACHE_WRITE] = FIELD_WHOLE, [FIELD_CACHE_WRITE_1H] = FIELD_WHOLE,
-         [FIELD_REASONING] = FIELD_WHOLE, [FIELD_USAGE] = FIELD_OBJECT, [FIELD_TIER] = FIELD_TEXT,
-         [FIELD_LATENCY] = FIELD_DURATION, [FIELD_STATUS] = FIELD_OUTCOME,
-         [FIELD_METADATA] = FIELD_SCALAR_MAP, [FIELD_ESTIMATED] = FIELD_BOOL},
+    [EVENT_USAGE] = {COMMON,
+                     [FIELD_USER] = FIELD_TEXT | REQ,
+                     [FIELD_PROJECT] = FIELD_TEXT,
+                     [FIELD_TYPE] = FIELD_TEXT | REQ,
+                     [FIELD_PROVIDER] = FIELD_TEXT | REQ,
+                     [FIELD_MODEL] = FIELD_MODEL_TEXT | REQ,
+                     [FIELD_INPUT] = FIELD_WHOLE,
+                     [FIELD_OUTPUT] = FIELD_WHOLE,
+                     [FIELD_CACHED] = FIELD_WHOLE,
+                     [FIELD_CACHE_WRITE] = FIELD_WHOLE,
+                     [FIELD_CACHE_WRITE_1H] = FIELD_WHOLE,
+                     [FIELD_REASONING] = FIELD_WHOLE,
+                     [FIELD_AUDIO_INPUT] = FIELD_WHOLE,
+                     [FIELD_AUDIO_CACHED] = FIELD_WHOLE,
+                     [FIELD_AUDIO_OUTPUT] = FIELD_WHOLE,
+                     [FIELD_IMAGE_INPUT] = FIELD_WHOLE,
+                     [FIELD_IMAGE_CACHED] = FIELD_WHOLE,
+                     [FIELD_IMAGE_OUTPUT] = FIELD_WHOLE,
+                     [FIELD_WEB_SEARCHES] = FIELD_WHOLE,
+                     [FIELD_WEB_FETCHES] = FIELD_WHOLE,
+                     [FIELD_FILE_SEARCHES] = FIELD_WHOLE,
+                     [FIELD_CODE_SESSIONS] = FIELD_WHOLE,
+                     [FIELD_REGION] = FIELD_TEXT,
+                     [FIELD_SPEED] = FIELD_TEXT,
+                     [FIELD_USAGE] = FIELD_OBJECT,
+                     [FIELD_TIER] = FIELD_TEXT,
+                     [FIELD_LATENCY] = FIELD_DURATION,
+                     [FIELD_STATUS] = FIELD_OUTCOME,
+                     [FIELD_METADATA] = FIELD_SCALAR_MAP,
+                     [FIELD_ESTIMATED] = FIELD_BOOL},
     [EVENT_RESOURCE] = {COMMON, [FIELD_RESOURCE] = FIELD_TEXT | REQ,
                         [FIELD_ACTION] = FIELD_TEXT | REQ, [FIELD_RESOURCE_ID] = FIELD_TEXT | REQ},
     [EVENT_SUBSCRIPTION] = {COMMON, [FIELD_ACTION] = FIELD_TEXT, [FIELD_PLAN] = FIELD_TEXT,
@@ -40,6 +61,21 @@ static const uint8_t fields[EVENT_KINDS][FIELD_COUNT] = {
 };
 /* clang-format on */
 
+#define BIT(slot) ((uint64_t)1 << FIELD_##slot)
+#define COMMON_BITS (BIT(ID) | BIT(ORGANIZATION))
+
+/* Every event is checked for these, so they are kept ready; a test compares them with the table. */
+static const uint64_t required[EVENT_KINDS] = {
+    [EVENT_USAGE] = COMMON_BITS | BIT(USER) | BIT(TYPE) | BIT(PROVIDER) | BIT(MODEL),
+    [EVENT_RESOURCE] = COMMON_BITS | BIT(RESOURCE) | BIT(ACTION) | BIT(RESOURCE_ID),
+    [EVENT_SUBSCRIPTION] = COMMON_BITS,
+    [EVENT_BUDGET] = COMMON_BITS,
+    [EVENT_ADJUSTMENT] = COMMON_BITS | BIT(AMOUNT) | BIT(CURRENCY) | BIT(REASON),
+    [EVENT_PAYMENT] = COMMON_BITS | BIT(INVOICE) | BIT(STATUS) | BIT(AMOUNT),
+    [EVENT_VOID] = COMMON_BITS | BIT(VOIDS) | BIT(AT),
+    [EVENT_FEEDBACK] = COMMON_BITS | BIT(RECOMMENDATION) | BIT(STATUS),
+};
+
 static const char *const names[FIELD_COUNT] = {
 #define EVENT_FIELD_NAME(slot, name, first, other) [FIELD_##slot] = name,
     EVENT_FIELDS(EVENT_FIELD_NAME)
@@ -51,6 +87,13 @@ event_fields_of(enum event_kind kind)
 {
     assert(kind >= EVENT_USAGE && kind < EVENT_KINDS);
     return fields[kind];
+}
+
+uint64_t
+event_fields_required(enum event_kind kind)
+{
+    assert(kind >= EVENT_USAGE && kind < EVENT_KINDS);
+    return required[kind];
 }
 
 const char *

@@ -11,44 +11,56 @@
 #include "store/event/event.h"
 
 /* slot, name, its first letter, its fourth (of names of up to three letters the second) */
-#define EVENT_FIELDS(X)                               \
-    X(ID, "id", 'i', 'd')                             \
-    X(ORGANIZATION, "organizationId", 'o', 'a')       \
-    X(CREATED_AT, "createdAt", 'c', 'a')              \
-    X(USER, "userId", 'u', 'r')                       \
-    X(PROJECT, "projectId", 'p', 'j')                 \
-    X(TYPE, "type", 't', 'e')                         \
-    X(PROVIDER, "provider", 'p', 'v')                 \
-    X(MODEL, "model", 'm', 'e')                       \
-    X(INPUT, "inputTokens", 'i', 'u')                 \
-    X(OUTPUT, "outputTokens", 'o', 'p')               \
-    X(CACHED, "cachedInputTokens", 'c', 'h')          \
-    X(CACHE_WRITE, "cacheWriteTokens", 'c', 'h')      \
-    X(CACHE_WRITE_1H, "cacheWrite1hTokens", 'c', 'h') \
-    X(REASONING, "reasoningTokens", 'r', 's')         \
-    X(USAGE, "usage", 'u', 'g')                       \
-    X(TIER, "serviceTier", 's', 'v')                  \
-    X(LATENCY, "latencyMs", 'l', 'e')                 \
-    X(STATUS, "status", 's', 't')                     \
-    X(METADATA, "metadata", 'm', 'a')                 \
-    X(ESTIMATED, "estimated", 'e', 'i')               \
-    X(RESOURCE, "resource", 'r', 'o')                 \
-    X(ACTION, "action", 'a', 'i')                     \
-    X(RESOURCE_ID, "resourceId", 'r', 'o')            \
-    X(PLAN, "plan", 'p', 'n')                         \
-    X(EFFECTIVE_AT, "effectiveAt", 'e', 'e')          \
-    X(CURRENCY, "currency", 'c', 'r')                 \
-    X(ANCHOR, "anchor", 'a', 'h')                     \
-    X(MONTHLY_BUDGET, "monthlyBudget", 'm', 't')      \
-    X(ALERT_THRESHOLDS, "alertThresholds", 'a', 'r')  \
-    X(SPIKE_DETECTION, "spikeDetection", 's', 'k')    \
-    X(EMAIL_ALERTS, "emailAlerts", 'e', 'i')          \
-    X(AUTO_LIMITS, "autoLimits", 'a', 'o')            \
-    X(AMOUNT, "amount", 'a', 'u')                     \
-    X(REASON, "reason", 'r', 's')                     \
-    X(INVOICE, "invoice", 'i', 'o')                   \
-    X(VOIDS, "voids", 'v', 'd')                       \
-    X(AT, "at", 'a', 't')                             \
+#define EVENT_FIELDS(X)                                 \
+    X(ID, "id", 'i', 'd')                               \
+    X(ORGANIZATION, "organizationId", 'o', 'a')         \
+    X(CREATED_AT, "createdAt", 'c', 'a')                \
+    X(USER, "userId", 'u', 'r')                         \
+    X(PROJECT, "projectId", 'p', 'j')                   \
+    X(TYPE, "type", 't', 'e')                           \
+    X(PROVIDER, "provider", 'p', 'v')                   \
+    X(MODEL, "model", 'm', 'e')                         \
+    X(INPUT, "inputTokens", 'i', 'u')                   \
+    X(OUTPUT, "outputTokens", 'o', 'p')                 \
+    X(CACHED, "cachedInputTokens", 'c', 'h')            \
+    X(CACHE_WRITE, "cacheWriteTokens", 'c', 'h')        \
+    X(CACHE_WRITE_1H, "cacheWrite1hTokens", 'c', 'h')   \
+    X(REASONING, "reasoningTokens", 'r', 's')           \
+    X(AUDIO_INPUT, "audioInputTokens", 'a', 'i')        \
+    X(AUDIO_CACHED, "audioCachedInputTokens", 'a', 'i') \
+    X(AUDIO_OUTPUT, "audioOutputTokens", 'a', 'i')      \
+    X(IMAGE_INPUT, "imageInputTokens", 'i', 'g')        \
+    X(IMAGE_CACHED, "imageCachedInputTokens", 'i', 'g') \
+    X(IMAGE_OUTPUT, "imageOutputTokens", 'i', 'g')      \
+    X(WEB_SEARCHES, "webSearches", 'w', 'S')            \
+    X(WEB_FETCHES, "webFetches", 'w', 'F')              \
+    X(FILE_SEARCHES, "fileSearches", 'f', 'e')          \
+    X(CODE_SESSIONS, "codeSessions", 'c', 'e')          \
+    X(REGION, "region", 'r', 'i')                       \
+    X(SPEED, "speed", 's', 'e')                         \
+    X(USAGE, "usage", 'u', 'g')                         \
+    X(TIER, "serviceTier", 's', 'v')                    \
+    X(LATENCY, "latencyMs", 'l', 'e')                   \
+    X(STATUS, "status", 's', 't')                       \
+    X(METADATA, "metadata", 'm', 'a')                   \
+    X(ESTIMATED, "estimated", 'e', 'i')                 \
+    X(RESOURCE, "resource", 'r', 'o')                   \
+    X(ACTION, "action", 'a', 'i')                       \
+    X(RESOURCE_ID, "resourceId", 'r', 'o')              \
+    X(PLAN, "plan", 'p', 'n')                           \
+    X(EFFECTIVE_AT, "effectiveAt", 'e', 'e')            \
+    X(CURRENCY, "currency", 'c', 'r')                   \
+    X(ANCHOR, "anchor", 'a', 'h')                       \
+    X(MONTHLY_BUDGET, "monthlyBudget", 'm', 't')        \
+    X(ALERT_THRESHOLDS, "alertThresholds", 'a', 'r')    \
+    X(SPIKE_DETECTION, "spikeDetection", 's', 'k')      \
+    X(EMAIL_ALERTS, "emailAlerts", 'e', 'i')            \
+    X(AUTO_LIMITS, "autoLimits", 'a', 'o')              \
+    X(AMOUNT, "amount", 'a', 'u')                       \
+    X(REASON, "reason", 'r', 's')                       \
+    X(INVOICE, "invoice", 'i', 'o')                     \
+    X(VOIDS, "voids", 'v', 'd')                         \
+    X(AT, "at", 'a', 't')                               \
     X(RECOMMENDATION, "recommendation", 'r', 'o')
 
 enum event_field {
@@ -58,7 +70,7 @@ enum event_field {
         FIELD_COUNT
 };
 
-enum { EVENT_NAME_BYTES_MAX = 20 }; /* no name is longer */
+enum { EVENT_NAME_BYTES_MAX = 22 }; /* no name is longer */
 
 /* What a field's value must be. */
 enum event_field_type {
@@ -73,7 +85,7 @@ enum event_field_type {
     FIELD_DURATION,      /* milliseconds, a fraction allowed */
     FIELD_OUTCOME,       /* a whole number or a text */
     FIELD_BOOL,
-    FIELD_OBJECT,     /* a map of at most 4 KiB */
+    FIELD_OBJECT,     /* a map of at most 16 KiB: usage */
     FIELD_SCALAR_MAP, /* the same, at most 32 scalars under text keys: metadata */
     FIELD_SETTING,    /* a map or an array of at most 4 KiB */
 };
@@ -82,6 +94,9 @@ enum { FIELD_REQUIRED = 64 }; /* or-ed to the type */
 
 /* FIELD_COUNT entries: type, or-ed with FIELD_REQUIRED. */
 const uint8_t *event_fields_of(enum event_kind kind);
+
+/* The same flags as one bit per field. */
+uint64_t event_fields_required(enum event_kind kind);
 
 const char *event_field_name(enum event_field field);
 

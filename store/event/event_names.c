@@ -39,7 +39,30 @@ event_resource_type_name(enum event_resource_type type)
 const char *
 event_class_name(enum event_class which)
 {
-    static const char *const names[] = {"input", "cache_read", "cache_write", "cache_write_1h",
-                                        "output"};
+    static const char *const names[EVENT_CLASSES] = {
+        [EVENT_INPUT] = "input",
+        [EVENT_CACHE_READ] = "cache_read",
+        [EVENT_CACHE_WRITE] = "cache_write",
+        [EVENT_CACHE_WRITE_1H] = "cache_write_1h",
+        [EVENT_OUTPUT] = "output",
+        [EVENT_INPUT_AUDIO] = "input_audio",
+        [EVENT_CACHE_READ_AUDIO] = "cache_read_audio",
+        [EVENT_OUTPUT_AUDIO] = "output_audio",
+        [EVENT_INPUT_IMAGE] = "input_image",
+        [EVENT_CACHE_READ_IMAGE] = "cache_read_image",
+        [EVENT_OUTPUT_IMAGE] = "output_image",
+    };
+    return names[which];
+}
+
+const char *
+event_fee_name(enum event_fee which)
+{
+    static const char *const names[EVENT_FEES] = {
+        [EVENT_WEB_SEARCH] = "web_search",
+        [EVENT_WEB_FETCH] = "web_fetch",
+        [EVENT_FILE_SEARCH] = "file_search",
+        [EVENT_CODE_SESSION] = "code_session",
+    };
     return names[which];
 }

@@ -159,9 +159,10 @@ check_map(const struct slots *s, enum event_field f, enum event_field_type type,
     if (v->type != MP_MAP && !(type == FIELD_SETTING && v->type == MP_ARRAY))
         return event_defect_set(defect, "%s is not a map%s", name,
                                 type == FIELD_SETTING ? " or an array" : "");
-    if (s->raw[f].size_bytes > EVENT_MAP_BYTES_MAX)
-        return event_defect_set(defect, "%s has %zu bytes, limit is %d", name, s->raw[f].size_bytes,
-                                EVENT_MAP_BYTES_MAX);
+    size_t bytes_max = type == FIELD_OBJECT ? EVENT_OBJECT_BYTES_MAX : EVENT_MAP_BYTES_MAX;
+    if (s->raw[f].size_bytes > bytes_max)
+        return event_defect_set(defect, "%s has %zu bytes, limit is %zu", name,
+                                s->raw[f].size_bytes, bytes_max);
     struct mp m = mp_of(s->raw[f]);
     return type == FIELD_SCALAR_MAP ? check_metadata(m, name, defect)
                                     : check_leaves(m, name, defect);
@@ -276,13 +277,12 @@ fill(struct slots *s, const uint8_t *types, struct mp *m, uint32_t *ret_undeclar
 }
 
 static bool
-check_required(const struct slots *s, const uint8_t *types, struct event_defect *defect)
+check_required(const struct slots *s, uint64_t required, struct event_defect *defect)
 {
-    for (int f = 0; f < FIELD_COUNT; f++) {
-        if ((types[f] & FIELD_REQUIRED) != 0 && !has(s, (enum event_field)f))
-            return event_defect_set(defect, "%s is missing", event_field_name((enum event_field)f));
-    }
-    return true;
+    uint64_t missing = required & ~s->filled;
+    return missing == 0 ||
+           event_defect_set(defect, "%s is missing",
+                            event_field_name((enum event_field)__builtin_ctzll(missing)));
 }
 
 /* A status of 400 and above, or one of these words, is a failed call. */
@@ -298,6 +298,70 @@ says_failed(const struct mp_value *status)
     return signed_whole(status, &code) && code >= 400;
 }
 
+#define BIT(slot) ((uint64_t)1 << FIELD_##slot)
+#define TEXT_COUNTS                                                                    \
+    (BIT(INPUT) | BIT(OUTPUT) | BIT(CACHED) | BIT(CACHE_WRITE) | BIT(CACHE_WRITE_1H) | \
+     BIT(REASONING))
+#define MEDIA_COUNTS                                                               \
+    (BIT(AUDIO_INPUT) | BIT(AUDIO_CACHED) | BIT(AUDIO_OUTPUT) | BIT(IMAGE_INPUT) | \
+     BIT(IMAGE_CACHED) | BIT(IMAGE_OUTPUT))
+#define FEE_COUNTS (BIT(WEB_SEARCHES) | BIT(WEB_FETCHES) | BIT(FILE_SEARCHES) | BIT(CODE_SESSIONS))
+
+static enum event_field
+first_of(uint64_t fields)
+{
+    return (enum event_field)__builtin_ctzll(fields);
+}
+
+static bool
+is_anthropic(const struct event_usage *u)
+{
+    return str_is(u->provider, "anthropic");
+}
+
+static bool
+within(uint64_t part, const char *part_name, uint64_t whole, const char *whole_name,
+       struct event_defect *defect)
+{
+    return part <= whole || event_defect_set(defect, "%s (%" PRIu64 ") exceed %s (%" PRIu64 ")",
+                                             part_name, part, whole_name, whole);
+}
+
+/* Audio and image tokens stand inside the input, the cached input and the output. */
+static bool
+media_from_counts(const struct slots *s, struct event_usage *u, struct event_defect *defect)
+{
+    uint64_t audio = whole_of(s, FIELD_AUDIO_INPUT), image = whole_of(s, FIELD_IMAGE_INPUT);
+    uint64_t audio_cached = whole_of(s, FIELD_AUDIO_CACHED);
+    uint64_t image_cached = whole_of(s, FIELD_IMAGE_CACHED);
+    uint64_t audio_out = whole_of(s, FIELD_AUDIO_OUTPUT);
+    uint64_t image_out = whole_of(s, FIELD_IMAGE_OUTPUT);
+    if (is_anthropic(u))
+        return event_defect_set(defect, "%s is given, but provider anthropic has no such tokens",
+                                event_field_name(first_of(s->filled & MEDIA_COUNTS)));
+    if (!within(audio_cached, "audioCachedInputTokens", audio, "audioInputTokens", defect) ||
+        !within(image_cached, "imageCachedInputTokens", image, "imageInputTokens", defect) ||
+        !within(audio_cached + image_cached, "cached audio and image tokens",
+                u->tokens[EVENT_CACHE_READ], "cachedInputTokens", defect) ||
+        !within(audio - audio_cached + image - image_cached, "uncached audio and image tokens",
+                u->tokens[EVENT_INPUT], "the input tokens that are neither cached nor written",
+                defect) ||
+        !within(audio_out + image_out, "audio and image output tokens", u->tokens[EVENT_OUTPUT],
+                "outputTokens", defect))
+        return false;
+    u->media = true;
+    u->tokens[EVENT_INPUT] -= audio - audio_cached + image - image_cached;
+    u->tokens[EVENT_CACHE_READ] -= audio_cached + image_cached;
+    u->tokens[EVENT_OUTPUT] -= audio_out + image_out;
+    u->tokens[EVENT_INPUT_AUDIO] = audio - audio_cached;
+    u->tokens[EVENT_CACHE_READ_AUDIO] = audio_cached;
+    u->tokens[EVENT_OUTPUT_AUDIO] = audio_out;
+    u->tokens[EVENT_INPUT_IMAGE] = image - image_cached;
+    u->tokens[EVENT_CACHE_READ_IMAGE] = image_cached;
+    u->tokens[EVENT_OUTPUT_IMAGE] = image_out;
+    return true;
+}
+
 /*
  * Counts given by hand follow the provider's own convention (schemas/event.md):
  * Anthropic counts cache reads and writes beside its input, all others inside.
@@ -308,13 +372,10 @@ usage_from_counts(const struct slots *s, struct event_usage *u, struct event_def
     uint64_t input = whole_of(s, FIELD_INPUT), cached = whole_of(s, FIELD_CACHED);
     uint64_t write = whole_of(s, FIELD_CACHE_WRITE);
     uint64_t write_1h = whole_of(s, FIELD_CACHE_WRITE_1H);
-    if (!str_is(u->provider, "anthropic")) {
-        uint64_t inside = cached + write + write_1h;
-        if (inside > input)
-            return event_defect_set(defect,
-                                    "cached and cache-write tokens (%" PRIu64
-                                    ") exceed inputTokens (%" PRIu64 ")",
-                                    inside, input);
+    uint64_t inside = cached + write + write_1h;
+    if (inside > 0 && !is_anthropic(u)) {
+        if (!within(inside, "cached and cache-write tokens", input, "inputTokens", defect))
+            return false;
         input -= inside;
     }
     u->tokens[EVENT_INPUT] = input;
@@ -323,10 +384,51 @@ usage_from_counts(const struct slots *s, struct event_usage *u, struct event_def
     u->tokens[EVENT_CACHE_WRITE_1H] = write_1h;
     u->tokens[EVENT_OUTPUT] = whole_of(s, FIELD_OUTPUT);
     u->reasoning_tokens = whole_of(s, FIELD_REASONING);
-    if (u->reasoning_tokens > u->tokens[EVENT_OUTPUT])
-        return event_defect_set(defect,
-                                "reasoningTokens (%" PRIu64 ") exceed outputTokens (%" PRIu64 ")",
-                                u->reasoning_tokens, u->tokens[EVENT_OUTPUT]);
+    if (!within(u->reasoning_tokens, "reasoningTokens", u->tokens[EVENT_OUTPUT], "outputTokens",
+                defect))
+        return false;
+    return (s->filled & MEDIA_COUNTS) == 0 || media_from_counts(s, u, defect);
+}
+
+/* Uses that are charged by the piece; OpenAI's usage objects do not tell of them. */
+static bool
+take_fees(const struct slots *s, struct event_usage *u, struct event_defect *defect)
+{
+    static const enum event_field fields[EVENT_FEES] = {
+        [EVENT_WEB_SEARCH] = FIELD_WEB_SEARCHES,
+        [EVENT_WEB_FETCH] = FIELD_WEB_FETCHES,
+        [EVENT_FILE_SEARCH] = FIELD_FILE_SEARCHES,
+        [EVENT_CODE_SESSION] = FIELD_CODE_SESSIONS,
+    };
+    for (size_t i = 0; i < EVENT_FEES; i++) {
+        uint64_t given = whole_of(s, fields[i]);
+        if (!has(s, fields[i]))
+            continue;
+        if (u->fees[i] != 0 && u->fees[i] != given)
+            return event_defect_set(defect, "%s is %" PRIu64 ", but usage says %" PRIu64,
+                                    event_field_name(fields[i]), given, u->fees[i]);
+        u->fees[i] = given;
+        u->charged_uses = true;
+    }
+    return true;
+}
+
+static bool
+usage_from_object(const struct slots *s, struct event_usage *u, struct event_defect *defect)
+{
+    uint64_t counts = s->filled & (TEXT_COUNTS | MEDIA_COUNTS);
+    struct str tier = u->tier, region = u->region, speed = u->speed;
+    if (counts != 0)
+        return event_defect_set(defect, "both usage and %s are given",
+                                event_field_name(first_of(counts)));
+    if (!event_usage_from_provider(u->provider, s->raw[FIELD_USAGE], u, defect))
+        return false;
+    if (tier.size_bytes > 0)
+        u->tier = tier;
+    if (region.size_bytes > 0)
+        u->region = region;
+    if (speed.size_bytes > 0)
+        u->speed = speed;
     return true;
 }
 
@@ -341,6 +443,8 @@ take_usage(const struct slots *s, struct event *e, struct event_defect *defect)
         .provider = text_of(s, FIELD_PROVIDER),
         .model = text_of(s, FIELD_MODEL),
         .tier = text_of(s, FIELD_TIER),
+        .region = text_of(s, FIELD_REGION),
+        .speed = text_of(s, FIELD_SPEED),
         .estimated = has(s, FIELD_ESTIMATED) && s->value[FIELD_ESTIMATED].b,
         .failed = has(s, FIELD_STATUS) && says_failed(&s->value[FIELD_STATUS]),
     };
@@ -349,26 +453,15 @@ take_usage(const struct slots *s, struct event *e, struct event_defect *defect)
         uint64_t ms;
         u->latency_us = mp_whole(v, &ms) ? ms * 1000 : (uint64_t)(v->f * 1000 + 0.5);
     }
-    static const enum event_field counts[] = {FIELD_INPUT,          FIELD_OUTPUT,
-                                              FIELD_CACHED,         FIELD_CACHE_WRITE,
-                                              FIELD_CACHE_WRITE_1H, FIELD_REASONING};
-    if (has(s, FIELD_USAGE)) {
-        for (size_t i = 0; i < sizeof counts / sizeof counts[0]; i++) {
-            if (has(s, counts[i]))
-                return event_defect_set(defect, "both usage and %s are given",
-                                        event_field_name(counts[i]));
-        }
-        struct str tier = u->tier;
-        if (!event_usage_from_provider(u->provider, s->raw[FIELD_USAGE], u, defect))
-            return false;
-        if (tier.size_bytes > 0)
-            u->tier = tier;
-        return true;
-    }
-    if (!has(s, FIELD_INPUT) || !has(s, FIELD_OUTPUT))
-        return event_defect_set(defect, "%s is missing (or give usage)",
-                                has(s, FIELD_INPUT) ? "outputTokens" : "inputTokens");
-    return usage_from_counts(s, u, defect);
+    bool ok;
+    if (has(s, FIELD_USAGE))
+        ok = usage_from_object(s, u, defect);
+    else if (has(s, FIELD_INPUT) && has(s, FIELD_OUTPUT))
+        ok = usage_from_counts(s, u, defect);
+    else
+        ok = event_defect_set(defect, "%s is missing (or give usage)",
+                              has(s, FIELD_INPUT) ? "outputTokens" : "inputTokens");
+    return ok && ((s->filled & FEE_COUNTS) == 0 || take_fees(s, u, defect));
 }
 
 static bool
@@ -478,7 +571,7 @@ event_parse_at(enum event_kind kind, struct mp *m, int64_t entry_utc_ms, struct 
     if (e.record.size_bytes > EVENT_RECORD_BYTES_MAX)
         return event_defect_set(defect, "the record has %zu bytes, limit is %d",
                                 e.record.size_bytes, EVENT_RECORD_BYTES_MAX);
-    if (!check_required(&s, types, defect))
+    if (!check_required(&s, event_fields_required(kind), defect))
         return false;
     e.id = text_of(&s, FIELD_ID);
     e.organization = text_of(&s, FIELD_ORGANIZATION);

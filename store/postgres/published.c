@@ -40,18 +40,23 @@ static void
 put_usage_row(struct copy *copy, struct bytes key, struct bytes value)
 {
     (void)key;
-    assert(value.size_bytes == USAGE_ROW_BYTES);
-    struct usage_row row = usage_row_decode(value.data);
+    struct usage_row row;
+    bool whole = usage_row_decode(value, &row);
+    assert(whole);
     copy_u64(copy, row.calls);
     copy_u64(copy, row.failed_calls);
     copy_u64(copy, row.estimated_calls);
     copy_u64(copy, row.unpriced_calls);
-    for (size_t i = 0; i < EVENT_CLASSES; i++)
+    for (size_t i = 0; i < EVENT_TEXT_CLASSES; i++)
         copy_u64(copy, row.tokens[i]);
     copy_u64(copy, row.reasoning_tokens);
     copy_u64(copy, row.latency_us);
     copy_pico(copy, row.cost_pico);
     copy_cents(copy, row.cost_pico);
+    for (size_t i = EVENT_TEXT_CLASSES; i < EVENT_CLASSES; i++)
+        copy_u64(copy, row.tokens[i]);
+    for (size_t i = 0; i < EVENT_FEES; i++)
+        copy_u64(copy, row.fees[i]);
 }
 
 static void
@@ -170,11 +175,14 @@ put_line_row(struct copy *copy, struct bytes key, struct bytes value)
     copy_time(copy, row.to_ms);
 }
 
-#define USAGE_COLUMNS(period)                                                               \
-    "organization_id", period, "project_id", "user_id", "type", "provider", "model",        \
-        "service_tier", "calls", "failed_calls", "estimated_calls", "unpriced_calls",       \
-        "input_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens", \
-        "output_tokens", "reasoning_tokens", "latency_us", "cost", "cost_cents"
+#define USAGE_COLUMNS(period)                                                                   \
+    "organization_id", period, "project_id", "user_id", "type", "provider", "model",            \
+        "service_tier", "calls", "failed_calls", "estimated_calls", "unpriced_calls",           \
+        "input_tokens", "cache_read_tokens", "cache_write_tokens", "cache_write_1h_tokens",     \
+        "output_tokens", "reasoning_tokens", "latency_us", "cost", "cost_cents",                \
+        "input_audio_tokens", "cache_read_audio_tokens", "output_audio_tokens",                 \
+        "input_image_tokens", "cache_read_image_tokens", "output_image_tokens", "web_searches", \
+        "web_fetches", "file_searches", "code_sessions"
 
 const struct published published[PUBLISHED_COUNT] = {
     {

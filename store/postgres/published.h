@@ -12,7 +12,7 @@
 #include "store/postgres/copy.h"
 #include "store/tables/tables.h"
 
-enum { PUBLISHED_COLUMNS_MAX = 24 };
+enum { PUBLISHED_COLUMNS_MAX = 32 };
 
 struct published {
     enum table table;

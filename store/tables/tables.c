@@ -11,7 +11,7 @@
 /* Address space, not memory or disk. */
 #define TABLES_MAP_BYTES ((size_t)1 << 40)
 
-enum { TABLES_FORMAT = 2, TABLES_MODE = 0640, TABLES_DIRTY_KEY_BYTES_MAX = 128 };
+enum { TABLES_FORMAT = 3, TABLES_MODE = 0640, TABLES_DIRTY_KEY_BYTES_MAX = 128 };
 
 struct tables {
     MDB_env *env;

@@ -26,39 +26,100 @@ usage_key_decode(const uint8_t bytes[USAGE_KEY_BYTES])
     };
 }
 
-void
-usage_row_encode(const struct usage_row *row, uint8_t bytes[USAGE_ROW_BYTES])
+/* The columns as one array, in the order of the bytes. */
+static void
+columns_of(const struct usage_row *row, uint64_t columns[USAGE_ROW_COLUMNS])
 {
-    const uint64_t head[] = {row->calls, row->failed_calls, row->estimated_calls,
-                             row->unpriced_calls};
-    uint8_t *p = bytes;
-    for (size_t i = 0; i < 4; i++, p += 8)
-        put_le64(p, head[i]);
-    for (size_t i = 0; i < EVENT_CLASSES; i++, p += 8)
-        put_le64(p, row->tokens[i]);
-    put_le64(p, row->reasoning_tokens);
-    put_le64(p + 8, row->latency_us);
-    put_le64(p + 16, (uint64_t)row->cost_pico);
-    put_le64(p + 24, (uint64_t)(row->cost_pico >> 64));
+    const uint64_t head[] = {row->calls,
+                             row->failed_calls,
+                             row->estimated_calls,
+                             row->unpriced_calls,
+                             row->reasoning_tokens,
+                             row->latency_us,
+                             (uint64_t)row->cost_pico,
+                             (uint64_t)(row->cost_pico >> 64)};
+    memcpy(columns, head, sizeof head);
+    memcpy(columns + 8, row->tokens, sizeof row->tokens);
+    memcpy(columns + 8 + EVENT_CLASSES, row->fees, sizeof row->fees);
 }
 
-struct usage_row
-usage_row_decode(const uint8_t bytes[USAGE_ROW_BYTES])
+size_t
+usage_row_encode(const struct usage_row *row, uint8_t bytes[USAGE_ROW_BYTES_MAX])
 {
-    struct usage_row row = {
-        .calls = get_le64(bytes),
-        .failed_calls = get_le64(bytes + 8),
-        .estimated_calls = get_le64(bytes + 16),
-        .unpriced_calls = get_le64(bytes + 24),
+    uint64_t columns[USAGE_ROW_COLUMNS];
+    uint32_t present = 0;
+    uint8_t *p = bytes + 4;
+    columns_of(row, columns);
+    for (uint32_t i = 0; i < USAGE_ROW_COLUMNS; i++) {
+        if (columns[i] == 0)
+            continue;
+        present |= (uint32_t)1 << i;
+        for (; columns[i] >= 0x80; columns[i] >>= 7)
+            *p++ = (uint8_t)(columns[i] | 0x80);
+        *p++ = (uint8_t)columns[i];
+    }
+    put_le32(bytes, present);
+    return (size_t)(p - bytes);
+}
+
+/* One column; false where the bytes are no number in its shortest form. */
+static bool
+read_column(const uint8_t **p, const uint8_t *end, uint64_t *ret)
+{
+    uint64_t value = 0;
+    for (int shift = 0; *p < end && shift < 64; shift += 7) {
+        uint8_t b = *(*p)++;
+        if (shift == 63 && b > 1)
+            return false;
+        value |= (uint64_t)(b & 0x7f) << shift;
+        if (b < 0x80) {
+            *ret = value;
+            return b != 0;
+        }
+    }
+    return false;
+}
+
+bool
+usage_row_decode(struct bytes bytes, struct usage_row *ret)
+{
+    uint64_t columns[USAGE_ROW_COLUMNS] = {0};
+    if (bytes.size_bytes < 4)
+        return false;
+    const uint8_t *p = bytes.data + 4, *end = bytes.data + bytes.size_bytes;
+    uint32_t present = get_le32(bytes.data);
+    if (present >> USAGE_ROW_COLUMNS != 0)
+        return false;
+    for (; present != 0; present &= present - 1) {
+        if (!read_column(&p, end, &columns[__builtin_ctz(present)]))
+            return false;
+    }
+    if (p != end)
+        return false;
+    *ret = (struct usage_row){
+        .calls = columns[0],
+        .failed_calls = columns[1],
+        .estimated_calls = columns[2],
+        .unpriced_calls = columns[3],
+        .reasoning_tokens = columns[4],
+        .latency_us = columns[5],
+        .cost_pico = (money_sum)(int64_t)columns[7] * ((money_sum)1 << 64) + (money_sum)columns[6],
     };
-    const uint8_t *p = bytes + 32;
-    for (size_t i = 0; i < EVENT_CLASSES; i++, p += 8)
-        row.tokens[i] = get_le64(p);
-    row.reasoning_tokens = get_le64(p);
-    row.latency_us = get_le64(p + 8);
-    row.cost_pico = (money_sum)(int64_t)get_le64(p + 24) * ((money_sum)1 << 64) +
-                    (money_sum)get_le64(p + 16);
-    return row;
+    memcpy(ret->tokens, columns + 8, sizeof ret->tokens);
+    memcpy(ret->fees, columns + 8 + EVENT_CLASSES, sizeof ret->fees);
+    return true;
+}
+
+_Static_assert(USAGE_ROW_COLUMNS < 32, "one bit per column");
+
+enum err_code
+usage_row_read(enum table table, struct bytes bytes, struct usage_row *ret, struct err *err)
+{
+    if (usage_row_decode(bytes, ret))
+        return ERR_OK;
+    return err_set(err, ERR_CORRUPT,
+                   "table %s: a row of %zu bytes cannot be read; run gbill rollup --rebuild",
+                   tables_name(table), bytes.size_bytes);
 }
 
 void
@@ -68,11 +129,13 @@ usage_row_add(struct usage_row *row, const struct usage_row *more)
     row->failed_calls += more->failed_calls;
     row->estimated_calls += more->estimated_calls;
     row->unpriced_calls += more->unpriced_calls;
-    for (size_t i = 0; i < EVENT_CLASSES; i++)
-        row->tokens[i] += more->tokens[i];
     row->reasoning_tokens += more->reasoning_tokens;
     row->latency_us += more->latency_us;
     row->cost_pico += more->cost_pico;
+    for (size_t i = 0; i < EVENT_CLASSES; i++)
+        row->tokens[i] += more->tokens[i];
+    for (size_t i = 0; i < EVENT_FEES; i++)
+        row->fees[i] += more->fees[i];
 }
 
 void
@@ -84,6 +147,8 @@ usage_row_subtract(struct usage_row *row, const struct usage_row *less)
     row->unpriced_calls -= less->unpriced_calls;
     for (size_t i = 0; i < EVENT_CLASSES; i++)
         row->tokens[i] -= less->tokens[i];
+    for (size_t i = 0; i < EVENT_FEES; i++)
+        row->fees[i] -= less->fees[i];
     row->reasoning_tokens -= less->reasoning_tokens;
     row->latency_us -= less->latency_us;
     row->cost_pico -= less->cost_pico;
@@ -110,20 +175,19 @@ usage_edit_add(struct tables_edit *edit, const uint8_t key[USAGE_KEY_BYTES],
 {
     struct bytes k = {key, USAGE_KEY_BYTES};
     struct usage_row row = *more;
-    uint8_t value[USAGE_ROW_BYTES];
+    uint8_t value[USAGE_ROW_BYTES_MAX];
     tables_edit_find(edit, k);
     if (edit->found) {
-        if (edit->old.size_bytes != USAGE_ROW_BYTES)
-            return err_set(err, ERR_CORRUPT, "table %s: a row has %zu bytes, must have %d",
-                           tables_name(edit->table), edit->old.size_bytes, USAGE_ROW_BYTES);
-        struct usage_row before = usage_row_decode(edit->old.data);
+        struct usage_row before;
+        enum err_code code = usage_row_read(edit->table, edit->old, &before, err);
+        if (code != ERR_OK)
+            return code;
         usage_row_add(&row, &before);
     }
     /* All its calls were voided: a table folded anew would not have it. */
     if (usage_row_is_empty(&row))
         return tables_edit_delete(edit, k, err);
-    usage_row_encode(&row, value);
-    return tables_edit_put(edit, k, (struct bytes){value, sizeof value}, err);
+    return tables_edit_put(edit, k, (struct bytes){value, usage_row_encode(&row, value)}, err);
 }
 
 enum err_code
@@ -146,6 +210,8 @@ usage_scan_begin(struct usage_scan *scan, struct tables_txn *txn, enum table tab
     put_be32(prefix, organization);
     if (period != NULL)
         put_be32(prefix + 4, *period);
+    scan->code = ERR_OK;
+    scan->table = table;
     size_t bytes = organization == 0 ? 0 : period == NULL ? 4 : 8;
     tables_scan_begin(&scan->scan, txn, table, (struct bytes){prefix, bytes});
 }
@@ -156,12 +222,15 @@ usage_scan_next(struct usage_scan *scan)
     if (!tables_scan_next(&scan->scan))
         return false;
     scan->key = usage_key_decode(scan->scan.key.data);
-    scan->row = usage_row_decode(scan->scan.value.data);
-    return true;
+    scan->code = usage_row_read(scan->table, scan->scan.value, &scan->row, &scan->err);
+    return scan->code == ERR_OK;
 }
 
-void
-usage_scan_end(struct usage_scan *scan)
+enum err_code
+usage_scan_end(struct usage_scan *scan, struct err *err)
 {
     tables_scan_end(&scan->scan);
+    if (scan->code != ERR_OK)
+        *err = scan->err;
+    return scan->code;
 }

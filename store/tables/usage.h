@@ -18,28 +18,48 @@ struct usage_key {
     uint32_t organization, period, project, user, type, provider, model, tier;
 };
 
-/* Sums over the calls of a key. */
+/* Sums over the calls of a key.  What most calls have none of comes last. */
 struct usage_row {
-    uint64_t calls;           /* all, whatever their state */
-    uint64_t failed_calls;    /* those whose status said so */
-    uint64_t estimated_calls; /* priced from counts the app made */
-    uint64_t unpriced_calls;  /* no price known: not in cost_pico, but in tokens */
-    uint64_t tokens[EVENT_CLASSES];
-    uint64_t reasoning_tokens; /* part of tokens[EVENT_OUTPUT] */
+    uint64_t calls;            /* all, whatever their state */
+    uint64_t failed_calls;     /* those whose status said so */
+    uint64_t estimated_calls;  /* priced from counts the app made */
+    uint64_t unpriced_calls;   /* no price known: not in cost_pico, but in tokens */
+    uint64_t reasoning_tokens; /* part of the output */
     uint64_t latency_us;
     money_sum cost_pico;
+    uint64_t tokens[EVENT_CLASSES];
+    uint64_t fees[EVENT_FEES]; /* uses charged by the piece */
 };
 
+/*
+ * A row's bytes: 4 bytes little-endian with a bit for each of USAGE_ROW_COLUMNS
+ * that is not 0, then those columns, each in 7-bit groups from the lowest on, the
+ * high bit set on all but the last.  Columns in order: calls, failed, estimated,
+ * unpriced, reasoning, latency, cost (low 64 bits, then high), tokens by class,
+ * fees.  A row has one form only, so equal rows are equal bytes.
+ */
 enum {
-    USAGE_RANGE_BYTES = 8,
-    /* of a key: organization and period */ USAGE_KEY_BYTES = 32,
-    USAGE_ROW_BYTES = 8 * (6 + EVENT_CLASSES) + 16
+    USAGE_RANGE_BYTES = 8, /* of a key: organization and period */
+    USAGE_KEY_BYTES = 32,
+    USAGE_ROW_COLUMNS = 8 + EVENT_CLASSES + EVENT_FEES,
+    USAGE_ROW_BYTES_MAX = 4 + 10 * USAGE_ROW_COLUMNS,
 };
 
 void usage_key_encode(const struct usage_key *key, uint8_t bytes[USAGE_KEY_BYTES]);
 struct usage_key usage_key_decode(const uint8_t bytes[USAGE_KEY_BYTES]);
-void usage_row_encode(const struct usage_row *row, uint8_t bytes[USAGE_ROW_BYTES]);
-struct usage_row usage_row_decode(const uint8_t bytes[USAGE_ROW_BYTES]);
+
+/* Returns how many bytes were written. */
+size_t usage_row_encode(const struct usage_row *row, uint8_t bytes[USAGE_ROW_BYTES_MAX]);
+
+/* Returns false for bytes that usage_row_encode() does not write. */
+bool usage_row_decode(struct bytes bytes, struct usage_row *ret)
+    __attribute__((warn_unused_result));
+
+/*
+ * Decode a row of hourly or monthly; ERR_CORRUPT names the table and the remedy.
+ */
+enum err_code usage_row_read(enum table table, struct bytes bytes, struct usage_row *ret,
+                             struct err *err) ERR_MUST_CHECK;
 
 /* row += more.  Counts wrap after 2^64, which no log reaches. */
 void usage_row_add(struct usage_row *row, const struct usage_row *more);
@@ -74,11 +94,16 @@ struct usage_scan {
     struct usage_key key;
     struct usage_row row;
     struct tables_scan scan;
+    enum err_code code; /* of a row that cannot be read */
+    struct err err;
+    enum table table;
 };
 
 void usage_scan_begin(struct usage_scan *scan, struct tables_txn *txn, enum table table,
                       uint32_t organization, const uint32_t *period);
 bool usage_scan_next(struct usage_scan *scan);
-void usage_scan_end(struct usage_scan *scan);
+
+/* ERR_CORRUPT when it ended at a row that cannot be read, else ERR_OK. */
+enum err_code usage_scan_end(struct usage_scan *scan, struct err *err) ERR_MUST_CHECK;
 
 #endif

@@ -70,12 +70,12 @@ Test(postgres_publish, the_first_publish_sends_every_row_exactly)
         VALUE("SELECT t::text FROM billing.usage_hourly t WHERE organization_id = 'acme' AND "
               "hour = '2026-11-24 01:00Z' AND user_id = 'user-2'"),
         "(acme,\"2026-11-24 01:00:00+00\",\"grant\\\\one\",user-2,chat,openai,gpt-4o-mini,\"\",7,1,2,"
-        "3,70,20,30,40,50,7,1234567,34.9650001575,3497)");
+        "3,70,20,30,40,50,7,1234567,34.9650001575,3497,60,70,80,90,100,110,7,2,3,4)");
     cr_assert_str_eq(
         VALUE("SELECT t::text FROM billing.usage_monthly t WHERE organization_id = "
               "'globex' AND user_id = 'user-1'"),
         "(globex,2026-11-01,\"\",user-1,chat,openai,gpt-4o-mini,\"\",101,1,2,3,1010,20,"
-        "30,40,50,7,1234567,504.4950022725,50450)");
+        "30,40,50,7,1234567,504.4950022725,50450,60,70,80,90,100,110,101,2,3,4)");
 }
 
 Test(postgres_publish, a_limit_arrives_with_its_marks_and_any_text)
@@ -341,13 +341,13 @@ Test(postgres_publish, without_a_schema_it_says_to_run_migrate)
 
 Test(postgres_publish, an_older_or_newer_schema_is_refused)
 {
-    server_run(url, "DELETE FROM billing.schema_migrations WHERE version = 2");
+    server_run(url, "DELETE FROM billing.schema_migrations WHERE version = 3");
     cr_assert_eq(fixture_publish(data, url, false, &result, &err), ERR_NOT_FOUND);
-    cr_assert_not_null(strstr(err.text, "has version 1, this gbill needs 2; run gbill migrate"),
+    cr_assert_not_null(strstr(err.text, "has version 2, this gbill needs 3; run gbill migrate"),
                        "%s", err.text);
     server_run(url, "INSERT INTO billing.schema_migrations VALUES (9, 'later', '')");
     cr_assert_eq(fixture_publish(data, url, false, &result, &err), ERR_CONFLICT);
-    cr_assert_not_null(strstr(err.text, "has version 9, this gbill knows 2"), "%s", err.text);
+    cr_assert_not_null(strstr(err.text, "has version 9, this gbill knows 3"), "%s", err.text);
 }
 
 Test(postgres_publish, a_role_without_privileges_is_told_so)

@@ -57,9 +57,25 @@ Test(reports_cmd, usage_as_csv_quotes_what_needs_it)
     fixture_commit(&x);
     check_out(&x, "usage --csv",
               "day,organizationId,calls,failed,input,cacheRead,cacheWrite,cacheWrite1h,output,"
-              "reasoning,credits,avgLatencyMs\r\n"
-              "2026-11-24,\"acme, \"\"inc\"\"\",2,1,100,20,30,40,50,7,240,1500\r\n"
-              "2026-11-24,b,4,0,1,0,0,0,1,0,2,0\r\n");
+              "reasoning,credits,avgLatencyMs,audioInput,audioCacheRead,audioOutput,imageInput,"
+              "imageCacheRead,imageOutput,webSearches,webFetches,fileSearches,codeSessions\r\n"
+              "2026-11-24,\"acme, \"\"inc\"\"\",2,1,100,20,30,40,50,7,240,1500,"
+              "0,0,0,0,0,0,0,0,0,0\r\n"
+              "2026-11-24,b,4,0,1,0,0,0,1,0,2,0,0,0,0,0,0,0,0,0,0,0\r\n");
+    fixture_end(&x);
+}
+
+Test(reports_cmd, a_table_shows_audio_and_fees_only_where_there_are_any)
+{
+    struct fixture x = november();
+    struct usage_row row = {.calls = 1, .fees = {[EVENT_WEB_SEARCH] = 3}};
+    row.tokens[EVENT_OUTPUT_AUDIO] = 17;
+    fixture_add(&x, &(struct calls){.when = "2026-11-25T08:00Z", .row = row});
+    fixture_commit(&x);
+    struct ran ran = fixture_run(&x, "usage --by day --no-bars");
+    cr_assert_not_null(strstr(ran.out, "avgLatencyMs  audioOutput  webSearches\n"), "%s", ran.out);
+    cr_assert_not_null(strstr(ran.out, "           17            3\n"), "%s", ran.out);
+    ran_free(&ran);
     fixture_end(&x);
 }
 
@@ -218,8 +234,9 @@ Test(reports_cmd, nothing_folded_yet_is_not_found)
 Test(reports_cmd, help_explains_every_column)
 {
     static const char *const columns[] = {
-        "calls",     "failed",  "input",        "cacheRead", "cacheWrite", "cacheWrite1h", "output",
-        "reasoning", "credits", "avgLatencyMs", "--by",      "--from",     "--to",         "--org"};
+        "calls",  "failed",    "input",          "cacheRead",    "cacheWrite",  "cacheWrite1h",
+        "output", "reasoning", "credits",        "avgLatencyMs", "--by",        "--from",
+        "--to",   "--org",     "audioCacheRead", "imageOutput",  "webSearches", "codeSessions"};
     struct fixture x = {.dir = temp_dir_make()};
     struct ran ran = fixture_run(&x, "usage --help");
     cr_assert_eq(ran.status, 0);

@@ -234,7 +234,8 @@ Test(reports_usage, every_sum_is_exact)
                             .failed_calls = 1,
                             .estimated_calls = 2,
                             .unpriced_calls = 1,
-                            .tokens = {10, 20, 30, 40, 50},
+                            .tokens = {10, 20, 30, 40, 50, 60, 70, 80, 90, 100, 110},
+                            .fees = {1, 2, 3, 4},
                             .reasoning_tokens = 5,
                             .latency_us = 1500,
                             .cost_pico = ((money_sum)1 << 53) + 1};
@@ -250,6 +251,8 @@ Test(reports_usage, every_sum_is_exact)
     cr_assert_eq(sum->unpriced_calls, 2);
     for (size_t i = 0; i < EVENT_CLASSES; i++)
         cr_assert_eq(sum->tokens[i], 20 * (i + 1));
+    for (size_t i = 0; i < EVENT_FEES; i++)
+        cr_assert_eq(sum->fees[i], 2 * (i + 1));
     cr_assert_eq(sum->reasoning_tokens, 10);
     cr_assert_eq(sum->latency_us, 3000);
     cr_assert(sum->cost_pico == ((money_sum)1 << 54) + 2);
@@ -332,7 +335,7 @@ Test(reports_usage, a_number_without_a_text_is_corrupt)
     fixture_end(&x);
 }
 
-Test(reports_usage, a_row_of_another_length_is_corrupt)
+Test(reports_usage, a_row_that_cannot_be_read_is_corrupt)
 {
     struct fixture x = mixed();
     struct usage_query q = query_by("org");

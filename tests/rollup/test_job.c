@@ -139,7 +139,8 @@ total_of(const struct fixture *x, enum table table)
     usage_scan_begin(&s, txn, table, 0, NULL);
     while (usage_scan_next(&s))
         usage_row_add(&sum, &s.row);
-    usage_scan_end(&s);
+    struct err err;
+    cr_assert_eq(usage_scan_end(&s, &err), ERR_OK, "%s", err.text);
     tables_abort(txn);
     tables_close(t);
     return sum;

@@ -52,6 +52,18 @@ Test(store_event, every_declared_name_is_found_and_no_other)
     cr_assert_eq(event_field_find((struct str){NULL, 0}), FIELD_COUNT);
 }
 
+Test(store_event, the_required_fields_are_those_of_the_table)
+{
+    for (int k = EVENT_USAGE; k < EVENT_KINDS; k++) {
+        const uint8_t *types = event_fields_of((enum event_kind)k);
+        uint64_t want = 0;
+        for (int f = 0; f < FIELD_COUNT; f++)
+            want |= (uint64_t)((types[f] & FIELD_REQUIRED) != 0) << f;
+        cr_assert_eq(event_fields_required((enum event_kind)k), want, "%s",
+                     event_kind_name((enum event_kind)k));
+    }
+}
+
 Test(store_event, every_kind_is_found_by_its_name)
 {
     enum event_kind kind;
@@ -436,4 +448,82 @@ Test(store_event, the_time_window_is_closed_on_both_ends)
     cr_assert(event_time_ok(&e, entry_ms - EVENT_AHEAD_MS_MAX, &defect));
     cr_assert_not(event_time_ok(&e, entry_ms - EVENT_AHEAD_MS_MAX - 1, &defect));
     cr_assert_not_null(strstr(defect.text, "in the future"));
+}
+
+Test(store_event, audio_and_images_given_by_hand_stand_inside_the_other_counts)
+{
+    struct event e;
+    cr_assert(parse(EVENT_USAGE,
+                    "{" CALL ", 'inputTokens': 100, 'outputTokens': 50, 'cachedInputTokens': 40,"
+                    " 'cacheWriteTokens': 5, 'audioInputTokens': 30, 'audioCachedInputTokens': 10,"
+                    " 'audioOutputTokens': 20, 'imageInputTokens': 12, 'imageCachedInputTokens': 4,"
+                    " 'imageOutputTokens': 3, 'region': 'eu', 'speed': 'fast'}",
+                    &e),
+              "%s", defect.text);
+    static const uint64_t want[EVENT_CLASSES] = {27, 26, 5, 0, 27, 20, 10, 20, 8, 4, 3};
+    cr_assert_arr_eq(e.usage.tokens, want, sizeof want);
+    cr_assert(e.usage.media);
+    cr_assert(str_is(e.usage.region, "eu"));
+    cr_assert(str_is(e.usage.speed, "fast"));
+    static const struct {
+        const char *fields, *says;
+    } bad[] = {
+        {"'audioInputTokens': 101", "uncached audio and image tokens (101) exceed"},
+        {"'audioInputTokens': 5, 'audioCachedInputTokens': 6",
+         "audioCachedInputTokens (6) exceed audioInputTokens (5)"},
+        {"'imageInputTokens': 5, 'imageCachedInputTokens': 6", "imageCachedInputTokens (6)"},
+        {"'audioInputTokens': 5, 'audioCachedInputTokens': 5",
+         "cached audio and image tokens (5) exceed cachedInputTokens (0)"},
+        {"'audioOutputTokens': 30, 'imageOutputTokens': 21", "(51) exceed outputTokens (50)"},
+        {"'webSearches': -1", "webSearches"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        char json[512];
+        snprintf(json, sizeof json, "{" CALL ", 'inputTokens': 100, 'outputTokens': 50, %s}",
+                 bad[i].fields);
+        cr_assert_not(parse(EVENT_USAGE, json, &e), "%s", bad[i].fields);
+        cr_assert_not_null(strstr(defect.text, bad[i].says), "%s", defect.text);
+    }
+}
+
+Test(store_event, uses_charged_by_the_piece_may_stand_beside_the_provider_s_object)
+{
+    struct event e;
+    cr_assert(parse(EVENT_USAGE,
+                    "{" CALL ", 'usage': {'prompt_tokens': 1}, 'webSearches': 2, 'webFetches': 3,"
+                    " 'fileSearches': 4, 'codeSessions': 5, 'region': 'us'}",
+                    &e),
+              "%s", defect.text);
+    static const uint64_t want[EVENT_FEES] = {2, 3, 4, 5};
+    cr_assert_arr_eq(e.usage.fees, want, sizeof want);
+    cr_assert(e.usage.charged_uses);
+    cr_assert(str_is(e.usage.region, "us"));
+    cr_assert(parse(EVENT_USAGE,
+                    "{" CALL ", 'usage': {'prompt_tokens': 1, 'server_tool_use':"
+                    " {'web_search_requests': 2}}, 'webSearches': 2}",
+                    &e));
+    cr_assert_not(parse(EVENT_USAGE,
+                        "{" CALL ", 'usage': {'prompt_tokens': 1, 'server_tool_use':"
+                        " {'web_search_requests': 2}}, 'webSearches': 3}",
+                        &e));
+    cr_assert_not_null(strstr(defect.text, "webSearches is 3, but usage says 2"), "%s",
+                       defect.text);
+    cr_assert_not(
+        parse(EVENT_USAGE, "{" CALL ", 'usage': {'prompt_tokens': 1}, 'audioInputTokens': 1}", &e));
+    cr_assert_not_null(strstr(defect.text, "both usage and audioInputTokens"), "%s", defect.text);
+}
+
+Test(store_event, a_call_that_says_nothing_of_its_tokens_is_a_defect)
+{
+    struct event e;
+    cr_assert_not(parse(EVENT_USAGE, "{" CALL ", 'usage': null, 'status': 'ok'}", &e));
+    cr_assert_not_null(strstr(defect.text, "inputTokens is missing (or give usage)"), "%s",
+                       defect.text);
+    cr_assert_not(parse(EVENT_USAGE, "{" CALL ", 'usage': {}}", &e));
+    cr_assert(parse(EVENT_USAGE,
+                    "{" CALL ", 'usage': null, 'inputTokens': 7, 'outputTokens': 9,"
+                    " 'estimated': true}",
+                    &e),
+              "%s", defect.text);
+    cr_assert(e.usage.estimated);
 }

@@ -100,26 +100,69 @@ Test(store_tables, the_dictionary_numbers_texts_by_first_appearance)
     tear_down(&x);
 }
 
+static struct usage_row
+decoded(struct bytes bytes)
+{
+    struct usage_row row;
+    cr_assert(usage_row_decode(bytes, &row));
+    return row;
+}
+
 Test(store_tables, usage_rows_survive_their_encoding)
 {
     struct usage_row row = {.calls = 1,
                             .failed_calls = 2,
                             .estimated_calls = 3,
                             .unpriced_calls = 4,
-                            .tokens = {5, 6, 7, 8, 9},
+                            .tokens = {5, 6, 7, 8, 9, 10, 0, 300, UINT64_MAX, 0, 1},
+                            .fees = {1, 0, 127, 128},
                             .reasoning_tokens = 10,
                             .latency_us = 11};
     static const int64_t high[] = {0, 1, -1, 123456789};
+    uint8_t bytes[USAGE_ROW_BYTES_MAX];
     for (size_t i = 0; i < 4; i++) {
-        uint8_t bytes[USAGE_ROW_BYTES];
         row.cost_pico = (money_sum)high[i] * ((money_sum)1 << 64) + 987654321;
-        usage_row_encode(&row, bytes);
-        struct usage_row back = usage_row_decode(bytes);
+        size_t n = usage_row_encode(&row, bytes);
+        struct usage_row back = decoded((struct bytes){bytes, n});
         cr_assert(back.cost_pico == row.cost_pico);
-        cr_assert_eq(back.tokens[EVENT_OUTPUT], 9);
+        cr_assert_arr_eq(back.tokens, row.tokens, sizeof row.tokens);
+        cr_assert_arr_eq(back.fees, row.fees, sizeof row.fees);
+        cr_assert_eq(back.calls, 1);
+        cr_assert_eq(back.failed_calls, 2);
+        cr_assert_eq(back.estimated_calls, 3);
+        cr_assert_eq(back.unpriced_calls, 4);
+        cr_assert_eq(back.reasoning_tokens, 10);
         cr_assert_eq(back.latency_us, 11);
-        cr_assert_eq(usage_row_credits(&back), 35);
     }
+    cr_assert_eq(usage_row_encode(&(struct usage_row){0}, bytes), 4);
+    cr_assert_eq(decoded((struct bytes){bytes, 4}).calls, 0);
+    memset(&row, 0xff, sizeof row);
+    cr_assert_eq(usage_row_encode(&row, bytes), USAGE_ROW_BYTES_MAX);
+    cr_assert(decoded((struct bytes){bytes, USAGE_ROW_BYTES_MAX}).cost_pico == -1);
+}
+
+Test(store_tables, a_usage_row_has_one_form_only)
+{
+    static const struct {
+        const char *bytes;
+        size_t size;
+    } bad[] = {
+        {"\x01\x00\x00", 3},         /* no head */
+        {"\x01\x00\x00\x00", 4},     /* a column is missing */
+        {"\x01\x00\x00\x00\x00", 5}, /* 0 is left out, not written */
+        {"\x01\x00\x00\x00\x80", 5}, /* cut off */
+        {"\x01\x00\x00\x00\x81\x00", 6},
+        {"\x01\x00\x00\x00\x01\x01", 6}, /* a byte too many */
+        {"\x00\x00\x00\x80\x01", 5},     /* a column that there is not */
+        {"\x01\x00\x00\x00\x80\x80\x80\x80\x80\x80\x80\x80\x80\x02", 14}, /* 2^64 */
+    };
+    struct usage_row row;
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        cr_assert_not(
+            usage_row_decode((struct bytes){(const uint8_t *)bad[i].bytes, bad[i].size}, &row),
+            "%zu", i);
+    cr_assert_eq(decoded((struct bytes){(const uint8_t *)"\x01\x00\x00\x00\x80\x01", 6}).calls,
+                 128);
 }
 
 Test(store_tables, a_changed_row_is_owed_and_an_unchanged_one_is_not)
@@ -151,7 +194,7 @@ Test(store_tables, a_changed_row_is_owed_and_an_unchanged_one_is_not)
     cr_assert_eq(scan.row.calls, 2);
     cr_assert(scan.row.cost_pico == 10);
     cr_assert_eq(scan.key.tier, 8);
-    usage_scan_end(&scan);
+    cr_assert_eq(usage_scan_end(&scan, &err), ERR_OK);
     tear_down(&x);
 }
 
@@ -180,7 +223,7 @@ Test(store_tables, a_scan_keeps_to_its_organization_and_period)
         usage_scan_begin(&s, x.txn, TABLE_MONTHLY, want[i].org, want[i].period);
         while (usage_scan_next(&s))
             rows++;
-        usage_scan_end(&s);
+        cr_assert_eq(usage_scan_end(&s, &err), ERR_OK);
         cr_assert_eq(rows, want[i].rows);
     }
     tear_down(&x);
