@@ -1,22 +1,22 @@
 /*
- * tests/bench/bench_rollup.c - fold a log made for it, and say events per second
- * of CPU.
+ * tests/bench/bench_rollup.c - fold a whole log into new tables, and say what it
+ * took and what came out, as JSON.
  *
- *   bench_rollup DIRECTORY PRICE_BOOK [events]     0: fold the log that is there
+ *   bench_rollup GBILL DATA PRICE_BOOK
+ *
+ * The tables of DATA are deleted first.  Sums are texts: they pass 2^53.
  */
+#include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
+#include <string.h>
+#include <unistd.h>
 
-#include "rollup/job.h"
-#include "store/base/heap.h"
-#include "store/event/event.h"
-#include "store/log/writer.h"
-#include "tests/bench/workload.h"
-
-enum { FRAME_EVENTS = 2000, DUPLICATE_PERCENT = 3 };
-
-static const int64_t noon = (int64_t)20781 * 86400000 + 43200000;
+#include "store/base/money.h"
+#include "store/tables/tables.h"
+#include "store/tables/usage.h"
+#include "tests/bench/child.h"
 
 static void
 check(enum err_code code, const struct err *err)
@@ -28,90 +28,58 @@ check(enum err_code code, const struct err *err)
 }
 
 static void
-make_log(const char *directory, uint64_t events)
+delete_tables(const char *directory)
 {
-    char log[512];
-    struct err err;
-    struct workload w;
-    struct log_writer *writer;
-    struct buf record, frame;
-    workload_init(&w, 3, noon);
-    w.duplicate_percent = DUPLICATE_PERCENT;
-    snprintf(log, sizeof log, "%s/log", directory);
-    check(log_writer_open(log, &writer, &err), &err);
-    buf_init(&record, 1 << 16);
-    buf_init(&frame, 64 << 20);
-    for (uint64_t done = 0; done < events;) {
-        uint32_t count = 0;
-        frame.size_bytes = 0;
-        for (; count < FRAME_EVENTS && done < events; count++, done++) {
-            struct event e;
-            struct event_defect defect;
-            int64_t time_ms;
-            record.size_bytes = 0;
-            workload_record(&w, &record, &time_ms);
-            struct bytes b = {record.data, record.size_bytes};
-            if (!event_parse(EVENT_USAGE, b, time_ms, &e, &defect) || !event_store(&e, &frame)) {
-                fprintf(stderr, "bench_rollup: %s\n", defect.text);
-                exit(1);
-            }
+    static const char *const names[] = {"tables.mdb", "tables.mdb-lock"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char path[512];
+        snprintf(path, sizeof path, "%s/%s", directory, names[i]);
+        if (unlink(path) != 0 && errno != ENOENT) {
+            fprintf(stderr, "bench_rollup: %s: %s\n", path, strerror(errno));
+            exit(1);
         }
-        struct log_part parts[LOG_STREAMS] = {{{frame.data, frame.size_bytes}, count}};
-
-        check(log_writer_append(writer, noon, parts, &err), &err);
     }
-    log_writer_close(writer);
-    buf_clear(&record);
-    buf_clear(&frame);
 }
 
-static double
-cpu_seconds(void)
+static void
+print_sums(struct tables_txn *txn, enum table table)
 {
-    struct rusage u;
-    getrusage(RUSAGE_SELF, &u);
-    return (double)(u.ru_utime.tv_sec + u.ru_stime.tv_sec) +
-           (double)(u.ru_utime.tv_usec + u.ru_stime.tv_usec) / 1e6;
-}
-
-/* What the process holds itself; pages of the mapped files are the kernel's to take back. */
-static long
-anonymous_mib(void)
-{
-    char line[256];
-    long kib = 0;
-    FILE *f = fopen("/proc/self/status", "r");
-    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
-        if (strncmp(line, "RssAnon:", 8) == 0)
-            kib = strtol(line + 8, NULL, 10);
-    }
-    if (f != NULL)
-        fclose(f);
-    return kib / 1024;
+    struct usage_scan scan;
+    struct usage_row sum = {0};
+    char cost[MONEY_TEXT_BYTES];
+    for (usage_scan_begin(&scan, txn, table, 0, NULL); usage_scan_next(&scan);)
+        usage_row_add(&sum, &scan.row);
+    usage_scan_end(&scan);
+    money_format(sum.cost_pico, 0, cost);
+    printf(", \"%s\": {\"rows\": \"%" PRIu64 "\", \"calls\": \"%" PRIu64
+           "\", \"failed\": \"%" PRIu64 "\", \"unpriced\": \"%" PRIu64 "\", \"input\": \"%" PRIu64
+           "\", \"cache_read\": \"%" PRIu64 "\", \"output\": \"%" PRIu64
+           "\", \"latency_us\": \"%" PRIu64 "\", \"cost_pico\": \"%s\"}",
+           tables_name(table), tables_count(txn, table), sum.calls, sum.failed_calls,
+           sum.unpriced_calls, sum.tokens[EVENT_INPUT], sum.tokens[EVENT_CACHE_READ],
+           sum.tokens[EVENT_OUTPUT], sum.latency_us, cost);
 }
 
 int
 main(int argc, char **argv)
 {
-    if (argc < 3) {
-        fprintf(stderr, "usage: bench_rollup DIRECTORY PRICE_BOOK [events]\n");
+    if (argc != 4) {
+        fprintf(stderr, "usage: bench_rollup GBILL DATA PRICE_BOOK\n");
         return 2;
     }
-    uint64_t events = argc > 3 ? strtoull(argv[3], NULL, 10) : 2000000;
-    if (events > 0)
-        make_log(argv[1], events);
-    struct rollup_options o = {.data_directory = argv[1], .price_path = argv[2]};
-    struct rollup_result r;
     struct err err;
-    heap_prefer_large_pages(256 * 1024 * 1024); /* as the command does */
-    double start = cpu_seconds();
-    check(rollup_run(&o, &r, &err), &err);
-    double cpu = cpu_seconds() - start;
-    uint64_t folded = r.sum.events[BALANCE_ACCEPTED];
-    printf("rollup %llu events, %llu duplicates, %llu unpriced: %.2f s CPU, %.0f events/s/core   "
-           "(goal >= 1000000)   anonymous memory %ld MiB\n",
-           (unsigned long long)folded, (unsigned long long)r.sum.events[BALANCE_DUPLICATE],
-           (unsigned long long)r.sum.events[BALANCE_UNPRICED], cpu, (double)folded / cpu,
-           anonymous_mib());
+    struct tables *tables;
+    struct tables_txn *txn;
+    delete_tables(argv[2]);
+    struct child_cost cost = child_rollup(argv[1], argv[2], argv[3]);
+    check(tables_open(argv[2], TABLES_READ, &tables, &err), &err);
+    check(tables_begin(tables, TABLES_READ, &txn, &err), &err);
+    printf("{\"wall_s\": %.3f, \"cpu_s\": %.3f, \"anonymous_mib\": %ld", cost.wall_s, cost.cpu_s,
+           cost.anonymous_kib / 1024);
+    print_sums(txn, TABLE_HOURLY);
+    print_sums(txn, TABLE_MONTHLY);
+    printf("}\n");
+    tables_abort(txn);
+    tables_close(tables);
     return 0;
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ./dev bench [ingest|rollup]: ratios against this machine's own limits, in one run.
+# ./dev bench [ingest | rollup [EVENTS [IDS [REPEATS]]]]: ratios against this machine's own limits, in one run.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bin=${GBILL_BIN:-build/release}
@@ -27,6 +27,5 @@ if [ "$what" = all ] || [ "$what" = ingest ]; then
     echo "log    $(du -sb "$dir/ingest/log" | cut -f1) bytes of files"
 fi
 if [ "$what" = all ] || [ "$what" = rollup ]; then
-    mkdir "$dir/rollup"
-    "$bin/tests/bench_rollup" "$dir/rollup" schemas/prices.json "${2:-2000000}"
+    tests/bench/rollup.sh "$dir" "${@:2}"
 fi

@@ -1,10 +1,10 @@
 #include "tests/bench/workload.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "store/base/bytes.h"
+#include "store/base/time.h"
 #include "store/event/pack.h"
 
 void
@@ -14,32 +14,33 @@ workload_init(struct workload *w, uint64_t seed, int64_t now_ms)
         .seed = seed * 0x9e3779b97f4a7c15ULL + 1, .now_ms = now_ms, .spread_ms = 3600000};
 }
 
-static uint64_t
-roll(struct workload *w)
+uint64_t
+workload_roll(uint64_t *seed)
 {
-    w->seed ^= w->seed << 13;
-    w->seed ^= w->seed >> 7;
-    w->seed ^= w->seed << 17;
-    return w->seed;
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return *seed;
 }
 
 static void
-text(msgpack_packer *pk, const char *s)
+uuid_text(uint64_t hi, uint64_t lo, char out[37])
 {
-    msgpack_pack_str(pk, strlen(s));
-    msgpack_pack_str_body(pk, s, strlen(s));
+    static const char digits[] = "0123456789abcdef";
+    for (int i = 0, nibble = 0; i < 36; i++) {
+        if (i == 8 || i == 13 || i == 18 || i == 23) {
+            out[i] = '-';
+            continue;
+        }
+        uint64_t half = nibble < 16 ? hi : lo;
+        out[i] = digits[half >> (60 - 4 * (nibble & 15)) & 15];
+        nibble++;
+    }
+    out[36] = '\0';
 }
 
 static void
-uuid_text(const uint8_t id[16], char out[37])
-{
-    snprintf(out, 37, "%02x%02x%02x%02x-%02x%02x-%02x%02x-%02x%02x-%02x%02x%02x%02x%02x%02x", id[0],
-             id[1], id[2], id[3], id[4], id[5], id[6], id[7], id[8], id[9], id[10], id[11], id[12],
-             id[13], id[14], id[15]);
-}
-
-static void
-fresh_record(struct workload *w, struct buf *out, int64_t *ret_time_ms)
+make_event(const struct workload *w, uint64_t *seed, int64_t now_ms, struct workload_event *e)
 {
     static const struct {
         const char *provider, *model;
@@ -59,79 +60,107 @@ fresh_record(struct workload *w, struct buf *out, int64_t *ret_time_ms)
     };
     static const char *const types[] = {"generation", "chat", "summarization", "embedding"};
     /* The product of two uniform numbers is skewed towards small organizations' indexes. */
-    uint64_t org = (roll(w) % 1000) * (roll(w) % 1000) / 1000;
+    uint64_t org = (workload_roll(seed) % 1000) * (workload_roll(seed) % 1000) / 1000;
+    /* Of twenty people eight are at work at a time, others as the day goes on. */
+    uint64_t on_duty = (uint64_t)(now_ms % TIME_DAY_MS) * 20 / (uint64_t)TIME_DAY_MS;
+    uint64_t user = (on_duty + workload_roll(seed) % 8) % 20;
     /* A person works on one project at a time and with a model or two. */
-    uint64_t user = roll(w) % 20, project = (user + (roll(w) % 10 == 0)) % 5;
-    uint64_t model = (org + (user + roll(w) % 2) % 3) % 12;
-    uint8_t id[16];
-    char s[40];
-    put_be64(id, roll(w));
-    put_be64(id + 8, roll(w));
-    *ret_time_ms = w->now_ms - (int64_t)(roll(w) % (uint64_t)w->spread_ms);
-    msgpack_packer pk;
-    msgpack_packer_init(&pk, out, pack_to_buf);
-    msgpack_pack_map(&pk, 10);
-    text(&pk, "id");
-    uuid_text(id, s);
-    text(&pk, s);
-    text(&pk, "organizationId");
-    snprintf(s, sizeof s, "org-%04d", (int)org);
-    text(&pk, s);
-    text(&pk, "userId");
-    snprintf(s, sizeof s, "user-%04d-%02d", (int)org, (int)user);
-    text(&pk, s);
-    text(&pk, "projectId");
-    snprintf(s, sizeof s, "proj-%04d-%d", (int)org, (int)project);
-    text(&pk, s);
-    text(&pk, "type");
-    text(&pk, types[roll(w) % 8 == 0 ? roll(w) % 4 : 0]);
-    text(&pk, "provider");
-    text(&pk, models[model].provider);
-    text(&pk, "model");
-    text(&pk, models[model].model);
-    text(&pk, "inputTokens");
-    msgpack_pack_uint64(&pk, roll(w) % 8000);
-    text(&pk, "outputTokens");
-    msgpack_pack_uint64(&pk, roll(w) % 1500);
-    text(&pk, "latencyMs");
-    msgpack_pack_uint64(&pk, 200 + roll(w) % 5000);
+    uint64_t project = (user + (workload_roll(seed) % 10 == 0)) % 5;
+    uint64_t model = (org + (user + workload_roll(seed) % 2) % 3) % 12;
+    uint64_t id_hi = workload_roll(seed), id_lo = workload_roll(seed);
+    uuid_text(id_hi, id_lo, e->id);
+    snprintf(e->organization, sizeof e->organization, "org-%04d", (int)org);
+    snprintf(e->user, sizeof e->user, "user-%04d-%02d", (int)org, (int)user);
+    snprintf(e->project, sizeof e->project, "proj-%04d-%d", (int)org, (int)project);
+    e->type = types[workload_roll(seed) % 8 == 0 ? workload_roll(seed) % 4 : 0];
+    e->provider = models[model].provider;
+    e->model = models[model].model;
+    bool is_openai = e->provider[0] == 'o';
+    e->tier = workload_roll(seed) % 32 != 0 ? NULL : is_openai ? "priority" : "batch";
+    e->input_tokens = workload_roll(seed) % 8000;
+    e->cached_tokens = workload_roll(seed) % 4 == 0 ? workload_roll(seed) % 8000 : 0;
+    e->output_tokens = workload_roll(seed) % 1500;
+    e->latency_ms = 200 + workload_roll(seed) % 5000;
+    e->failed = workload_roll(seed) % 64 == 0;
+    int64_t ago_ms = (int64_t)(workload_roll(seed) % (uint64_t)w->spread_ms);
+    if (workload_roll(seed) % 100 < w->late_percent)
+        ago_ms = TIME_HOUR_MS + (int64_t)(workload_roll(seed) % (uint64_t)(3 * TIME_DAY_MS));
+    e->time_ms = now_ms - ago_ms;
 }
 
 void
-workload_record(struct workload *w, struct buf *out, int64_t *ret_time_ms)
+workload_next(struct workload *w, struct workload_event *ret)
 {
-    size_t start = out->size_bytes;
-    if (w->last_bytes > 0 && roll(w) % 100 < w->duplicate_percent) {
-        bool ok = buf_append(out, w->last, w->last_bytes);
-        assert(ok);
-        *ret_time_ms = w->last_time_ms;
+    if (w->made > 0 && workload_roll(&w->seed) % 100 < w->duplicate_percent) {
+        uint64_t kept = w->made < WORKLOAD_RETRY_EVENTS ? w->made : WORKLOAD_RETRY_EVENTS;
+        struct workload_origin origin = w->origins[workload_roll(&w->seed) % kept];
+        make_event(w, &origin.seed, origin.now_ms, ret);
         return;
     }
-    fresh_record(w, out, ret_time_ms);
-    w->last_bytes = out->size_bytes - start;
-    w->last_time_ms = *ret_time_ms;
-    assert(w->last_bytes <= sizeof w->last);
-    memcpy(w->last, out->data + start, w->last_bytes);
+    w->origins[w->made++ % WORKLOAD_RETRY_EVENTS] = (struct workload_origin){w->seed, w->now_ms};
+    make_event(w, &w->seed, w->now_ms, ret);
+}
+
+static void
+text(msgpack_packer *pk, const char *s)
+{
+    msgpack_pack_str(pk, strlen(s));
+    msgpack_pack_str_body(pk, s, strlen(s));
+}
+
+static void
+text_field(msgpack_packer *pk, const char *name, const char *value)
+{
+    text(pk, name);
+    text(pk, value);
+}
+
+static void
+count_field(msgpack_packer *pk, const char *name, uint64_t value)
+{
+    text(pk, name);
+    msgpack_pack_uint64(pk, value);
+}
+
+void
+workload_record(const struct workload_event *event, struct buf *out)
+{
+    const struct workload_event *e = event;
+    bool is_openai = e->provider[0] == 'o'; /* it counts cached tokens inside the input */
+    msgpack_packer pk;
+    msgpack_packer_init(&pk, out, pack_to_buf);
+    msgpack_pack_map(&pk, 10U + (e->cached_tokens > 0) + (e->tier != NULL) + e->failed);
+    text_field(&pk, "id", e->id);
+    text_field(&pk, "organizationId", e->organization);
+    text_field(&pk, "userId", e->user);
+    text_field(&pk, "projectId", e->project);
+    text_field(&pk, "type", e->type);
+    text_field(&pk, "provider", e->provider);
+    text_field(&pk, "model", e->model);
+    count_field(&pk, "inputTokens", e->input_tokens + (is_openai ? e->cached_tokens : 0));
+    if (e->cached_tokens > 0)
+        count_field(&pk, "cachedInputTokens", e->cached_tokens);
+    count_field(&pk, "outputTokens", e->output_tokens);
+    count_field(&pk, "latencyMs", e->latency_ms);
+    if (e->tier != NULL)
+        text_field(&pk, "serviceTier", e->tier);
+    if (e->failed)
+        text_field(&pk, "status", "error");
 }
 
 static void
 entry(struct workload *w, struct buf *out, msgpack_packer *pk, bool in_array)
 {
-    /* The time stands before the record, so the record is made aside first. */
-    struct buf record;
-    int64_t time_ms;
-    buf_init(&record, 4096);
-    workload_record(w, &record, &time_ms);
+    struct workload_event e;
+    uint8_t event_time[8];
+    workload_next(w, &e);
     if (in_array)
         msgpack_pack_array(pk, 2);
-    uint8_t event_time[8];
-    put_be32(event_time, (uint32_t)(time_ms / 1000));
-    put_be32(event_time + 4, (uint32_t)(time_ms % 1000) * 1000000);
+    put_be32(event_time, (uint32_t)(e.time_ms / 1000));
+    put_be32(event_time + 4, (uint32_t)(e.time_ms % 1000) * 1000000);
     msgpack_pack_ext(pk, 8, 0);
     msgpack_pack_ext_body(pk, event_time, 8);
-    bool ok = buf_append(out, record.data, record.size_bytes);
-    assert(ok);
-    buf_clear(&record);
+    workload_record(&e, out);
 }
 
 static void
