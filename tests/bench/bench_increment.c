@@ -17,7 +17,8 @@
 #include "tests/bench/child.h"
 #include "tests/bench/workload_frame.h"
 
-enum { ROUNDS = 20, INCREMENT_S = 5, RUN_ENTRIES = 4 << 20 };
+/* Runs are no larger than a day of small folds leaves them: the more there are, the more each costs. */
+enum { ROUNDS = 20, INCREMENT_S = 5, RUN_ENTRIES = IDS_RUN_FULL };
 
 static const int64_t noon_ms = 20781 * TIME_DAY_MS + TIME_DAY_MS / 2;
 
@@ -36,8 +37,8 @@ make_run(struct id_entry *entries, uint64_t count, uint64_t *seed, uint64_t firs
 {
     uint64_t width = UINT64_MAX / count;
     for (uint64_t i = 0; i < count; i++) {
-        uint64_t hi = i * width + workload_roll(seed) % width;
-        entries[i] = (struct id_entry){{hi, workload_roll(seed)}, first_seq + i};
+        uint64_t hi = i * width + workload_roll(seed) % width, lo = workload_roll(seed);
+        entries[i] = (struct id_entry){{hi, lo}, id_mark(first_seq + i, lo)};
     }
 }
 

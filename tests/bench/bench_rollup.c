@@ -47,9 +47,10 @@ print_sums(struct tables_txn *txn, enum table table)
     struct usage_scan scan;
     struct usage_row sum = {0};
     char cost[MONEY_TEXT_BYTES];
+    struct err err;
     for (usage_scan_begin(&scan, txn, table, 0, NULL); usage_scan_next(&scan);)
         usage_row_add(&sum, &scan.row);
-    usage_scan_end(&scan);
+    check(usage_scan_end(&scan, &err), &err);
     money_format(sum.cost_pico, 0, cost);
     printf(", \"%s\": {\"rows\": \"%" PRIu64 "\", \"calls\": \"%" PRIu64
            "\", \"failed\": \"%" PRIu64 "\", \"unpriced\": \"%" PRIu64 "\", \"input\": \"%" PRIu64
