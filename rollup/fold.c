@@ -13,6 +13,7 @@
 
 enum {
     POST_GROUP = 16,
+    LOOK_AHEAD = 8,
     RECORDS_BYTES_MAX = 256 * 1024 * 1024,
     MANY_ROWS = 8192, /* from here on publish is told of organization and period alone */
 };
@@ -335,14 +336,40 @@ fold_is_full(const struct fold *fold, const struct dict *dict)
                FOLD_NOTES_MAX;
 }
 
-/* Months are summed from the hours, of which there are fewer than events; so is the balance. */
+/*
+ * Months are summed from the hours, of which there are fewer than events, and so is
+ * the balance.  In key order, where neighbours belong to the same sums.
+ */
 static enum err_code
-sum_balance(struct fold *fold, struct balance *ret_sum, struct err *err)
+sum_months(struct fold *fold, const uint32_t *order, struct err *err)
+{
+    uint32_t hour = 0, month = 0;
+    for (size_t i = 0; i < fold->hourly.count; i++) {
+        struct usage_key k = usage_key_decode(map_key(&fold->hourly, order[i]));
+        uint8_t key[USAGE_KEY_BYTES];
+        if (k.period != hour || i == 0) {
+            hour = k.period;
+            month = (uint32_t)time_month((int64_t)hour * TIME_HOUR_MS);
+        }
+        k.period = month;
+        usage_key_encode(&k, key);
+        struct usage_row *row = NULL;
+        enum err_code code =
+            value_at(&fold->monthly, key, map_hash(&fold->monthly, key), &row, err);
+        if (code != ERR_OK)
+            return code;
+        usage_row_add(row, map_value(&fold->hourly, order[i]));
+    }
+    return ERR_OK;
+}
+
+static enum err_code
+sum_balance(struct fold *fold, const uint32_t *order, struct balance *ret_sum, struct err *err)
 {
     enum err_code code = ERR_OK;
-    for (uint32_t i = 0; code == ERR_OK && i < fold->hourly.count; i++) {
-        const uint8_t *key = map_key(&fold->hourly, i);
-        const struct usage_row *row = map_value(&fold->hourly, i);
+    for (size_t i = 0; code == ERR_OK && i < fold->hourly.count; i++) {
+        const uint8_t *key = map_key(&fold->hourly, order[i]);
+        const struct usage_row *row = map_value(&fold->hourly, order[i]);
         struct balance *b = NULL;
         code = balance_of(fold, get_be32(key), get_be32(key + 4), &b, err);
         if (code != ERR_OK)
@@ -361,53 +388,42 @@ sum_balance(struct fold *fold, struct balance *ret_sum, struct err *err)
 }
 
 static enum err_code
-sum_months(struct fold *fold, struct err *err)
+write_usage(struct tables_txn *txn, enum table table, const struct map *map, const uint32_t *order,
+            struct err *err)
 {
-    uint32_t hour = 0, month = 0;
-    for (uint32_t i = 0; i < fold->hourly.count; i++) {
-        struct usage_key k = usage_key_decode(map_key(&fold->hourly, i));
-        uint8_t key[USAGE_KEY_BYTES];
-        if (k.period != hour || i == 0) {
-            hour = k.period;
-            month = (uint32_t)time_month((int64_t)hour * TIME_HOUR_MS);
-        }
-        k.period = month;
-        usage_key_encode(&k, key);
-        struct usage_row *row = NULL;
-        enum err_code code =
-            value_at(&fold->monthly, key, map_hash(&fold->monthly, key), &row, err);
-        if (code != ERR_OK)
-            return code;
-        usage_row_add(row, map_value(&fold->hourly, i));
-    }
-    return ERR_OK;
-}
-
-static enum err_code
-write_usage(struct tables_txn *txn, enum table table, const struct map *map, struct err *err)
-{
-    uint32_t *order = map_sorted(map);
-    if (order == NULL)
-        return err_set(err, ERR_LIMIT, "no memory to sort %zu rows", map->count);
     struct tables_edit edit;
     enum err_code code = tables_edit_begin(&edit, txn, table, err);
     if (map->count > MANY_ROWS)
         edit.range_bytes = USAGE_RANGE_BYTES;
-    for (size_t i = 0; code == ERR_OK && i < map->count; i++)
+    for (size_t i = 0; code == ERR_OK && i < map->count; i++) {
+        if (i + LOOK_AHEAD < map->count)
+            map_prefetch_index(map, order[i + LOOK_AHEAD]);
         code = usage_edit_add(&edit, map_key(map, order[i]), map_value(map, order[i]), err);
+    }
     tables_edit_end(&edit);
-    free(order);
     return code;
 }
 
 static enum err_code
-write_balance(struct tables_txn *txn, const struct map *map, struct err *err)
+write_sums(struct fold *fold, struct tables_txn *txn, struct balance *ret_sum, struct err *err)
 {
-    enum err_code code = ERR_OK;
-    for (uint32_t i = 0; code == ERR_OK && i < map->count; i++) {
-        const uint8_t *key = map_key(map, i);
-        code = balance_add(txn, get_be32(key), get_be32(key + 4), map_value(map, i), err);
+    uint32_t *hours = map_sorted(&fold->hourly), *months = NULL;
+    enum err_code code = hours != NULL ? sum_months(fold, hours, err) : no_memory(err);
+    if (code == ERR_OK)
+        code = sum_balance(fold, hours, ret_sum, err);
+    if (code == ERR_OK)
+        code = write_usage(txn, TABLE_HOURLY, &fold->hourly, hours, err);
+    if (code == ERR_OK && (months = map_sorted(&fold->monthly)) == NULL)
+        code = no_memory(err);
+    if (code == ERR_OK)
+        code = write_usage(txn, TABLE_MONTHLY, &fold->monthly, months, err);
+    for (uint32_t i = 0; code == ERR_OK && i < fold->balance.count; i++) {
+        const uint8_t *key = map_key(&fold->balance, i);
+        code =
+            balance_add(txn, get_be32(key), get_be32(key + 4), map_value(&fold->balance, i), err);
     }
+    free(hours);
+    free(months);
     return code;
 }
 
@@ -518,22 +534,12 @@ fold_seal(struct fold *fold, struct tables_txn *view, struct dict *dict, struct 
 enum err_code
 fold_write(struct fold *fold, struct tables_txn *txn, struct balance *ret_sum, struct err *err)
 {
-    enum err_code code = sum_months(fold, err);
-    if (code == ERR_OK)
-        code = sum_balance(fold, ret_sum, err);
-    if (code == ERR_OK)
-        code = dict_write(&fold->texts, txn, err);
+    enum err_code code = dict_write(&fold->texts, txn, err);
     if (code == ERR_OK)
         code = write_lists(fold, txn, err);
     if (code == ERR_OK)
         code = seen_write(&fold->seen, txn, err);
-    if (code == ERR_OK)
-        code = write_usage(txn, TABLE_HOURLY, &fold->hourly, err);
-    if (code == ERR_OK)
-        code = write_usage(txn, TABLE_MONTHLY, &fold->monthly, err);
-    if (code == ERR_OK)
-        code = write_balance(txn, &fold->balance, err);
-    return code;
+    return code == ERR_OK ? write_sums(fold, txn, ret_sum, err) : code;
 }
 
 void

@@ -1,9 +1,9 @@
 #include "rollup/map.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/base/bytes.h"
 #include "store/base/hash.h"
 
 enum { MAP_ROOM_FIRST = 1024, MAP_ALIGN = 16 };
@@ -110,43 +110,66 @@ map_find(const struct map *map, const void *key, uint64_t hash)
                             : map->entries + (slot->entry - 1) * map->entry_bytes + map->value_at;
 }
 
-/* An entry being sorted, with the first 32 bytes of its key as numbers. */
+/* An entry being sorted. */
 struct sort_item {
-    uint64_t key[4];
+    uint8_t key[MAP_SORT_KEY_BYTES_MAX];
     uint32_t index;
 };
 
-static int
-compare_items(const void *a, const void *b, void *context)
+/* By one byte of the key, stably. */
+static void
+sort_by_byte(const struct sort_item *from, struct sort_item *to, size_t count, size_t byte,
+             const uint32_t counts[256])
 {
-    const struct sort_item *x = a, *y = b;
-    const struct map *map = context;
-    for (size_t i = 0; i < 4; i++) {
-        if (x->key[i] != y->key[i])
-            return x->key[i] < y->key[i] ? -1 : 1;
+    uint32_t at[256], sum = 0;
+    for (size_t v = 0; v < 256; v++) {
+        at[v] = sum;
+        sum += counts[v];
     }
-    return memcmp(map_key(map, x->index), map_key(map, y->index), map->key_bytes);
+    for (size_t i = 0; i < count; i++)
+        to[at[from[i].key[byte]]++] = from[i];
+}
+
+/* Last byte first; most bytes of a key of numbers are the same in all keys, and left out. */
+static const struct sort_item *
+sort_items(struct sort_item *items, struct sort_item *spare, size_t count, size_t key_bytes)
+{
+    uint32_t counts[MAP_SORT_KEY_BYTES_MAX][256] = {{0}};
+    for (size_t i = 0; i < count; i++) {
+        for (size_t b = 0; b < key_bytes; b++)
+            counts[b][items[i].key[b]]++;
+    }
+    for (size_t b = key_bytes; b-- > 0;) {
+        if (counts[b][items[0].key[b]] == count)
+            continue;
+        sort_by_byte(items, spare, count, b, counts[b]);
+        struct sort_item *t = items;
+        items = spare;
+        spare = t;
+    }
+    return items;
 }
 
 uint32_t *
 map_sorted(const struct map *map)
 {
-    uint32_t *order = malloc((map->count + 1) * sizeof *order);
-    struct sort_item *items = malloc((map->count + 1) * sizeof *items);
+    size_t n = map->count;
+    assert(map->key_bytes <= MAP_SORT_KEY_BYTES_MAX);
+    uint32_t *order = malloc((n + 1) * sizeof *order);
+    struct sort_item *items = malloc((2 * n + 1) * sizeof *items);
     if (order == NULL || items == NULL) {
         free(order);
         free(items);
         return NULL;
     }
-    for (size_t i = 0; i < map->count; i++) {
-        const uint8_t *key = map_key(map, (uint32_t)i);
-        items[i] = (struct sort_item){.index = (uint32_t)i};
-        for (size_t k = 0; k < 4 && k < map->key_bytes / 8; k++)
-            items[i].key[k] = get_be64(key + 8 * k);
+    for (size_t i = 0; i < n; i++) {
+        memcpy(items[i].key, map_key(map, (uint32_t)i), map->key_bytes);
+        items[i].index = (uint32_t)i;
     }
-    qsort_r(items, map->count, sizeof *items, compare_items, (void *)(uintptr_t)map);
-    for (size_t i = 0; i < map->count; i++)
-        order[i] = items[i].index;
+    const struct sort_item *sorted = n > 0 ? sort_items(items, items + n, n, map->key_bytes)
+                                           : items;
+    for (size_t i = 0; i < n; i++)
+        order[i] = sorted[i].index;
     free(items);
     return order;
 }

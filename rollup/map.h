@@ -49,22 +49,29 @@ map_prefetch_slot(const struct map *map, uint64_t hash)
 }
 
 static inline void
-map_prefetch_entry(const struct map *map, uint64_t hash)
+map_prefetch_index(const struct map *map, uint32_t index)
 {
-    if (map->slot_count == 0)
-        return;
-    uint32_t entry = map->slots[hash & (map->slot_count - 1)].entry;
-    if (entry == 0)
-        return;
-    const uint8_t *p = map->entries + (entry - 1) * map->entry_bytes;
+    const uint8_t *p = map->entries + index * map->entry_bytes;
     __builtin_prefetch(p, 1);
     __builtin_prefetch(p + 64, 1);
     __builtin_prefetch(p + 128, 1);
 }
 
+static inline void
+map_prefetch_entry(const struct map *map, uint64_t hash)
+{
+    if (map->slot_count == 0)
+        return;
+    uint32_t entry = map->slots[hash & (map->slot_count - 1)].entry;
+    if (entry != 0)
+        map_prefetch_index(map, entry - 1);
+}
+
+enum { MAP_SORT_KEY_BYTES_MAX = 32 };
+
 /*
  * The entries' indexes in key order (memcmp), for writing them to a table.
- * Returns NULL out of memory; else count numbers, taken by the caller: free().
+ * Keys have at most MAP_SORT_KEY_BYTES_MAX bytes.  Returns NULL out of memory; else count numbers, taken by the caller: free().
  */
 uint32_t *map_sorted(const struct map *map);
 

@@ -57,7 +57,13 @@ bytes_equal(const char *a, const char *b, size_t size_bytes)
 static inline bool
 str_equal(struct str a, struct str b)
 {
-    return a.size_bytes == b.size_bytes && bytes_equal(a.data, b.data, a.size_bytes);
+    size_t n = a.size_bytes;
+    if (n != b.size_bytes)
+        return false;
+    if (n > 16 && n <= 32)
+        return bytes_equal_ends(a.data, b.data, 16, 8) &&
+               bytes_equal_ends(a.data + n - 16, b.data + n - 16, 16, 8);
+    return bytes_equal(a.data, b.data, n);
 }
 
 /* As memcmp(), a prefix before what goes on: the order of bytes. */
@@ -72,7 +78,8 @@ str_compare(struct str a, struct str b)
 static inline bool
 str_is(struct str a, const char *nul_terminated)
 {
-    return str_equal(a, str_of(nul_terminated));
+    size_t n = strlen(nul_terminated);
+    return a.size_bytes == n && bytes_equal(a.data, nul_terminated, n);
 }
 
 /* Arguments for "%.*s". */

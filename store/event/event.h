@@ -204,8 +204,9 @@ bool event_store(const struct event *event, struct buf *out) __attribute__((warn
  *   ret  points into m's bytes
  *
  * Returns false when the bytes are not a stored event that event_parse() would
- * accept (time limits aside): the log is corrupt, or was written by a newer
- * gbill; defect says which field.
+ * accept: the log is corrupt, or was written by a newer gbill; defect says which
+ * field.  Safe on any bytes.  Not looked at again are the time limits, the
+ * encoding of texts and what stands inside maps.
  */
 bool event_read(struct mp *m, struct event *ret, struct event_defect *defect)
     __attribute__((warn_unused_result));

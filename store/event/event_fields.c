@@ -101,32 +101,3 @@ event_field_name(enum event_field field)
 {
     return names[field];
 }
-
-/*
- * Every name is told apart by its length, its first and its fourth letter (of
- * short names the second): a switch over those three bytes is one jump, and one
- * memcmp confirms.  The compiler refuses a second case of the same value, so a
- * clash cannot slip in.
- */
-#define NAME_KEY(length, first, other) \
-    ((uint32_t)(length) << 16 | (uint32_t)(uint8_t)(first) << 8 | (uint32_t)(uint8_t)(other))
-
-enum event_field
-event_field_find(struct str name)
-{
-    size_t n = name.size_bytes;
-    if (n < 2 || n > EVENT_NAME_BYTES_MAX)
-        return FIELD_COUNT;
-    enum event_field f;
-    switch (NAME_KEY(n, name.data[0], name.data[n > 3 ? 3 : 1])) {
-#define EVENT_FIELD_CASE(slot, text, first, other) \
-    case NAME_KEY(sizeof(text) - 1, first, other): \
-        f = FIELD_##slot;                          \
-        break;
-        EVENT_FIELDS(EVENT_FIELD_CASE)
-#undef EVENT_FIELD_CASE
-    default:
-        return FIELD_COUNT;
-    }
-    return bytes_equal(name.data, names[f], n) ? f : FIELD_COUNT;
-}

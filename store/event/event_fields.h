@@ -8,6 +8,8 @@
 #ifndef STORE_EVENT_EVENT_FIELDS_H
 #define STORE_EVENT_EVENT_FIELDS_H
 
+#include <string.h>
+
 #include "store/event/event.h"
 
 /* slot, name, its first letter, its fourth (of names of up to three letters the second) */
@@ -100,8 +102,32 @@ uint64_t event_fields_required(enum event_kind kind);
 
 const char *event_field_name(enum event_field field);
 
+/*
+ * Every name is told apart by its length, its first and its fourth letter (of
+ * short names the second): a switch over those three bytes is one jump, and one
+ * comparison confirms.  The compiler refuses a second case of the same value, so a
+ * clash cannot slip in.
+ */
+#define EVENT_NAME_KEY(length, first, other) \
+    ((uint32_t)(length) << 16 | (uint32_t)(uint8_t)(first) << 8 | (uint32_t)(uint8_t)(other))
+
 /* FIELD_COUNT when the contract has no such name. */
-enum event_field event_field_find(struct str name);
+static inline enum event_field
+event_field_find(struct str name)
+{
+    size_t n = name.size_bytes;
+    if (n < 2 || n > EVENT_NAME_BYTES_MAX)
+        return FIELD_COUNT;
+    switch (EVENT_NAME_KEY(n, name.data[0], name.data[n > 3 ? 3 : 1])) {
+#define EVENT_FIELD_CASE(slot, text, first, other)       \
+    case EVENT_NAME_KEY(sizeof(text) - 1, first, other): \
+        return memcmp(name.data, text, sizeof(text) - 1) == 0 ? FIELD_##slot : FIELD_COUNT;
+        EVENT_FIELDS(EVENT_FIELD_CASE)
+#undef EVENT_FIELD_CASE
+    default:
+        return FIELD_COUNT;
+    }
+}
 
 /*
  * A stored event is [kind, time, uid, {field: value}]: two levels stand around
@@ -111,9 +137,13 @@ enum { EVENT_OUTER_LEVELS = 2 };
 
 /*
  * event_parse() on the front of m: steps over the record on success, and may
- * leave m anywhere else.  ret->record is what was stepped over.
+ * leave m and *ret anyhow else.  ret->record is what was stepped over.
+ *
+ *   stored  the bytes come from a frame whose checksum was right, so they were
+ *           checked when they came in: what texts and maps hold is not looked at again
  */
-bool event_parse_at(enum event_kind kind, struct mp *m, int64_t entry_utc_ms, struct event *ret,
-                    struct event_defect *defect) __attribute__((warn_unused_result));
+bool event_parse_at(enum event_kind kind, struct mp *m, int64_t entry_utc_ms, bool stored,
+                    struct event *ret, struct event_defect *defect)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -9,6 +9,7 @@
 /* A record while it is parsed: one slot per field, and which are filled. */
 struct slots {
     uint64_t filled; /* bit per field */
+    bool stored;     /* read from the log: what the texts and maps hold was checked before */
     struct mp_value value[FIELD_COUNT];
     struct bytes raw[FIELD_COUNT]; /* the value's bytes, for maps */
 };
@@ -62,7 +63,7 @@ text_ok(struct str s)
 }
 
 static bool
-check_text(const struct mp_value *v, const char *name, size_t bytes_max,
+check_text(const struct mp_value *v, const char *name, size_t bytes_max, bool stored,
            struct event_defect *defect)
 {
     if (v->type != MP_STR)
@@ -70,7 +71,7 @@ check_text(const struct mp_value *v, const char *name, size_t bytes_max,
     if (v->count < 1 || v->count > bytes_max)
         return event_defect_set(defect, "%s has %u bytes, must have 1 to %zu", name, v->count,
                                 bytes_max);
-    if (!text_ok(mp_str(v)))
+    if (!stored && !text_ok(mp_str(v)))
         return event_defect_set(defect, "%s is not UTF-8 or has a control character", name);
     return true;
 }
@@ -164,6 +165,8 @@ check_map(const struct slots *s, enum event_field f, enum event_field_type type,
         return event_defect_set(defect, "%s has %zu bytes, limit is %zu", name,
                                 s->raw[f].size_bytes, bytes_max);
     struct mp m = mp_of(s->raw[f]);
+    if (s->stored)
+        return true;
     return type == FIELD_SCALAR_MAP ? check_metadata(m, name, defect)
                                     : check_leaves(m, name, defect);
 }
@@ -178,11 +181,11 @@ check_value(const struct slots *s, enum event_field f, enum event_field_type typ
     uint64_t u;
     switch (type) {
     case FIELD_TEXT:
-        return check_text(v, name, EVENT_TEXT_BYTES_MAX, defect);
+        return check_text(v, name, EVENT_TEXT_BYTES_MAX, s->stored, defect);
     case FIELD_MODEL_TEXT:
-        return check_text(v, name, EVENT_MODEL_BYTES_MAX, defect);
+        return check_text(v, name, EVENT_MODEL_BYTES_MAX, s->stored, defect);
     case FIELD_REASON_TEXT:
-        return check_text(v, name, EVENT_REASON_BYTES_MAX, defect);
+        return check_text(v, name, EVENT_REASON_BYTES_MAX, s->stored, defect);
     case FIELD_CURRENCY_TEXT:
         return check_currency(v, name, defect);
     case FIELD_WHOLE:
@@ -207,7 +210,7 @@ check_value(const struct slots *s, enum event_field f, enum event_field_type typ
             return event_defect_set(defect, "%s is not a duration in milliseconds", name);
         return true;
     case FIELD_OUTCOME:
-        return v->type == MP_STR ? check_text(v, name, EVENT_TEXT_BYTES_MAX, defect)
+        return v->type == MP_STR ? check_text(v, name, EVENT_TEXT_BYTES_MAX, s->stored, defect)
                                  : (signed_whole(v, &i) ||
                                     event_defect_set(defect, "%s is no text and no number", name));
     case FIELD_BOOL:
@@ -222,30 +225,44 @@ check_value(const struct slots *s, enum event_field f, enum event_field_type typ
     return event_defect_set(defect, "%s is not declared", name);
 }
 
-/* Read one value into its slot. */
-static bool
-fill_slot(struct slots *s, enum event_field f, enum event_field_type type, struct mp *m,
-          struct event_defect *defect)
+/* Read one value into its slot.  Returns the place behind it, or NULL. */
+static inline const uint8_t *
+fill_slot(struct slots *s, enum event_field f, enum event_field_type type, const uint8_t *p,
+          const uint8_t *end, struct event_defect *defect)
 {
-    const uint8_t *start = m->p;
     struct mp_value v;
-    struct mp after = *m;
-    bool whole = mp_read(&after, &v);
-    if (whole && (v.type == MP_MAP || v.type == MP_ARRAY)) {
-        after = *m;
-        whole = mp_skip_inside(&after, EVENT_OUTER_LEVELS);
+    const uint8_t *after = mp_take(p, end, &v);
+    if (after != NULL && (v.type == MP_MAP || v.type == MP_ARRAY)) {
+        struct mp m = {p, end};
+        after = mp_skip_inside(&m, EVENT_OUTER_LEVELS) ? m.p : NULL;
     }
-    if (!whole)
-        return event_defect_set(defect, "%s is not whole or nested too deep", event_field_name(f));
-    *m = after;
-    if (has(s, f))
-        return event_defect_set(defect, "%s is given twice", event_field_name(f));
+    const char *wrong = after == NULL ? "is not whole or nested too deep"
+                        : has(s, f)   ? "is given twice"
+                                      : NULL;
+    if (wrong != NULL) {
+        if (event_defect_set(defect, "%s %s", event_field_name(f), wrong))
+            assert(false);
+        return NULL;
+    }
     if (v.type == MP_NIL)
-        return true;
+        return after;
     s->value[f] = v;
-    s->raw[f] = (struct bytes){start, (size_t)(m->p - start)};
+    s->raw[f] = (struct bytes){p, (size_t)(after - p)};
     s->filled |= (uint64_t)1 << f;
-    return check_value(s, f, type, defect);
+    return check_value(s, f, type, defect) ? after : NULL;
+}
+
+/* A field that the kind does not declare: stepped over and counted. */
+static const uint8_t *
+skip_undeclared(const struct mp_value *key, const uint8_t *p, const uint8_t *end,
+                struct event_defect *defect)
+{
+    struct mp m = {p, end};
+    bool ok = key->type == MP_MAP || key->type == MP_ARRAY
+                  ? event_defect_set(defect, "a key of the record is a map or an array")
+                  : mp_skip_inside(&m, EVENT_OUTER_LEVELS) ||
+                        event_defect_set(defect, "the record is not whole or nested too deep");
+    return ok ? m.p : NULL;
 }
 
 /* Fill the slots from the map; nil is the same as absent. */
@@ -254,25 +271,28 @@ fill(struct slots *s, const uint8_t *types, struct mp *m, uint32_t *ret_undeclar
      struct event_defect *defect)
 {
     struct mp_value head, key;
+    uint32_t undeclared = 0;
     s->filled = 0;
     if (!mp_read(m, &head) || head.type != MP_MAP)
         return event_defect_set(defect, "the record is not a map");
+    const uint8_t *p = m->p, *end = m->end;
     for (uint32_t i = 0; i < head.count; i++) {
-        if (!mp_read(m, &key))
+        p = mp_take(p, end, &key);
+        if (p == NULL)
             return event_defect_set(defect, "the record is not whole");
         enum event_field f = key.type == MP_STR ? event_field_find(mp_str(&key)) : FIELD_COUNT;
         if (f != FIELD_COUNT && types[f] != FIELD_UNDECLARED) {
-            enum event_field_type type = (enum event_field_type)(types[f] & ~FIELD_REQUIRED);
-            if (!fill_slot(s, f, type, m, defect))
-                return false;
-            continue;
+            p = fill_slot(s, f, (enum event_field_type)(types[f] & ~FIELD_REQUIRED), p, end,
+                          defect);
+        } else {
+            p = skip_undeclared(&key, p, end, defect);
+            undeclared++;
         }
-        if (key.type == MP_MAP || key.type == MP_ARRAY)
-            return event_defect_set(defect, "a key of the record is a map or an array");
-        if (!mp_skip_inside(m, EVENT_OUTER_LEVELS))
-            return event_defect_set(defect, "the record is not whole or nested too deep");
-        ++*ret_undeclared;
+        if (p == NULL)
+            return false;
     }
+    m->p = p;
+    *ret_undeclared = undeclared;
     return true;
 }
 
@@ -559,38 +579,37 @@ take_other(const struct slots *s, struct event *e, struct event_defect *defect)
 }
 
 bool
-event_parse_at(enum event_kind kind, struct mp *m, int64_t entry_utc_ms, struct event *ret,
-               struct event_defect *defect)
+event_parse_at(enum event_kind kind, struct mp *m, int64_t entry_utc_ms, bool stored,
+               struct event *ret, struct event_defect *defect)
 {
     const uint8_t *types = event_fields_of(kind), *start = m->p;
     struct slots s;
-    struct event e = {.kind = kind, .time_utc_ms = entry_utc_ms};
-    if (!fill(&s, types, m, &e.undeclared, defect))
+    s.stored = stored;
+    struct event *e = ret;
+    e->kind = kind;
+    e->peer_uid = 0;
+    e->time_utc_ms = entry_utc_ms;
+    if (!fill(&s, types, m, &e->undeclared, defect))
         return false;
-    e.record = (struct bytes){start, (size_t)(m->p - start)};
-    if (e.record.size_bytes > EVENT_RECORD_BYTES_MAX)
+    e->record = (struct bytes){start, (size_t)(m->p - start)};
+    if (e->record.size_bytes > EVENT_RECORD_BYTES_MAX)
         return event_defect_set(defect, "the record has %zu bytes, limit is %d",
-                                e.record.size_bytes, EVENT_RECORD_BYTES_MAX);
+                                e->record.size_bytes, EVENT_RECORD_BYTES_MAX);
     if (!check_required(&s, event_fields_required(kind), defect))
         return false;
-    e.id = text_of(&s, FIELD_ID);
-    e.organization = text_of(&s, FIELD_ORGANIZATION);
-    if (has(&s, FIELD_CREATED_AT) && !time_of(&s.value[FIELD_CREATED_AT], &e.time_utc_ms))
+    e->id = text_of(&s, FIELD_ID);
+    e->organization = text_of(&s, FIELD_ORGANIZATION);
+    if (has(&s, FIELD_CREATED_AT) && !time_of(&s.value[FIELD_CREATED_AT], &e->time_utc_ms))
         return event_defect_set(defect, "createdAt is no time");
-    if (e.time_utc_ms < 0 || e.time_utc_ms >= TIME_MAX_MS)
+    if (e->time_utc_ms < 0 || e->time_utc_ms >= TIME_MAX_MS)
         return event_defect_set(defect, "the event's time lies outside 1970 to 9999");
-    bool ok;
     if (kind == EVENT_USAGE)
-        ok = take_usage(&s, &e, defect);
-    else if (kind == EVENT_RESOURCE)
-        ok = take_resource(&s, &e, defect);
-    else if (kind == EVENT_SUBSCRIPTION)
-        ok = take_subscription(&s, &e, defect);
-    else
-        ok = take_other(&s, &e, defect);
-    if (ok)
-        *ret = e;
-    return ok;
+        return take_usage(&s, e, defect);
+    if (kind == EVENT_RESOURCE)
+        return take_resource(&s, e, defect);
+    if (kind == EVENT_SUBSCRIPTION)
+        return take_subscription(&s, e, defect);
+    return take_other(&s, e, defect);
 }
 
 bool
@@ -602,7 +621,7 @@ event_parse(enum event_kind kind, struct bytes record, int64_t entry_utc_ms, str
     if (record.size_bytes > EVENT_RECORD_BYTES_MAX)
         return event_defect_set(defect, "the record has %zu bytes, limit is %d", record.size_bytes,
                                 EVENT_RECORD_BYTES_MAX);
-    if (!event_parse_at(kind, &m, entry_utc_ms, &e, defect))
+    if (!event_parse_at(kind, &m, entry_utc_ms, false, &e, defect))
         return false;
     if (m.p != m.end)
         return event_defect_set(defect, "%zu bytes follow the record", (size_t)(m.end - m.p));

@@ -51,7 +51,7 @@ event_read(struct mp *m, struct event *ret, struct event_defect *defect)
         !mp_whole(&when, &ms) || ms >= (uint64_t)TIME_MAX_MS || !mp_read(&at, &uid) ||
         !mp_whole(&uid, &u) || u > UINT32_MAX)
         return event_defect_set(defect, "the envelope is not [kind, time, uid, record]");
-    if (!event_parse_at((enum event_kind)k, &at, (int64_t)ms, ret, defect))
+    if (!event_parse_at((enum event_kind)k, &at, (int64_t)ms, true, ret, defect))
         return false;
     ret->peer_uid = (uint32_t)u;
     *m = at;

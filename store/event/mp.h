@@ -62,31 +62,60 @@ mp_of(struct bytes b)
  */
 bool mp_read_any(struct mp *m, struct mp_value *ret) __attribute__((warn_unused_result));
 
-/* Most values of an event are short texts and small numbers: those are read in place. */
+/*
+ * mp_read() for a caller that keeps its place in a register.  Returns the place
+ * behind the value, or NULL.  Most values of an event are texts and whole numbers:
+ * those are read in place.
+ */
+static inline const uint8_t *
+mp_take(const uint8_t *p, const uint8_t *end, struct mp_value *ret)
+{
+    size_t left = (size_t)(end - p);
+    if (left == 0)
+        return NULL;
+    uint8_t b = p[0];
+    if (b <= 0x7f) {
+        ret->type = MP_UINT;
+        ret->u = b;
+        return p + 1;
+    }
+    size_t text_bytes = b & 31;
+    if ((b & 0xe0) == 0xa0 && text_bytes < left) {
+        ret->type = MP_STR;
+        ret->count = (uint32_t)text_bytes;
+        ret->data = p + 1;
+        return p + 1 + text_bytes;
+    }
+    if (b == 0xd9 && left >= 2 && left - 2 >= p[1]) {
+        ret->type = MP_STR;
+        ret->count = p[1];
+        ret->data = p + 2;
+        return p + 2 + p[1];
+    }
+    if (b == 0xcd && left >= 3) {
+        ret->type = MP_UINT;
+        ret->u = get_be16(p + 1);
+        return p + 3;
+    }
+    if (b == 0xcf && left >= 9) {
+        ret->type = MP_UINT;
+        ret->u = get_be64(p + 1);
+        return p + 9;
+    }
+    struct mp m = {p, end};
+    return mp_read_any(&m, ret) ? m.p : NULL;
+}
+
 static inline bool mp_read(struct mp *m, struct mp_value *ret) __attribute__((warn_unused_result));
 
 static inline bool
 mp_read(struct mp *m, struct mp_value *ret)
 {
-    size_t left = (size_t)(m->end - m->p);
-    if (left == 0)
+    const uint8_t *p = mp_take(m->p, m->end, ret);
+    if (p == NULL)
         return false;
-    uint8_t b = m->p[0];
-    if (b <= 0x7f) {
-        ret->type = MP_UINT;
-        ret->u = b;
-        m->p++;
-        return true;
-    }
-    uint32_t text_bytes = b & 31;
-    if ((b & 0xe0) == 0xa0 && text_bytes < left) {
-        ret->type = MP_STR;
-        ret->count = text_bytes;
-        ret->data = m->p + 1;
-        m->p += 1 + text_bytes;
-        return true;
-    }
-    return mp_read_any(m, ret);
+    m->p = p;
+    return true;
 }
 
 /* Step over one value with all it contains; false as mp_read() or too deep. */

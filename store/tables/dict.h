@@ -20,9 +20,9 @@ enum { DICT_TEXT_BYTES_MAX = 256 };
  * dict_write().  All zero is empty.
  */
 struct dict {
-    _Atomic(struct dict_slots *) slots; /* the largest; smaller ones are kept for their readers */
     size_t used;
-    uint32_t next; /* 0: not read yet */
+    _Atomic(struct dict_slots *) slots; /* the largest; smaller ones are kept for their readers */
+    uint32_t next;                      /* 0: not read yet */
     struct dict_block *blocks;
     struct list fresh; /* struct dict_new: not in the table yet */
 };

@@ -316,14 +316,11 @@ note_edit(struct tables_edit *edit, struct bytes key, bool range)
     return mdb_cursor_put(edit->dirty, &k, &v, 0);
 }
 
-enum err_code
-tables_edit_put(struct tables_edit *edit, struct bytes key, struct bytes value, struct err *err)
+/* A row was put: note it, or the range it lies in. */
+static enum err_code
+end_put(struct tables_edit *edit, struct bytes key, int rc, struct err *err)
 {
-    if (edit->found && same_bytes(edit->old, value))
-        return ERR_OK;
     struct bytes range = {key.data, edit->range_bytes};
-    MDB_val k = val_of(key), v = val_of(value);
-    int rc = mdb_cursor_put(edit->rows, &k, &v, edit->found ? MDB_CURRENT : 0);
     if (rc == 0 && range.size_bytes == 0)
         rc = note_edit(edit, key, false);
     else if (rc == 0 && (!edit->noted || memcmp(edit->range, range.data, range.size_bytes) != 0)) {
@@ -333,6 +330,28 @@ tables_edit_put(struct tables_edit *edit, struct bytes key, struct bytes value, 
         edit->noted = true;
     }
     return rc == 0 ? ERR_OK : fail(err, rc, edit->txn->tables->path, "put a row");
+}
+
+enum err_code
+tables_edit_insert(struct tables_edit *edit, struct bytes key, struct bytes value, struct err *err)
+{
+    MDB_val k = val_of(key), v = val_of(value);
+    int rc = mdb_cursor_put(edit->rows, &k, &v, MDB_NOOVERWRITE);
+    edit->found = rc == MDB_KEYEXIST;
+    if (!edit->found)
+        return end_put(edit, key, rc, err);
+    edit->old = bytes_of(v);
+    return ERR_OK;
+}
+
+enum err_code
+tables_edit_put(struct tables_edit *edit, struct bytes key, struct bytes value, struct err *err)
+{
+    if (edit->found && same_bytes(edit->old, value))
+        return ERR_OK;
+    MDB_val k = val_of(key), v = val_of(value);
+    return end_put(edit, key, mdb_cursor_put(edit->rows, &k, &v, edit->found ? MDB_CURRENT : 0),
+                   err);
 }
 
 enum err_code

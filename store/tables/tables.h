@@ -134,7 +134,8 @@ void tables_scan_end(struct tables_scan *scan);
  * neighbour's page again instead of walking down the tree each time.
  *
  * tables_edit_find() gives the row's stored bytes (or none), tables_edit_put()
- * then stores it if it differs, as tables_put_published() does.  No other write
+ * then stores it if it differs, as tables_put_published() does.  Where the row is
+ * likely new, tables_edit_insert() does both with one search, or finds it.  No other write
  * to the table may come between begin and end; end it before the transaction.
  */
 enum { TABLES_RANGE_BYTES_MAX = 16 };
@@ -158,6 +159,8 @@ struct tables_edit {
 enum err_code tables_edit_begin(struct tables_edit *edit, struct tables_txn *txn, enum table table,
                                 struct err *err) ERR_MUST_CHECK;
 void tables_edit_find(struct tables_edit *edit, struct bytes key);
+enum err_code tables_edit_insert(struct tables_edit *edit, struct bytes key, struct bytes value,
+                                 struct err *err) ERR_MUST_CHECK;
 enum err_code tables_edit_put(struct tables_edit *edit, struct bytes key, struct bytes value,
                               struct err *err) ERR_MUST_CHECK;
 /* Take away the row that was looked for, if there is one. */

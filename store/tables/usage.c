@@ -174,12 +174,20 @@ usage_edit_add(struct tables_edit *edit, const uint8_t key[USAGE_KEY_BYTES],
                const struct usage_row *more, struct err *err)
 {
     struct bytes k = {key, USAGE_KEY_BYTES};
-    struct usage_row row = *more;
+    struct usage_row row = *more, before;
     uint8_t value[USAGE_ROW_BYTES_MAX];
-    tables_edit_find(edit, k);
+    enum err_code code = ERR_OK;
+    /* A sum that voids had a part in may take from the row that is there. */
+    if (more->calls == 0 || more->calls > INT64_MAX) {
+        tables_edit_find(edit, k);
+    } else {
+        struct bytes alone = {value, usage_row_encode(more, value)};
+        code = tables_edit_insert(edit, k, alone, err);
+        if (code != ERR_OK || !edit->found)
+            return code;
+    }
     if (edit->found) {
-        struct usage_row before;
-        enum err_code code = usage_row_read(edit->table, edit->old, &before, err);
+        code = usage_row_read(edit->table, edit->old, &before, err);
         if (code != ERR_OK)
             return code;
         usage_row_add(&row, &before);
