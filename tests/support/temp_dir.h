@@ -21,6 +21,14 @@ temp_dir_make(void)
     return t;
 }
 
+/* For tests that commit thousands of times and do not ask what the disk does: in memory if it can be. */
+static inline struct temp_dir
+temp_dir_make_in_memory(void)
+{
+    struct temp_dir t = {"/dev/shm/gbill-test-XXXXXX"};
+    return mkdtemp(t.path) != NULL ? t : temp_dir_make();
+}
+
 static inline int
 temp_dir_remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
