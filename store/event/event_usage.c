@@ -308,7 +308,8 @@ split_openai(const struct object *o, struct event_usage *u, uint64_t input, uint
     u->tokens[EVENT_CACHE_READ_IMAGE] = n[N_CACHED_IMAGE];
     u->tokens[EVENT_OUTPUT_IMAGE] = n[N_OUT_IMAGE];
     u->media = (n[N_AUDIO] | n[N_IMAGE] | n[N_OUT_AUDIO] | n[N_OUT_IMAGE]) != 0;
-    return within(n[N_REASONING], "reasoning tokens", output, "output tokens", defect);
+    return within(n[N_REASONING], "reasoning tokens", u->tokens[EVENT_OUTPUT],
+                  "output tokens that are neither audio nor image", defect);
 }
 
 /* One count under two names. */
