@@ -71,7 +71,7 @@ Test(store_tables, reading_before_anything_is_folded_says_what_to_run)
 Test(store_tables, the_dictionary_numbers_texts_by_first_appearance)
 {
     struct fixture x = set_up();
-    struct dict dict = {0};
+    struct dict dict = {.slots = NULL};
     struct err err;
     char text[80];
     uint32_t number;
