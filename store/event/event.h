@@ -79,7 +79,7 @@ enum event_fee {
 struct event_usage {
     struct str user, project, type, provider, model, tier; /* project, tier: may be empty */
     uint64_t tokens[EVENT_CLASSES];
-    uint64_t reasoning_tokens; /* part of the output, an annotation */
+    uint64_t reasoning_tokens; /* part of EVENT_OUTPUT, an annotation */
     uint64_t latency_us;
     bool failed;       /* status says so */
     bool estimated;    /* the app counted, not the provider */

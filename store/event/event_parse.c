@@ -404,10 +404,10 @@ usage_from_counts(const struct slots *s, struct event_usage *u, struct event_def
     u->tokens[EVENT_CACHE_WRITE_1H] = write_1h;
     u->tokens[EVENT_OUTPUT] = whole_of(s, FIELD_OUTPUT);
     u->reasoning_tokens = whole_of(s, FIELD_REASONING);
-    if (!within(u->reasoning_tokens, "reasoningTokens", u->tokens[EVENT_OUTPUT], "outputTokens",
-                defect))
+    if ((s->filled & MEDIA_COUNTS) != 0 && !media_from_counts(s, u, defect))
         return false;
-    return (s->filled & MEDIA_COUNTS) == 0 || media_from_counts(s, u, defect);
+    return within(u->reasoning_tokens, "reasoningTokens", u->tokens[EVENT_OUTPUT],
+                  "the text of outputTokens", defect);
 }
 
 /* Uses that are charged by the piece; OpenAI's usage objects do not tell of them. */

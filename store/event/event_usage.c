@@ -308,7 +308,8 @@ split_openai(const struct object *o, struct event_usage *u, uint64_t input, uint
     u->tokens[EVENT_CACHE_READ_IMAGE] = n[N_CACHED_IMAGE];
     u->tokens[EVENT_OUTPUT_IMAGE] = n[N_OUT_IMAGE];
     u->media = (n[N_AUDIO] | n[N_IMAGE] | n[N_OUT_AUDIO] | n[N_OUT_IMAGE]) != 0;
-    return within(n[N_REASONING], "reasoning tokens", output, "output tokens", defect);
+    return within(n[N_REASONING], "reasoning tokens", u->tokens[EVENT_OUTPUT],
+                  "output tokens that are neither audio nor image", defect);
 }
 
 /* One count under two names. */
@@ -386,10 +387,28 @@ is_declined(const struct object *o)
            !str_is(o->text[T_TYPE], "advisor_message");
 }
 
+/* What the call as a whole says it used must be found in its passes, or some are missing. */
 static bool
-sum_iterations(struct bytes list, struct event_usage *u, struct event_defect *defect)
+check_passes(const struct object *call, const uint64_t charged[EVENT_CLASSES],
+             const uint64_t declined[EVENT_CLASSES], struct event_defect *defect)
 {
-    struct mp m = mp_of(list);
+    uint64_t top[EVENT_CLASSES] = {0}, sum[EVENT_TEXT_CLASSES];
+    if (!message_tokens(call, top, defect))
+        return false;
+    for (size_t c = 0; c < EVENT_TEXT_CLASSES; c++)
+        sum[c] = charged[c] + declined[c];
+    return within(top[EVENT_INPUT], "input tokens", sum[EVENT_INPUT], "iterations'", defect) &&
+           within(top[EVENT_CACHE_READ], "cache-read tokens", sum[EVENT_CACHE_READ], "iterations'",
+                  defect) &&
+           within(top[EVENT_CACHE_WRITE] + top[EVENT_CACHE_WRITE_1H], "cache-write tokens",
+                  sum[EVENT_CACHE_WRITE] + sum[EVENT_CACHE_WRITE_1H], "iterations'", defect) &&
+           within(top[EVENT_OUTPUT], "output tokens", sum[EVENT_OUTPUT], "iterations'", defect);
+}
+
+static bool
+sum_iterations(const struct object *call, struct event_usage *u, struct event_defect *defect)
+{
+    struct mp m = mp_of(call->list);
     struct mp_value head;
     uint64_t declined[EVENT_CLASSES] = {0};
     if (!mp_read(&m, &head))
@@ -407,13 +426,15 @@ sum_iterations(struct bytes list, struct event_usage *u, struct event_defect *de
                                     STR_ARG(o.text[T_TYPE]));
         u->fallback = u->fallback || fallback;
     }
+    if (!check_passes(call, u->tokens, declined, defect))
+        return false;
     for (size_t c = 0; c < EVENT_TEXT_CLASSES; c++) {
         u->tokens[c] += u->fallback ? 0 : declined[c];
         if (u->tokens[c] > EVENT_COUNT_MAX)
             return event_defect_set(defect, "usage.iterations add up to over %" PRIu64 " tokens",
                                     EVENT_COUNT_MAX);
     }
-    u->iterations = list;
+    u->iterations = call->list;
     return true;
 }
 
@@ -430,8 +451,7 @@ from_anthropic(const struct object *o, struct event_usage *u, struct event_defec
         return event_defect_set(defect,
                                 "usage has cached tokens inside its input, which is not how "
                                 "provider anthropic counts");
-    if (!(head.count > 0 ? sum_iterations(o->list, u, defect)
-                         : message_tokens(o, u->tokens, defect)))
+    if (!(head.count > 0 ? sum_iterations(o, u, defect) : message_tokens(o, u->tokens, defect)))
         return false;
     return within(o->n[N_REASONING], "reasoning tokens", u->tokens[EVENT_OUTPUT], "output tokens",
                   defect);

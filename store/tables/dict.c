@@ -51,7 +51,7 @@ dict_clear(struct dict *dict)
         s = smaller;
     }
     list_clear(&dict->fresh);
-    *dict = (struct dict){0};
+    *dict = (struct dict){.slots = NULL};
 }
 
 /* NULL out of memory. */

@@ -24,7 +24,7 @@ struct usage_row {
     uint64_t failed_calls;     /* those whose status said so */
     uint64_t estimated_calls;  /* priced from counts the app made */
     uint64_t unpriced_calls;   /* no price known: not in cost_pico, but in tokens */
-    uint64_t reasoning_tokens; /* part of the output */
+    uint64_t reasoning_tokens; /* part of tokens[EVENT_OUTPUT] */
     uint64_t latency_us;
     money_sum cost_pico;
     uint64_t tokens[EVENT_CLASSES];

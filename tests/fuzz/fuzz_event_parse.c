@@ -10,6 +10,23 @@
 
 static const int64_t entry_ms = 1764000000000;
 
+/* The passes add up to the call. */
+static void
+check_parts(const struct event_usage *u)
+{
+    uint64_t sum[EVENT_CLASSES] = {0};
+    struct event_usage part;
+    struct event_parts parts;
+    event_parts_begin(&parts, u);
+    for (int n = 0; event_parts_next(&parts, &part); n++) {
+        assert(n < EVENT_ITERATIONS_MAX && part.model.size_bytes > 0);
+        for (int c = 0; c < EVENT_CLASSES; c++)
+            sum[c] += part.tokens[c];
+    }
+    if (u->iterations.size_bytes > 0)
+        assert(memcmp(sum, u->tokens, sizeof sum) == 0);
+}
+
 static void
 check_event(const struct event *e)
 {
@@ -23,6 +40,14 @@ check_event(const struct event *e)
     assert(e->usage.reasoning_tokens <= e->usage.tokens[EVENT_OUTPUT]);
     assert(e->usage.model.size_bytes <= EVENT_MODEL_BYTES_MAX);
     assert(e->usage.tier.size_bytes <= EVENT_TEXT_BYTES_MAX);
+    assert(e->usage.region.size_bytes <= EVENT_TEXT_BYTES_MAX);
+    assert(e->usage.speed.size_bytes <= EVENT_TEXT_BYTES_MAX);
+    for (int f = 0; f < EVENT_FEES; f++)
+        assert(e->usage.fees[f] <= EVENT_COUNT_MAX &&
+               (e->usage.fees[f] == 0 || e->usage.charged_uses));
+    for (int c = EVENT_TEXT_CLASSES; c < EVENT_CLASSES; c++)
+        assert(e->usage.tokens[c] == 0 || e->usage.media);
+    check_parts(&e->usage);
 }
 
 static void
@@ -33,6 +58,7 @@ check_same(const struct event *a, const struct event *b)
     if (a->kind != EVENT_USAGE)
         return;
     assert(memcmp(a->usage.tokens, b->usage.tokens, sizeof a->usage.tokens) == 0);
+    assert(memcmp(a->usage.fees, b->usage.fees, sizeof a->usage.fees) == 0);
     assert(str_equal(a->usage.model, b->usage.model) && str_equal(a->usage.tier, b->usage.tier));
     assert(a->usage.latency_us == b->usage.latency_us && a->usage.failed == b->usage.failed);
 }

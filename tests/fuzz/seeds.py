@@ -54,6 +54,26 @@ KINDS = {
         "cache_creation_input_tokens": 300, "service_tier": "standard",
         "cache_creation": {"ephemeral_5m_input_tokens": 100, "ephemeral_1h_input_tokens": 200},
         "server_tool_use": {"web_search_requests": 1}}, prompt="undeclared")),
+    "realtime": (1, dict(CALL, model="gpt-realtime", region="eu", fileSearches=2, usage={
+        "input_tokens": 100, "output_tokens": 50,
+        "input_token_details": {
+            "text_tokens": 20, "audio_tokens": 70, "image_tokens": 10, "cached_tokens": 33,
+            "cached_tokens_details": {"text_tokens": 8, "audio_tokens": 20, "image_tokens": 5}},
+        "output_token_details": {"text_tokens": 10, "audio_tokens": 40}})),
+    "iterations": (1, dict(CALL, provider="anthropic", model="claude-opus-4-8", usage={
+        "input_tokens": 412, "output_tokens": 5, "inference_geo": "us", "speed": "fast",
+        "server_tool_use": {"web_fetch_requests": 1}, "iterations": [
+            {"type": "message", "model": "claude-fable-5", "input_tokens": 535, "output_tokens": 0},
+            {"type": "compaction", "input_tokens": 9000, "output_tokens": 300},
+            {"type": "advisor_message", "model": "claude-opus-5", "input_tokens": 8,
+             "output_tokens": 16, "cache_creation_input_tokens": 3,
+             "cache_creation": {"ephemeral_1h_input_tokens": 3}},
+            {"type": "fallback_message", "model": "claude-opus-4-8", "input_tokens": 412,
+             "output_tokens": 5}]})),
+    "audio": (1, dict(CALL, inputTokens=100, outputTokens=50, cachedInputTokens=40,
+                      audioInputTokens=30, audioCachedInputTokens=10, audioOutputTokens=20,
+                      imageInputTokens=12, imageCachedInputTokens=4, imageOutputTokens=3,
+                      webSearches=1, webFetches=2, codeSessions=3, region="us", speed="fast")),
     "resource": (2, dict(COMMON, resource="document", action="created", resourceId="d-1")),
     "subscription": (3, dict(COMMON, action="changed", plan="pro", currency="USD",
                              effectiveAt=1763942400000, anchor="2026-11-01")),
@@ -98,8 +118,8 @@ def main():
         write("forward", path.stem, b"\x06" + path.read_bytes())
     now = 1795508130  # what fuzz_forward.c takes for the time of receipt
     entries = []
-    for name, (_, record) in KINDS.items():
-        tag = "gbill." + {"openai": "usage", "anthropic": "usage"}.get(name, name)
+    for name, (kind, record) in KINDS.items():
+        tag = "gbill." + ("usage" if kind == 1 else name)
         write("forward", name, b"\x0d" + pack([tag, now, record, {"chunk": name}]))
         entries.append([now, record])
     write("forward", "forward", b"\x01\xc0" + pack(["gbill.usage", entries, None]) + b"\xc0")

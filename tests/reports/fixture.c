@@ -26,7 +26,7 @@ number_of(struct fixture *x, struct dict *dict, const char *text, const char *us
 void
 fixture_add(struct fixture *x, const struct calls *calls)
 {
-    struct dict dict = {0};
+    struct dict dict = {.slots = NULL};
     struct err err;
     int64_t utc_ms;
     uint8_t key[USAGE_KEY_BYTES];

@@ -126,6 +126,13 @@ Test(store_event_usage, each_provider_s_object_splits_into_classes_that_do_not_o
          0,
          ""},
         {"anthropic", "{'iterations': [{'input_tokens': 5}]}", {5, 0, 0, 0, 0}, 0, ""},
+        /* Only the pass tells how long it will live. */
+        {"anthropic",
+         "{'input_tokens': 0, 'cache_creation_input_tokens': 5, 'iterations':"
+         " [{'cache_creation_input_tokens': 5, 'cache_creation': {'ephemeral_1h_input_tokens': 5}}]}",
+         {0, 0, 0, 5, 0},
+         0,
+         ""},
         /* Declined before any output, and served by another model: not charged, not counted. */
         {"anthropic",
          "{'input_tokens': 5, 'iterations': [{'type': 'message', 'model': 'a', 'input_tokens': 9,"
@@ -226,6 +233,18 @@ Test(store_event_usage, contradictions_are_defects_and_never_clamped)
         {"anthropic", "{'input_tokens': 5, 'iterations': [5]}", "not a map"},
         {"anthropic", "{'input_tokens': 5, 'iterations': [{'output_tokens': -5}]}",
          "usage.iterations[].output_tokens"},
+        /* Passes that lack what the call says it used would lose it without a word. */
+        {"anthropic", "{'input_tokens': 6, 'iterations': [{'input_tokens': 5}]}",
+         "input tokens (6) exceed the iterations' (5)"},
+        {"anthropic",
+         "{'output_tokens': 6, 'iterations': [{'output_tokens': 2}, {'output_tokens': 3}]}",
+         "output tokens (6) exceed the iterations' (5)"},
+        {"anthropic", "{'cache_read_input_tokens': 1, 'iterations': [{'output_tokens': 5}]}",
+         "cache-read tokens (1) exceed"},
+        {"anthropic",
+         "{'cache_creation_input_tokens': 6, 'iterations': [{'cache_creation_input_tokens': 5,"
+         " 'cache_creation': {'ephemeral_1h_input_tokens': 5}}]}",
+         "cache-write tokens (6) exceed"},
         {"anthropic", "{'iterations': [{'type': 'advisor_message', 'input_tokens': 5}]}",
          "iterations[0] is a advisor_message without a model"},
         {"anthropic", "{'iterations': [{'input_tokens': 999999999999}, {'input_tokens': 2}]}",

@@ -71,7 +71,7 @@ Test(store_tables, reading_before_anything_is_folded_says_what_to_run)
 Test(store_tables, the_dictionary_numbers_texts_by_first_appearance)
 {
     struct fixture x = set_up();
-    struct dict dict = {0};
+    struct dict dict = {.slots = NULL};
     struct err err;
     char text[80];
     uint32_t number;
@@ -139,6 +139,28 @@ Test(store_tables, usage_rows_survive_their_encoding)
     memset(&row, 0xff, sizeof row);
     cr_assert_eq(usage_row_encode(&row, bytes), USAGE_ROW_BYTES_MAX);
     cr_assert(decoded((struct bytes){bytes, USAGE_ROW_BYTES_MAX}).cost_pico == -1);
+}
+
+Test(store_tables, what_is_added_to_a_usage_row_can_be_taken_away_whole)
+{
+    struct usage_row row = {.calls = 7, .fees = {1}}, more = {.calls = 1}, back;
+    uint8_t before[USAGE_ROW_BYTES_MAX], after[USAGE_ROW_BYTES_MAX];
+    for (size_t i = 0; i < EVENT_CLASSES; i++)
+        more.tokens[i] = 3 + i;
+    for (size_t i = 0; i < EVENT_FEES; i++)
+        more.fees[i] = 5 + i;
+    more.failed_calls = more.estimated_calls = more.unpriced_calls = 1;
+    more.reasoning_tokens = more.latency_us = 9;
+    more.cost_pico = (money_sum)1 << 70;
+    size_t n = usage_row_encode(&row, before);
+    usage_row_add(&row, &more);
+    size_t grown = usage_row_encode(&row, after);
+    back = decoded((struct bytes){after, grown});
+    cr_assert_eq(back.fees[EVENT_WEB_SEARCH], 6);
+    cr_assert_eq(back.tokens[EVENT_OUTPUT_IMAGE], 13);
+    usage_row_subtract(&row, &more);
+    cr_assert_eq(usage_row_encode(&row, after), n);
+    cr_assert_arr_eq(after, before, n);
 }
 
 Test(store_tables, a_usage_row_has_one_form_only)
