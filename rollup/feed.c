@@ -25,7 +25,7 @@ struct worker {
 struct feed {
     struct log_reader *reader;
     const struct batch_shared *shared;
-    uint64_t after_seq;
+    uint64_t after_seq, until_seq;
     size_t batch_events;
     bool ended;              /* the reader came to the log's end, or failed */
     enum err_code read_code; /* of the reader; given when all before it is */
@@ -87,7 +87,8 @@ work(void *argument)
 
 enum err_code
 feed_open(struct log_reader *reader, const struct batch_shared *shared, uint64_t after_seq,
-          size_t batch_events, unsigned threads, struct feed **ret, struct err *err)
+          uint64_t until_seq, size_t batch_events, unsigned threads, struct feed **ret,
+          struct err *err)
 {
     struct feed *f = calloc(1, sizeof *f + threads * sizeof f->workers[0]);
     if (f == NULL)
@@ -95,6 +96,7 @@ feed_open(struct log_reader *reader, const struct batch_shared *shared, uint64_t
     f->reader = reader;
     f->shared = shared;
     f->after_seq = after_seq;
+    f->until_seq = until_seq;
     f->batch_events = batch_events;
     f->threads = threads;
     f->slot_count = threads == 1 ? 1 : (size_t)threads * SLOTS_PER_THREAD;
@@ -167,16 +169,16 @@ static bool
 fill(struct feed *f, struct batch *b)
 {
     batch_reset(b, f->after_seq);
-    while (b->event_count < f->batch_events) {
+    while (b->event_count < f->batch_events && !f->ended) {
         struct frame frame;
         bool more;
         f->read_code = log_reader_next_stored(f->reader, &b->stored, &frame, &more, &f->read_err);
         if (f->read_code == ERR_OK && more)
             f->read_code = batch_add_frame(b, &frame, &f->read_err);
-        if (f->read_code != ERR_OK || !more) {
-            f->ended = true;
+        f->ended = f->read_code != ERR_OK || !more ||
+                   (f->until_seq != 0 && frame.first_seq + frame.event_count > f->until_seq);
+        if (f->read_code != ERR_OK || !more)
             break;
-        }
     }
     return b->event_count > 0;
 }

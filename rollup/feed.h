@@ -22,14 +22,15 @@ struct feed;
  *   reader        borrowed: nobody else may use it
  *   shared        borrowed
  *   after_seq     the reader's position: events up to this are left out
+ *   until_seq     the feed ends with the frame that holds it; 0: at the log's end
  *   batch_events  a batch ends with the frame that reaches this; > 0
  *   threads       that decode, the caller's included; 1 to FEED_THREADS_MAX
  *
  * Errors: ERR_LIMIT out of memory.
  */
 enum err_code feed_open(struct log_reader *reader, const struct batch_shared *shared,
-                        uint64_t after_seq, size_t batch_events, unsigned threads,
-                        struct feed **ret, struct err *err) ERR_MUST_CHECK;
+                        uint64_t after_seq, uint64_t until_seq, size_t batch_events,
+                        unsigned threads, struct feed **ret, struct err *err) ERR_MUST_CHECK;
 void feed_close(struct feed *feed); /* NULL is fine; waits for the threads */
 
 /*

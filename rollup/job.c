@@ -37,6 +37,7 @@ static enum err_code
 open_job(struct job *j, const struct rollup_options *o, struct err *err)
 {
     char lock_path[FILE_PATH_BYTES_MAX];
+    const char *tables = o->tables_directory != NULL ? o->tables_directory : o->data_directory;
     *j = (struct job){.options = o, .lock_fd = -1, .txn_events = o->batch_events};
     if (j->txn_events == 0)
         j->txn_events = JOB_TXN_EVENTS;
@@ -52,11 +53,11 @@ open_job(struct job *j, const struct rollup_options *o, struct err *err)
                        "%s: no log here yet; start gbill-agent --data %s, or name another --data",
                        j->log_directory, o->data_directory);
     if (code == ERR_OK)
-        code = file_path(lock_path, o->data_directory, "rollup.lock", err);
+        code = file_path(lock_path, tables, "rollup.lock", err);
     if (code == ERR_OK)
         code = file_lock(lock_path, "gbill rollup", &j->lock_fd, err);
     if (code == ERR_OK)
-        code = tables_open(o->data_directory, TABLES_WRITE, &j->tables, err);
+        code = tables_open(tables, TABLES_WRITE, &j->tables, err);
     if (code == ERR_OK)
         code = committer_open(j->tables, &j->committer, err);
     return code;
@@ -164,8 +165,8 @@ start(struct job *j, struct err *err)
     j->shared.book = j->book;
     hash_secret_init(j->shared.id_secret, identity);
     size_t batch_events = j->txn_events < BATCH_EVENTS ? j->txn_events : BATCH_EVENTS;
-    code = feed_open(j->events, &j->shared, j->cursor.seq, batch_events, threads_of(j->options),
-                     &j->feed, err);
+    code = feed_open(j->events, &j->shared, j->cursor.seq, j->options->until_seq, batch_events,
+                     threads_of(j->options), &j->feed, err);
     if (code == ERR_OK)
         j->again.decoder = feed_decoder(j->feed);
     return code;
@@ -276,7 +277,10 @@ count_quarantine(struct job *j, struct balance *sum, struct err *err)
         code = log_reader_next(j->quarantine, &frame, &more, err);
         if (code != ERR_OK || !more)
             break;
-        uint64_t last = frame.first_seq + frame.event_count - 1;
+        uint64_t last = frame.first_seq + frame.event_count - 1,
+                 until = j->options->until_quarantine_seq;
+        if (until != 0 && last > until)
+            break;
         b.events[BALANCE_QUARANTINED] = last - j->cursor.quarantine_seq;
         sum->events[BALANCE_QUARANTINED] += last - j->cursor.quarantine_seq;
         j->cursor.quarantine_seq = last;

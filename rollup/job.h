@@ -16,6 +16,9 @@ enum { JOB_TXN_EVENTS = 4 << 20 };
 struct rollup_options {
     const char *data_directory;
     const char *price_path;
+    const char *tables_directory;  /* where tables.mdb is; NULL: data_directory */
+    uint64_t until_seq;            /* fold no event above; 0: to the log's end */
+    uint64_t until_quarantine_seq; /* the same for counting quarantined ones */
     bool rebuild;          /* drop what was folded and fold the whole log, in one transaction */
     uint32_t batch_events; /* events in one transaction, about; 0: JOB_TXN_EVENTS */
     unsigned threads;      /* that decode; 0: one for each processor */
@@ -46,5 +49,18 @@ struct rollup_result {
  */
 enum err_code rollup_run(const struct rollup_options *options, struct rollup_result *ret,
                          struct err *err) ERR_MUST_CHECK;
+
+/*
+ * Fold what the tables stand for once more, into a scratch file beside them, and
+ * compare.  The tables are only read; jobs may go on meanwhile.
+ *
+ *   options     rebuild, until_* and tables_directory are not looked at
+ *   ret_digest  of the tables; written on success
+ *
+ * Errors: those of rollup_run(); ERR_CORRUPT names the first row that differs;
+ * ERR_CONFLICT when the price book is not the one of the last fold.
+ */
+enum err_code rollup_check(const struct rollup_options *options,
+                           uint8_t ret_digest[HASH_SHA256_BYTES], struct err *err) ERR_MUST_CHECK;
 
 #endif

@@ -52,11 +52,12 @@ tables_digest(struct tables_txn *txn, uint8_t digest[HASH_SHA256_BYTES])
 {
     memset(digest, 0, HASH_SHA256_BYTES);
     for (int t = 0; t < TABLE_COUNT; t++) {
-        if (!tables_is_fold((enum table)t) || t == TABLE_ID_RUNS || t == TABLE_ID_FILTERS)
+        bool is_ids = tables_is_ids((enum table)t);
+        if (!tables_is_fold((enum table)t) || (is_ids && t != TABLE_IDS))
             continue;
         const char *name = tables_name((enum table)t);
         chain(digest, (struct bytes){(const uint8_t *)name, strlen(name)});
-        if (t == TABLE_IDS)
+        if (is_ids)
             digest_ids(txn, digest);
         else
             digest_rows(txn, (enum table)t, digest);

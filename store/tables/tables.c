@@ -474,6 +474,12 @@ tables_is_fold(enum table table)
     return origins[table] == FOLD;
 }
 
+bool
+tables_is_ids(enum table table)
+{
+    return table == TABLE_IDS || table == TABLE_ID_RUNS || table == TABLE_ID_FILTERS;
+}
+
 uint64_t
 tables_txn_number(struct tables_txn *txn)
 {

@@ -181,6 +181,8 @@ enum err_code tables_drop_folds(struct tables_txn *txn, struct err *err) ERR_MUS
 /* "hourly" for TABLE_HOURLY; is it a FOLD table? */
 const char *tables_name(enum table table);
 bool tables_is_fold(enum table table);
+/* Is it one of those whose bytes depend on where transactions ended (see ids.h)? */
+bool tables_is_ids(enum table table);
 
 /* The number of this write transaction: grows with every commit. */
 uint64_t tables_txn_number(struct tables_txn *txn);

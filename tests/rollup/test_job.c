@@ -339,7 +339,8 @@ Test(rollup_job, any_history_in_any_batches_folds_to_the_same_bytes, .timeout = 
             if (f == learns)
                 write_book(x.book, second_model);
             if (roll(&seed, 3) == 0)
-                rollup_with(&x, false, 1 + (uint32_t)roll(&seed, 100), 1 + (unsigned)roll(&seed, 3));
+                rollup_with(&x, false, 1 + (uint32_t)roll(&seed, 100),
+                            1 + (unsigned)roll(&seed, 3));
         }
         rollup(&x, false, 0);
         digest(&x, stepwise);
@@ -491,6 +492,43 @@ Test(rollup_job, a_kill_at_any_of_500_moments_is_made_good_by_the_next_run, .tim
     rollup(&x, true, 0);
     digest(&x, whole);
     cr_assert_str_eq(killed, whole);
+    tear_down(&x);
+}
+
+Test(rollup_job, a_check_names_the_row_that_is_not_what_the_log_folds_to)
+{
+    struct fixture x = set_up();
+    uint64_t seed = 7;
+    for (int i = 0; i < 300; i++)
+        random_event(&x, &seed, noon);
+    flush(&x, noon);
+    rollup(&x, false, 0);
+    /* Events that are not folded yet are no difference. */
+    random_event(&x, &seed, noon);
+    flush(&x, noon);
+    struct rollup_options o = {.data_directory = x.dir.path, .price_path = x.book};
+    uint8_t d[HASH_SHA256_BYTES];
+    char text[HASH_SHA256_TEXT_BYTES], now[HASH_SHA256_TEXT_BYTES];
+    struct err err;
+    cr_assert_eq(rollup_check(&o, d, &err), ERR_OK, "%s", err.text);
+    hash_hex(d, sizeof d, text);
+    digest(&x, now);
+    cr_assert_str_eq(text, now);
+
+    struct tables *t;
+    struct tables_txn *txn;
+    struct usage_key key = {.organization = 9999, .period = 1};
+    struct usage_row row = {.calls = 1};
+    uint8_t bytes[USAGE_KEY_BYTES];
+    usage_key_encode(&key, bytes);
+    cr_assert_eq(tables_open(x.dir.path, TABLES_WRITE, &t, &err), ERR_OK);
+    cr_assert_eq(tables_begin(t, TABLES_WRITE, &txn, &err), ERR_OK);
+    cr_assert_eq(usage_add(txn, TABLE_MONTHLY, bytes, &row, &err), ERR_OK);
+    cr_assert_eq(tables_commit(txn, &err), ERR_OK);
+    tables_close(t);
+    cr_assert_eq(rollup_check(&o, d, &err), ERR_CORRUPT);
+    cr_assert_not_null(strstr(err.text, "table monthly, key 0000270f00000001"), "%s", err.text);
+    cr_assert_not_null(strstr(err.text, "is not there when"), "%s", err.text);
     tear_down(&x);
 }
 
