@@ -339,7 +339,8 @@ Test(rollup_job, any_history_in_any_batches_folds_to_the_same_bytes, .timeout = 
             if (f == learns)
                 write_book(x.book, second_model);
             if (roll(&seed, 3) == 0)
-                rollup_with(&x, false, 1 + (uint32_t)roll(&seed, 100), 1 + (unsigned)roll(&seed, 3));
+                rollup_with(&x, false, 1 + (uint32_t)roll(&seed, 100),
+                            1 + (unsigned)roll(&seed, 3));
         }
         rollup(&x, false, 0);
         digest(&x, stepwise);
