@@ -249,7 +249,8 @@ Test(replay_record, cells_take_the_form_that_the_contract_wants)
             /* Counts exclude the provider's object; words of which only some will do. */
             if (types[f] == FIELD_UNDECLARED || f == FIELD_USAGE || f == FIELD_CACHED ||
                 f == FIELD_CACHE_WRITE || f == FIELD_CACHE_WRITE_1H || f == FIELD_AUDIO_CACHED ||
-                f == FIELD_IMAGE_INPUT || f == FIELD_IMAGE_CACHED || f == FIELD_IMAGE_OUTPUT)
+                f == FIELD_AUDIO_OUTPUT || f == FIELD_IMAGE_INPUT || f == FIELD_IMAGE_CACHED ||
+                f == FIELD_IMAGE_OUTPUT)
                 continue;
             if (f == FIELD_ACTION)
                 cell = kind == EVENT_RESOURCE ? "created" : "started";
