@@ -180,8 +180,11 @@ read_usage(struct batch *b, const struct batch_shared *shared, struct batch_deco
     };
     enum err_code code =
         look_up(b, &shared->dict, item, wishes, sizeof wishes / sizeof wishes[0], err);
-    memcpy(to->tokens, u->tokens, sizeof to->tokens);
-    memcpy(to->fees, u->fees, sizeof to->fees);
+    memcpy(to->tokens, u->tokens, EVENT_TEXT_CLASSES * sizeof to->tokens[0]);
+    if (u->media)
+        memcpy(to->tokens, u->tokens, sizeof to->tokens);
+    if (u->charged_uses)
+        memcpy(to->fees, u->fees, sizeof to->fees);
     to->media = u->media;
     to->charged_uses = u->charged_uses;
     to->reasoning_tokens = u->reasoning_tokens;

@@ -41,30 +41,12 @@ key_of(const struct batch_item *item, uint32_t period, uint8_t key[USAGE_KEY_BYT
     usage_key_encode(&k, key);
 }
 
-static void
-add_usage(struct usage_row *row, const struct batch_usage *u)
-{
-    row->calls++;
-    row->failed_calls += u->failed;
-    row->estimated_calls += u->state == COST_ESTIMATED;
-    row->unpriced_calls += u->state == COST_UNPRICED;
-    for (size_t i = 0; i < EVENT_TEXT_CLASSES; i++)
-        row->tokens[i] += u->tokens[i];
-    for (size_t i = EVENT_TEXT_CLASSES; u->media && i < EVENT_CLASSES; i++)
-        row->tokens[i] += u->tokens[i];
-    for (size_t i = 0; u->charged_uses && i < EVENT_FEES; i++)
-        row->fees[i] += u->fees[i];
-    row->reasoning_tokens += u->reasoning_tokens;
-    row->latency_us += u->latency_us;
-    row->cost_pico += u->cost_pico;
-}
-
 void
 fold_init(struct fold *fold, struct map *waiting)
 {
     *fold = (struct fold){.waiting = waiting};
-    map_init(&fold->hourly, USAGE_KEY_BYTES, sizeof(struct usage_row));
-    map_init(&fold->monthly, USAGE_KEY_BYTES, sizeof(struct usage_row));
+    sums_init(&fold->hourly);
+    sums_init(&fold->monthly);
     map_init(&fold->balance, 8, sizeof(struct balance));
     arena_init(&fold->records, RECORDS_BYTES_MAX);
     list_init(&fold->texts, sizeof(struct dict_new));
@@ -81,12 +63,12 @@ fold_init(struct fold *fold, struct map *waiting)
 void
 fold_clear(struct fold *fold)
 {
-    struct map *maps[] = {&fold->hourly, &fold->monthly, &fold->balance};
     struct list *lists[] = {&fold->marks,      &fold->settings,   &fold->unpriced,
                             &fold->conflicts,  &fold->named,      &fold->outcomes,
                             &fold->taken_back, &fold->priced_out, &fold->texts};
-    for (size_t i = 0; i < sizeof maps / sizeof maps[0]; i++)
-        map_clear(maps[i]);
+    sums_clear(&fold->hourly);
+    sums_clear(&fold->monthly);
+    map_clear(&fold->balance);
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         list_clear(lists[i]);
     arena_clear(&fold->records);
@@ -174,18 +156,11 @@ fold_balance(struct fold *fold, const struct batch_item *item, enum balance_colu
 enum err_code
 fold_usage(struct fold *fold, const struct batch_item *item, int sign, struct err *err)
 {
-    struct usage_row one = {0}, *row = NULL;
     uint8_t key[USAGE_KEY_BYTES];
     key_of(item, hour_of(item), key);
-    enum err_code code = value_at(&fold->hourly, key, map_hash(&fold->hourly, key), &row, err);
-    if (code != ERR_OK)
-        return code;
-    add_usage(&one, &item->usage);
-    if (sign < 0)
-        usage_row_subtract(row, &one);
-    else
-        usage_row_add(row, &one);
-    return ERR_OK;
+    return sums_add(&fold->hourly, key, map_hash(&fold->hourly.map, key), &item->usage, sign)
+               ? ERR_OK
+               : no_memory(err);
 }
 
 bool
@@ -273,11 +248,8 @@ post(struct fold *fold, const struct posting *p, struct err *err)
         return code;
     if (item->kind != EVENT_USAGE)
         return post_setting(fold, p, err);
-    struct usage_row *row = NULL;
-    code = value_at(&fold->hourly, p->key, p->hash, &row, err);
-    if (code != ERR_OK)
-        return code;
-    add_usage(row, &item->usage);
+    if (!sums_add(&fold->hourly, p->key, p->hash, &item->usage, 1))
+        return no_memory(err);
     if (item->usage.state == COST_UNPRICED && !list_add(&fold->unpriced, &item->seq))
         return no_memory(err);
     return ERR_OK;
@@ -301,11 +273,11 @@ post_group(struct fold *fold, const struct batch *batch, size_t from, size_t cou
         if (p->item->kind != EVENT_USAGE)
             continue;
         key_of(p->item, hour_of(p->item), p->key);
-        p->hash = map_hash(&fold->hourly, p->key);
-        map_prefetch_slot(&fold->hourly, p->hash);
+        p->hash = map_hash(&fold->hourly.map, p->key);
+        map_prefetch_slot(&fold->hourly.map, p->hash);
     }
     for (size_t i = 0; i < count; i++)
-        map_prefetch_entry(&fold->hourly, postings[i].hash);
+        map_prefetch_entry(&fold->hourly.map, postings[i].hash);
     enum err_code code = ERR_OK;
     for (size_t i = 0; code == ERR_OK && i < count; i++)
         code = post(fold, &postings[i], err);
@@ -330,7 +302,7 @@ fold_batch(struct fold *fold, const struct batch *batch, struct err *err)
 bool
 fold_is_full(const struct fold *fold, const struct dict *dict)
 {
-    return fold->hourly.count >= FOLD_ROWS_MAX || dict->used >= FOLD_TEXTS_MAX ||
+    return fold->hourly.map.count >= FOLD_ROWS_MAX || dict->used >= FOLD_TEXTS_MAX ||
            fold->settings.count + fold->unpriced.count + fold->conflicts.count + fold->named.count +
                    fold->outcomes.count >=
                FOLD_NOTES_MAX;
@@ -344,8 +316,8 @@ static enum err_code
 sum_months(struct fold *fold, const uint32_t *order, struct err *err)
 {
     uint32_t hour = 0, month = 0;
-    for (size_t i = 0; i < fold->hourly.count; i++) {
-        struct usage_key k = usage_key_decode(map_key(&fold->hourly, order[i]));
+    for (size_t i = 0; i < fold->hourly.map.count; i++) {
+        struct usage_key k = usage_key_decode(map_key(&fold->hourly.map, order[i]));
         uint8_t key[USAGE_KEY_BYTES];
         if (k.period != hour || i == 0) {
             hour = k.period;
@@ -353,12 +325,8 @@ sum_months(struct fold *fold, const uint32_t *order, struct err *err)
         }
         k.period = month;
         usage_key_encode(&k, key);
-        struct usage_row *row = NULL;
-        enum err_code code =
-            value_at(&fold->monthly, key, map_hash(&fold->monthly, key), &row, err);
-        if (code != ERR_OK)
-            return code;
-        usage_row_add(row, map_value(&fold->hourly, order[i]));
+        if (!sums_add_entry(&fold->monthly, key, &fold->hourly, order[i]))
+            return no_memory(err);
     }
     return ERR_OK;
 }
@@ -367,16 +335,16 @@ static enum err_code
 sum_balance(struct fold *fold, const uint32_t *order, struct balance *ret_sum, struct err *err)
 {
     enum err_code code = ERR_OK;
-    for (size_t i = 0; code == ERR_OK && i < fold->hourly.count; i++) {
-        const uint8_t *key = map_key(&fold->hourly, order[i]);
-        const struct usage_row *row = map_value(&fold->hourly, order[i]);
+    for (size_t i = 0; code == ERR_OK && i < fold->hourly.map.count; i++) {
+        const uint8_t *key = map_key(&fold->hourly.map, order[i]);
+        const struct usage_row row = sums_row(&fold->hourly, order[i]);
         struct balance *b = NULL;
         code = balance_of(fold, get_be32(key), get_be32(key + 4), &b, err);
         if (code != ERR_OK)
             break;
-        b->events[BALANCE_ESTIMATED] += row->estimated_calls;
-        b->events[BALANCE_UNPRICED] += row->unpriced_calls;
-        b->events[BALANCE_PRICED] += row->calls - row->estimated_calls - row->unpriced_calls;
+        b->events[BALANCE_ESTIMATED] += row.estimated_calls;
+        b->events[BALANCE_UNPRICED] += row.unpriced_calls;
+        b->events[BALANCE_PRICED] += row.calls - row.estimated_calls - row.unpriced_calls;
     }
     for (uint32_t i = 0; code == ERR_OK && i < fold->balance.count; i++) {
         struct balance *b = map_value_of(&fold->balance, i);
@@ -388,17 +356,19 @@ sum_balance(struct fold *fold, const uint32_t *order, struct balance *ret_sum, s
 }
 
 static enum err_code
-write_usage(struct tables_txn *txn, enum table table, const struct map *map, const uint32_t *order,
-            struct err *err)
+write_usage(struct tables_txn *txn, enum table table, const struct sums *sums,
+            const uint32_t *order, struct err *err)
 {
     struct tables_edit edit;
+    size_t count = sums->map.count;
     enum err_code code = tables_edit_begin(&edit, txn, table, err);
-    if (map->count > MANY_ROWS)
+    if (count > MANY_ROWS)
         edit.range_bytes = USAGE_RANGE_BYTES;
-    for (size_t i = 0; code == ERR_OK && i < map->count; i++) {
-        if (i + LOOK_AHEAD < map->count)
-            map_prefetch_index(map, order[i + LOOK_AHEAD]);
-        code = usage_edit_add(&edit, map_key(map, order[i]), map_value(map, order[i]), err);
+    for (size_t i = 0; code == ERR_OK && i < count; i++) {
+        if (i + LOOK_AHEAD < count)
+            map_prefetch_index(&sums->map, order[i + LOOK_AHEAD]);
+        const struct usage_row more = sums_row(sums, order[i]);
+        code = usage_edit_add(&edit, map_key(&sums->map, order[i]), &more, err);
     }
     tables_edit_end(&edit);
     return code;
@@ -407,13 +377,13 @@ write_usage(struct tables_txn *txn, enum table table, const struct map *map, con
 static enum err_code
 write_sums(struct fold *fold, struct tables_txn *txn, struct balance *ret_sum, struct err *err)
 {
-    uint32_t *hours = map_sorted(&fold->hourly), *months = NULL;
+    uint32_t *hours = map_sorted(&fold->hourly.map), *months = NULL;
     enum err_code code = hours != NULL ? sum_months(fold, hours, err) : no_memory(err);
     if (code == ERR_OK)
         code = sum_balance(fold, hours, ret_sum, err);
     if (code == ERR_OK)
         code = write_usage(txn, TABLE_HOURLY, &fold->hourly, hours, err);
-    if (code == ERR_OK && (months = map_sorted(&fold->monthly)) == NULL)
+    if (code == ERR_OK && (months = map_sorted(&fold->monthly.map)) == NULL)
         code = no_memory(err);
     if (code == ERR_OK)
         code = write_usage(txn, TABLE_MONTHLY, &fold->monthly, months, err);
@@ -550,8 +520,8 @@ fold_reset(struct fold *fold)
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         lists[i]->count = 0;
     list_clear(&fold->texts);
-    map_reset(&fold->hourly);
-    map_reset(&fold->monthly);
+    sums_reset(&fold->hourly);
+    sums_reset(&fold->monthly);
     map_reset(&fold->balance);
     seen_reset(&fold->seen);
     arena_clear(&fold->records);

@@ -10,9 +10,8 @@
 #define ROLLUP_FOLD_H
 
 #include "rollup/again.h"
-#include "rollup/map.h"
 #include "rollup/seen.h"
-#include "store/base/list.h"
+#include "rollup/sum.h"
 #include "store/tables/balance.h"
 #include "store/tables/void.h"
 
@@ -23,9 +22,10 @@ enum {
 };
 
 struct fold {
-    struct map *waiting;                 /* borrowed; fold_waiting_read() */
-    const struct fold *older;            /* borrowed; or NULL */
-    struct map hourly, monthly, balance; /* sums that are not in the tables yet, by key */
+    struct map *waiting;         /* borrowed; fold_waiting_read() */
+    const struct fold *older;    /* borrowed; or NULL */
+    struct sums hourly, monthly; /* that are not in the tables yet */
+    struct map balance;          /* organization, hour -> struct balance */
     struct seen seen;
     struct ids *ids;       /* the runs, while a transaction fills */
     struct list texts;     /* struct dict_new */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "store/base/hash.h"
+#include "store/base/heap.h"
 
 enum { MAP_ROOM_FIRST = 1024, MAP_ALIGN = 16 };
 
@@ -27,8 +28,8 @@ map_init(struct map *map, size_t key_bytes, size_t value_bytes)
 void
 map_clear(struct map *map)
 {
-    free(map->entries);
-    free(map->slots);
+    heap_resize(map->entries, map->room * map->entry_bytes, 0);
+    heap_resize(map->slots, map->slot_count * sizeof *map->slots, 0);
     map->entries = NULL;
     map->slots = NULL;
     map->count = map->room = map->slot_count = 0;
@@ -64,24 +65,26 @@ static bool
 grow(struct map *map)
 {
     size_t room = map->room == 0 ? MAP_ROOM_FIRST : map->room * 2;
-    uint8_t *entries = realloc(map->entries, room * map->entry_bytes);
-    if (entries == NULL)
-        return false;
-    map->entries = entries;
     /* Twice as many slots as entries. */
-    struct map_slot *slots = calloc(room * 2, sizeof *slots);
-    if (slots == NULL)
+    struct map_slot *slots = heap_resize(NULL, 0, room * 2 * sizeof *slots);
+    uint8_t *entries = slots == NULL ? NULL
+                                     : heap_resize(map->entries, map->room * map->entry_bytes,
+                                                   room * map->entry_bytes);
+    if (entries == NULL) {
+        heap_resize(slots, slots == NULL ? 0 : room * 2 * sizeof *slots, 0);
         return false;
+    }
+    heap_resize(map->slots, map->slot_count * sizeof *map->slots, 0);
+    map->entries = entries;
+    map->room = room;
+    map->slots = slots;
+    map->slot_count = room * 2;
     for (size_t i = 0; i < map->count; i++) {
         const uint8_t *key = map_key(map, (uint32_t)i);
         uint64_t hash = map_hash(map, key);
-        *slot_of(map, slots, room * 2, key, hash) =
+        *slot_of(map, slots, map->slot_count, key, hash) =
             (struct map_slot){(uint32_t)(hash >> 32), (uint32_t)i + 1};
     }
-    free(map->slots);
-    map->slots = slots;
-    map->slot_count = room * 2;
-    map->room = room;
     return true;
 }
 

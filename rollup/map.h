@@ -54,7 +54,6 @@ map_prefetch_index(const struct map *map, uint32_t index)
     const uint8_t *p = map->entries + index * map->entry_bytes;
     __builtin_prefetch(p, 1);
     __builtin_prefetch(p + 64, 1);
-    __builtin_prefetch(p + 128, 1);
 }
 
 static inline void

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/base/heap.h"
+
 enum {
     SEEN_ROOM_FIRST = 1024,
     LOOK_AHEAD = 12,
@@ -19,8 +21,8 @@ enum {
 void
 seen_clear(struct seen *seen)
 {
-    free(seen->entries);
-    free(seen->slots);
+    heap_resize(seen->entries, seen->room * sizeof *seen->entries, 0);
+    heap_resize(seen->slots, seen->slot_count * sizeof *seen->slots, 0);
     free(seen->marks);
     *seen = (struct seen){0};
 }
@@ -67,14 +69,16 @@ reserve(struct seen *s, size_t more)
         return true;
     while (room < need)
         room *= 2;
-    struct id_entry *entries = realloc(s->entries, room * sizeof *entries);
-    if (entries == NULL)
+    uint32_t *slots = heap_resize(NULL, 0, room * 2 * sizeof *slots);
+    struct id_entry *entries =
+        slots == NULL ? NULL
+                      : heap_resize(s->entries, s->room * sizeof *entries, room * sizeof *entries);
+    if (entries == NULL) {
+        heap_resize(slots, slots == NULL ? 0 : room * 2 * sizeof *slots, 0);
         return false;
+    }
+    heap_resize(s->slots, s->slot_count * sizeof *s->slots, 0);
     s->entries = entries;
-    uint32_t *slots = calloc(room * 2, sizeof *slots);
-    if (slots == NULL)
-        return false;
-    free(s->slots);
     s->slots = slots;
     s->slot_count = room * 2;
     s->room = room;
@@ -255,7 +259,8 @@ seen_write(const struct seen *seen, struct tables_txn *txn, struct err *err)
 {
     size_t fresh = 0;
     /* A copy, since the next transaction looks its ids up in the original. */
-    struct id_entry *sorted = malloc((seen->count + 1) * sizeof *sorted);
+    size_t bytes = (seen->count + 1) * sizeof(struct id_entry);
+    struct id_entry *sorted = heap_resize(NULL, 0, bytes);
     if (sorted == NULL)
         return err_set(err, ERR_LIMIT, "no memory to sort %zu ids", seen->count);
     for (size_t i = 0; i < seen->count; i++) {
@@ -265,6 +270,6 @@ seen_write(const struct seen *seen, struct tables_txn *txn, struct err *err)
     enum err_code code = sort_entries(sorted, fresh)
                              ? ids_add(txn, sorted, fresh, err)
                              : err_set(err, ERR_LIMIT, "no memory to sort %zu ids", fresh);
-    free(sorted);
+    heap_resize(sorted, bytes, 0);
     return code;
 }

@@ -21,4 +21,17 @@
  */
 void heap_prefer_large_pages(size_t bytes);
 
+/*
+ * Resize an array that may become large: from a few megabytes on it is a mapping of
+ * its own, in large pages where the kernel gives them, and what it leaves goes back
+ * to the kernel at once.
+ *
+ *   block      what this call gave before, of old_bytes; NULL with 0
+ *   new_bytes  0 frees it
+ *
+ * Returns the block, aligned to a cache line, bytes behind old_bytes as zeros; NULL
+ * out of memory (the old block is as it was) and for 0.
+ */
+void *heap_resize(void *block, size_t old_bytes, size_t new_bytes);
+
 #endif
