@@ -5,7 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BATCH_PRICES = 1024, BATCH_STORED_BYTES_MAX = 2 * FRAME_RAW_BYTES_MAX, WISHES_MAX = 8 };
+enum {
+    BATCH_PRICES = 1024,
+    BATCH_STORED_BYTES_MAX = 2 * FRAME_RAW_BYTES_MAX,
+    WISHES_MAX = 7,
+    READ_GROUP = 8
+};
 
 /* (provider, model) by dictionary number -> its place in the book. */
 struct batch_price {
@@ -22,7 +27,16 @@ struct batch_new {
 /* A text of an event, and where its number goes. */
 struct wish {
     struct str text;
+    uint64_t hash; /* dict_look_ahead()'s */
     uint32_t *number;
+};
+
+/* An event that was read, on its way to being an item. */
+struct reading {
+    struct event event;
+    struct batch_item *item;
+    struct wish wishes[WISHES_MAX];
+    size_t wish_count;
 };
 
 void
@@ -132,18 +146,49 @@ leave_text(struct batch *b, struct batch_item *item, const struct wish *w)
     return true;
 }
 
-/* The dictionary of a busy platform outgrows the processor's cache: ask for all slots, then look. */
-static enum err_code
-look_up(struct batch *b, const struct dict *dict, struct batch_item *item,
-        const struct wish *wishes, size_t count, struct err *err)
+static void
+wish(struct reading *r, struct str text, uint32_t *number)
 {
-    uint64_t hashes[WISHES_MAX];
-    for (size_t i = 0; i < count; i++)
-        hashes[i] = dict_look_ahead(dict, wishes[i].text);
-    for (size_t i = 0; i < count; i++) {
-        *wishes[i].number = dict_look_hashed(dict, wishes[i].text, hashes[i]);
-        if (*wishes[i].number == 0 && wishes[i].text.size_bytes > 0 &&
-            !leave_text(b, item, &wishes[i]))
+    r->wishes[r->wish_count++] = (struct wish){.text = text, .number = number};
+}
+
+static void
+wish_texts_of_usage(struct reading *r)
+{
+    const struct event_usage *u = &r->event.usage;
+    struct batch_usage *to = &r->item->usage;
+    wish(r, u->project, &to->project);
+    wish(r, u->user, &to->user);
+    wish(r, u->type, &to->type);
+    wish(r, u->provider, &to->provider);
+    wish(r, u->model, &to->model);
+    wish(r, u->tier, &to->tier);
+}
+
+static void
+wish_texts_of_setting(struct reading *r)
+{
+    const struct event *e = &r->event;
+    uint32_t *text = r->item->setting.text;
+    r->item->setting = (struct batch_setting){0};
+    if (e->kind == EVENT_RESOURCE) {
+        wish(r, e->resource.resource, &text[0]);
+    } else if (e->kind == EVENT_SUBSCRIPTION) {
+        wish(r, e->subscription.plan, &text[0]);
+        wish(r, e->subscription.currency, &text[1]);
+    } else if (e->kind == EVENT_ADJUSTMENT) {
+        wish(r, e->adjustment.currency, &text[0]);
+        wish(r, e->adjustment.reason, &text[1]);
+    }
+}
+
+static enum err_code
+look_up(struct batch *b, const struct dict *dict, const struct reading *r, struct err *err)
+{
+    for (size_t i = 0; i < r->wish_count; i++) {
+        const struct wish *w = &r->wishes[i];
+        *w->number = dict_look_hashed(dict, w->text, w->hash);
+        if (*w->number == 0 && w->text.size_bytes > 0 && !leave_text(b, r->item, w))
             return err_set(err, ERR_LIMIT, "new texts and settings of one batch take over %d bytes",
                            BATCH_ARENA_BYTES_MAX);
     }
@@ -163,23 +208,11 @@ price_id_of(const struct price_book *book, struct batch_decoder *d, uint32_t pro
     return p->id;
 }
 
-static enum err_code
-read_usage(struct batch *b, const struct batch_shared *shared, struct batch_decoder *d,
-           const struct event *e, int64_t receive_utc_ms, struct batch_item *item, struct err *err)
+static void
+take_usage(const struct batch_shared *shared, struct batch_decoder *d, const struct event *e,
+           int64_t receive_utc_ms, struct batch_usage *to)
 {
     const struct event_usage *u = &e->usage;
-    struct batch_usage *to = &item->usage;
-    const struct wish wishes[] = {
-        {e->organization, &item->organization},
-        {u->project, &to->project},
-        {u->user, &to->user},
-        {u->type, &to->type},
-        {u->provider, &to->provider},
-        {u->model, &to->model},
-        {u->tier, &to->tier},
-    };
-    enum err_code code =
-        look_up(b, &shared->dict, item, wishes, sizeof wishes / sizeof wishes[0], err);
     memcpy(to->tokens, u->tokens, EVENT_TEXT_CLASSES * sizeof to->tokens[0]);
     if (u->media)
         memcpy(to->tokens, u->tokens, sizeof to->tokens);
@@ -195,30 +228,20 @@ read_usage(struct batch *b, const struct batch_shared *shared, struct batch_deco
         shared->book, price_id_of(shared->book, d, to->provider, to->model, u), u, &query);
     to->state = cost.state;
     to->cost_pico = cost.cost_pico;
-    return code;
 }
 
 static enum err_code
-read_setting(struct batch *b, const struct batch_shared *shared, const struct event *e,
-             struct batch_item *item, struct err *err)
+take_setting(struct batch *b, const struct batch_shared *shared, const struct event *e,
+             struct batch_setting *s, struct err *err)
 {
-    struct batch_setting *s = &item->setting;
-    struct wish wishes[3] = {{e->organization, &item->organization}};
-    size_t count = 1;
-    *s = (struct batch_setting){0};
     if (e->kind == EVENT_RESOURCE) {
         s->type = (uint8_t)e->resource.type;
         s->action = e->resource.created;
-        wishes[count++] = (struct wish){e->resource.resource, &s->text[0]};
     } else if (e->kind == EVENT_SUBSCRIPTION) {
         s->action = (uint8_t)e->subscription.action;
         s->time_or_amount = e->subscription.effective_ms;
-        wishes[count++] = (struct wish){e->subscription.plan, &s->text[0]};
-        wishes[count++] = (struct wish){e->subscription.currency, &s->text[1]};
     } else if (e->kind == EVENT_ADJUSTMENT) {
         s->time_or_amount = e->adjustment.amount_minor;
-        wishes[count++] = (struct wish){e->adjustment.currency, &s->text[0]};
-        wishes[count++] = (struct wish){e->adjustment.reason, &s->text[1]};
     } else if (e->kind == EVENT_VOID) {
         s->target = hash_id_of(shared->id_secret, e->organization, e->voided.voids);
     } else if (e->kind == EVENT_BUDGET) {
@@ -229,23 +252,68 @@ read_setting(struct batch *b, const struct batch_shared *shared, const struct ev
         memcpy(copy, e->record.data, e->record.size_bytes);
         s->record = (struct bytes){copy, e->record.size_bytes};
     }
-    return look_up(b, &shared->dict, item, wishes, count, err);
+    return ERR_OK;
 }
 
-static enum err_code
-add_event(struct batch *b, const struct batch_shared *shared, struct batch_decoder *d,
-          const struct event *e, uint64_t seq, int64_t receive_utc_ms, struct err *err)
+/* Give the event that was read its item, and ask the cache for what finish() will look up. */
+static void
+begin_item(struct batch *b, const struct batch_shared *shared, struct reading *r, uint64_t seq)
 {
-    struct batch_item *item = &b->items[b->count];
-    item->seq = seq;
-    item->kind = e->kind;
-    item->time_utc_ms = e->time_utc_ms;
+    const struct event *e = &r->event;
+    r->item = &b->items[b->count];
+    r->item->seq = seq;
+    r->item->kind = e->kind;
+    r->item->time_utc_ms = e->time_utc_ms;
     b->ids[b->count++] = (struct id_entry){
         hash_id_of(shared->id_secret, e->organization, e->id),
         id_mark(seq, hash_mem(e->record.data, e->record.size_bytes)),
     };
-    return e->kind == EVENT_USAGE ? read_usage(b, shared, d, e, receive_utc_ms, item, err)
-                                  : read_setting(b, shared, e, item, err);
+    r->wish_count = 0;
+    wish(r, e->organization, &r->item->organization);
+    if (e->kind == EVENT_USAGE)
+        wish_texts_of_usage(r);
+    else
+        wish_texts_of_setting(r);
+    for (size_t i = 0; i < r->wish_count; i++)
+        r->wishes[i].hash = dict_look_ahead(&shared->dict, r->wishes[i].text);
+}
+
+static enum err_code
+finish_item(struct batch *b, const struct batch_shared *shared, struct batch_decoder *d,
+            struct reading *r, int64_t receive_utc_ms, struct err *err)
+{
+    enum err_code code = look_up(b, &shared->dict, r, err);
+    if (code != ERR_OK)
+        return code;
+    if (r->event.kind != EVENT_USAGE)
+        return take_setting(b, shared, &r->event, &r->item->setting, err);
+    take_usage(shared, d, &r->event, receive_utc_ms, &r->item->usage);
+    return ERR_OK;
+}
+
+/*
+ * The dictionary of a busy platform outgrows the processor's cache: a few events are
+ * read, and their texts asked for, before the first one's are looked up.
+ */
+static enum err_code
+decode_group(struct batch *b, const struct batch_shared *shared, struct batch_decoder *d,
+             struct mp *m, const struct frame *f, uint32_t from, uint32_t count, struct err *err)
+{
+    struct reading readings[READ_GROUP];
+    struct event_defect defect;
+    size_t used = 0;
+    for (uint32_t i = from; i < from + count; i++) {
+        uint64_t seq = f->first_seq + i;
+        if (!event_read(m, &readings[used].event, &defect))
+            return err_set(err, ERR_CORRUPT, "event %" PRIu64 " cannot be read: %s", seq,
+                           defect.text);
+        if (seq > b->after_seq)
+            begin_item(b, shared, &readings[used++], seq);
+    }
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; code == ERR_OK && i < used; i++)
+        code = finish_item(b, shared, d, &readings[i], f->receive_utc_ms, err);
+    return code;
 }
 
 static enum err_code
@@ -253,19 +321,13 @@ decode_frame(struct batch *b, const struct batch_shared *shared, struct batch_de
              const struct frame *f, struct err *err)
 {
     struct bytes events;
-    struct event event;
-    struct event_defect defect;
     enum err_code code = frame_events(d->codec, f, &d->room, &events, err);
     if (code != ERR_OK)
         return err_wrap(err, code, "frame %" PRIu64, f->first_seq);
     struct mp m = mp_of(events);
-    for (uint32_t i = 0; code == ERR_OK && i < f->event_count; i++) {
-        uint64_t seq = f->first_seq + i;
-        if (!event_read(&m, &event, &defect))
-            return err_set(err, ERR_CORRUPT, "event %" PRIu64 " cannot be read: %s", seq,
-                           defect.text);
-        if (seq > b->after_seq)
-            code = add_event(b, shared, d, &event, seq, f->receive_utc_ms, err);
+    for (uint32_t i = 0; code == ERR_OK && i < f->event_count; i += READ_GROUP) {
+        uint32_t left = f->event_count - i;
+        code = decode_group(b, shared, d, &m, f, i, left < READ_GROUP ? left : READ_GROUP, err);
     }
     return code;
 }
@@ -306,11 +368,14 @@ batch_read_event(struct batch *batch, struct batch_shared *shared, struct batch_
                  struct tables_txn *txn, const struct event *event, uint64_t seq,
                  int64_t receive_utc_ms, struct batch_item **ret_item, struct err *err)
 {
+    struct reading r = {.event = *event};
     batch_reset(batch, 0);
     batch->event_count = 1;
     enum err_code code = make_room(batch, err);
-    if (code == ERR_OK)
-        code = add_event(batch, shared, decoder, event, seq, receive_utc_ms, err);
+    if (code == ERR_OK) {
+        begin_item(batch, shared, &r, seq);
+        code = finish_item(batch, shared, decoder, &r, receive_utc_ms, err);
+    }
     if (code == ERR_OK)
         code = batch_resolve(batch, &shared->dict, txn, err);
     if (code == ERR_OK)
