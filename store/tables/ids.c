@@ -12,6 +12,9 @@ enum {
     RUN_ROW_BYTES = 8,
     CLASSES = 5, /* the last is of full runs */
     LOOK_AHEAD = 8,
+    GROUP_ENTRIES = 8192, /* looked up together */
+    ORDER_BITS = 11,
+    ORDER_BUCKETS = 1 << ORDER_BITS,
 };
 
 /* Class 0 is below 512 entries, each next one eight times that. */
@@ -113,17 +116,49 @@ search(struct ids *ids, const struct run *run, struct hash_id hash)
     return 0;
 }
 
+/*
+ * The entries by the first bits of their hashes, so that probes walk through a
+ * filter, and its pages, in order.  One counting pass.
+ */
+static void
+order_by_hash(const struct id_entry *entries, uint32_t count, uint32_t *order)
+{
+    uint32_t at[ORDER_BUCKETS] = {0}, sum = 0;
+    for (uint32_t i = 0; i < count; i++)
+        at[entries[i].hash.hi >> (64 - ORDER_BITS)]++;
+    for (size_t b = 0; b < ORDER_BUCKETS; b++) {
+        uint32_t n = at[b];
+        at[b] = sum;
+        sum += n;
+    }
+    for (uint32_t i = 0; i < count; i++)
+        order[at[entries[i].hash.hi >> (64 - ORDER_BITS)]++] = i;
+}
+
+static void
+find_group(struct ids *ids, const struct id_entry *entries, uint32_t count, uint64_t *marks)
+{
+    uint32_t order[GROUP_ENTRIES];
+    order_by_hash(entries, count, order);
+    for (size_t r = 0; r < ids->run_count; r++) {
+        const struct run *run = &ids->runs[r];
+        for (uint32_t i = 0; i < count; i++) {
+            uint32_t e = order[i];
+            if (i + LOOK_AHEAD < count)
+                filter_prefetch(run->filter, entries[order[i + LOOK_AHEAD]].hash);
+            if (marks[e] == 0 && filter_has(run->filter, entries[e].hash))
+                marks[e] = search(ids, run, entries[e].hash);
+        }
+    }
+}
+
 void
 ids_find(struct ids *ids, const struct id_entry *entries, size_t count, uint64_t *marks)
 {
-    for (size_t r = 0; r < ids->run_count; r++) {
-        const struct run *run = &ids->runs[r];
-        for (size_t i = 0; i < count; i++) {
-            if (i + LOOK_AHEAD < count)
-                filter_prefetch(run->filter, entries[i + LOOK_AHEAD].hash);
-            if (marks[i] == 0 && filter_has(run->filter, entries[i].hash))
-                marks[i] = search(ids, run, entries[i].hash);
-        }
+    for (size_t i = 0; i < count; i += GROUP_ENTRIES) {
+        size_t left = count - i;
+        find_group(ids, entries + i, (uint32_t)(left < GROUP_ENTRIES ? left : GROUP_ENTRIES),
+                   marks + i);
     }
 }
 
