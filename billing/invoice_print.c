@@ -3,8 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "billing/currency.h"
 #include "billing/words.h"
+#include "store/base/currency.h"
 #include "store/base/json.h"
 #include "store/base/print.h"
 #include "store/base/time.h"

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "billing/currency.h"
+#include "store/base/currency.h"
 #include "store/base/json.h"
 
 #define PLAN_FORMAT "gbill-plans/1"

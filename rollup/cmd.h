@@ -9,4 +9,8 @@
 extern const struct cli_cmd cmd_rollup;
 extern const struct cli_cmd cmd_prices_check, cmd_prices_show;
 
+/* cmd_reprice.c: what cmd_rollup does with --reprice; refuse its options without it. */
+enum err_code cmd_reprice_run(struct cli *cli, struct err *err) ERR_MUST_CHECK;
+enum err_code cmd_reprice_none(const struct conf *conf, struct err *err) ERR_MUST_CHECK;
+
 #endif

@@ -26,6 +26,19 @@ static const struct conf_opt opts[] = {
      "threads that read events; 0: one for each processor"},
     {"digest", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
      "also print a SHA-256 over all folded rows"},
+    {"reprice", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
+     "fold nothing; with --dry-run, report what the past would cost by all that is known today"},
+    {"dry-run", NULL, CONF_FLAG, NULL, 0, 0, "false", false, "with --reprice, and required there"},
+    {"from", NULL, CONF_TEXT, "TIME", 0, 0, NULL, false,
+     "with --reprice: the first hour, as 2026-11, 2026-11-24 or 2026-11-24T08:00Z (default: all)"},
+    {"to", NULL, CONF_TEXT, "TIME", 0, 0, NULL, false,
+     "with --reprice: the first hour that is not asked for (default: all)"},
+    {"against", NULL, CONF_TEXT, "FILE", 0, 0, NULL, false,
+     "with --reprice: the price book of the new costs (default: the one of --prices)"},
+    {"adjustments", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
+     "with --reprice: print the adjustment events that would make it good, as JSON lines"},
+    {"csv", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
+     "with --reprice: print CSV (RFC 4180) for programs"},
     CONF_ROW_JSON,
 };
 
@@ -96,6 +109,11 @@ static enum err_code
 run(struct cli *cli, struct err *err)
 {
     const struct conf *conf = &cli->conf;
+    if (conf_flag(conf, "reprice"))
+        return cmd_reprice_run(cli, err);
+    enum err_code code = cmd_reprice_none(conf, err);
+    if (code != ERR_OK)
+        return code;
     heap_prefer_large_pages(HEAP_BYTES);
     bool tty = isatty(STDERR_FILENO) != 0;
     struct rollup_options o = {
@@ -110,7 +128,7 @@ run(struct cli *cli, struct err *err)
     char digest[HASH_SHA256_TEXT_BYTES] = "";
     if (conf_flag(conf, "check"))
         return check(&o, conf_flag(conf, "json"), err);
-    enum err_code code = rollup_run(&o, &r, err);
+    code = rollup_run(&o, &r, err);
     if (tty)
         fputs("\r\033[K", stderr);
     if (code == ERR_OK && conf_flag(conf, "digest"))
@@ -150,5 +168,12 @@ const struct cli_cmd cmd_rollup = {
         "\n"
         "--check does the same in a scratch file, compares, and removes it: exit status 0 when\n"
         "every row is the same, else the first row that differs is named.  It needs as much\n"
-        "room as tables.mdb; other jobs may run meanwhile.\n",
+        "room as tables.mdb; other jobs may run meanwhile.\n"
+        "\n"
+        "--reprice --dry-run folds nothing.  It prices every counted call of --from to --to a\n"
+        "second time, by all rows that the price book has by now or that another book has\n"
+        "(--against), and reports by organization and model what changes.  A folded past is\n"
+        "never changed: a correction is an adjustment event.  --adjustments prints one for each\n"
+        "organization, the sum rounded once, for gbill send --format jsonl.  They count in the\n"
+        "month in which they are sent, and sent again they change nothing.\n",
 };

@@ -34,9 +34,18 @@ expect 2 'unknown option --fast' "$bin/gbill" rollup --fast
 expect 2 'option --data needs a value' "$bin/gbill" rollup --data
 expect 2 'unexpected argument "now"' "$bin/gbill" rollup now
 expect 3 'batch-events is "many"' "$bin/gbill" rollup --batch-events many
+expect 2 'past is never changed.*--dry-run.*--adjustments' "$bin/gbill" rollup --reprice
+expect 2 '--against belongs to --reprice' "$bin/gbill" rollup --against schemas/prices.json
+expect 2 '--dry-run belongs to --reprice' "$bin/gbill" rollup --dry-run
+expect 2 '--rebuild folds' "$bin/gbill" rollup --reprice --dry-run --rebuild
+expect 2 '--adjustments needs --from and --to' "$bin/gbill" rollup --reprice --dry-run --adjustments
+expect 2 '--from: "soon" is no full UTC hour' "$bin/gbill" rollup --reprice --dry-run --from soon
+expect 2 '--to: "2026-11-24T08:30Z" is no full' "$bin/gbill" rollup --reprice --dry-run --to 2026-11-24T08:30Z
+expect 2 'not behind --from 2026-12' "$bin/gbill" rollup --reprice --dry-run --from 2026-12 --to 2026-11
 expect 2 'unknown option --socke' "$bin/gbill-agent" --socke x
 
 expect 6 "$dir/none/log.*gbill-agent" "$bin/gbill" rollup --data "$dir/none"
+expect 6 "$dir/none/tables.mdb" "$bin/gbill" rollup --reprice --dry-run --data "$dir/none"
 expect 6 "$dir/none" "$bin/gbill" log stat --data "$dir/none"
 expect 6 "$dir/none" "$bin/gbill" report usage --data "$dir/none"
 expect 6 "$dir/none" "$bin/gbill" limits --data "$dir/none"
@@ -68,6 +77,9 @@ expect 3 'passwd:1:' "$bin/gbill" rollup --prices /etc/passwd
 expect 6 'no-such-book.json' "$bin/gbill" rollup --prices "$dir/no-such-book.json"
 sed '0,/"input": "/s//"inptu": "/' schemas/prices.json >"$dir/prices.json"
 expect 3 "prices.json.*inptu" "$bin/gbill" rollup --prices "$dir/prices.json"
+expect 3 "prices.json.*inptu" "$bin/gbill" rollup --reprice --dry-run --against "$dir/prices.json"
+sed 's/"input": "[0-9.]*"/"input": "1.5"/' schemas/prices.json >"$dir/edited.json"
+expect 7 'edited.json.*was charged.*--against' "$bin/gbill" rollup --reprice --dry-run --prices "$dir/edited.json"
 sed 's/"monthly_fee": "29"/"monthly_fee": "-29"/' schemas/plans.json >"$dir/plans.json"
 expect 3 "plans.json.*-29" "$bin/gbill" limits --plans "$dir/plans.json"
 expect 2 '"planet" is no column' "$bin/gbill" report usage --by planet

@@ -1,4 +1,4 @@
-#include "billing/currency.h"
+#include "store/base/currency.h"
 
 #include <stddef.h>
 #include <string.h>
