@@ -80,6 +80,16 @@ expect 3 "prices.json.*inptu" "$bin/gbill" rollup --prices "$dir/prices.json"
 expect 3 "prices.json.*inptu" "$bin/gbill" rollup --reprice --dry-run --against "$dir/prices.json"
 sed 's/"input": "[0-9.]*"/"input": "1.5"/' schemas/prices.json >"$dir/edited.json"
 expect 7 'edited.json.*was charged.*--against' "$bin/gbill" rollup --reprice --dry-run --prices "$dir/edited.json"
+expect 2 'format is missing, must be litellm or genai-prices' "$bin/gbill" prices import schemas/prices.json
+expect 2 'format is csv, must be litellm' "$bin/gbill" prices import --format csv schemas/prices.json
+expect 2 'recorded soon is no time' "$bin/gbill" prices import --format litellm --recorded soon schemas/prices.json
+expect 2 'recorded 2026-01-01, which is not later' "$bin/gbill" prices import --format litellm --recorded 2026-01-01 schemas/prices.json
+expect 4 'prices.json: .*array of providers' "$bin/gbill" prices import --format genai-prices --recorded 2030-01-01 schemas/prices.json
+expect 4 'passwd: line 1: ' "$bin/gbill" prices import --format litellm /etc/passwd
+expect 3 "prices.json.*inptu" "$bin/gbill" prices import --format litellm --book "$dir/prices.json" schemas/prices.json
+expect 6 'no-such-book.json' "$bin/gbill" prices diff schemas/prices.json "$dir/no-such-book.json"
+sed '0,/"input": "8"/s//"input": "9"/' schemas/prices.json >"$dir/prices.json"
+expect 7 "prices.json breaks the append-only rule in 1 place" "$bin/gbill" prices diff schemas/prices.json "$dir/prices.json"
 sed 's/"monthly_fee": "29"/"monthly_fee": "-29"/' schemas/plans.json >"$dir/plans.json"
 expect 3 "plans.json.*-29" "$bin/gbill" limits --plans "$dir/plans.json"
 expect 2 '"planet" is no column' "$bin/gbill" report usage --by planet

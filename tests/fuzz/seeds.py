@@ -4,6 +4,7 @@
 Run it after the contract gained a field or a kind; inputs found by the fuzzer are added by hand.
 Plain Python: the msgpack here is written apart from the one under test.
 """
+import json
 import pathlib
 import struct
 
@@ -92,6 +93,48 @@ MONEY = ["2.5", "-0.000001", "29", "+7.10", "0", "9223372036854775807", "9223372
          "0.1234567890123456789", ".5", "5.", "1e3", "--1", "00012.500000", ""]
 
 
+# Price files: what the book of fuzz_price_import.c has, has otherwise and has not.
+LITELLM = {
+    "equal": {"m": {"litellm_provider": "openai", "input_cost_per_token": 2e-06,
+                    "output_cost_per_token": 8e-06, "mode": "chat",
+                    "input_cost_per_token_above_272k_tokens": 4e-06}},
+    "changed": {"openai/m": {"litellm_provider": "openai", "input_cost_per_token": 1.25e-06,
+                             "input_cost_per_token_flex": 5e-07}},
+    "alias": {"a": {"litellm_provider": "openai", "input_cost_per_token": 2e-06}},
+    "new": {"n": {"litellm_provider": "anthropic", "input_cost_per_token": 3e-06,
+                  "cache_read_input_token_cost_above_200k_tokens_priority": 6e-07,
+                  "cache_read_input_token_cost_priority": 3e-07,
+                  "cache_creation_input_token_cost_above_1hr": 6e-06,
+                  "input_cost_per_token_batches": 1.5e-06, "output_cost_per_token": 1.5e-05,
+                  "output_cost_per_reasoning_token": 1.5e-05,
+                  "search_context_cost_per_query": {"search_context_size_low": 0.01},
+                  "regional_processing_uplift_multiplier_eu": 1.1,
+                  "provider_specific_entry": {"us": 1.1, "fast": 6.0}},
+            "o": {"litellm_provider": "openai", "input_cost_per_audio_token": 1e-05}},
+    "left": {"azure/eu/n": {"litellm_provider": "azure", "input_cost_per_token": 1e-06},
+             "x": {"litellm_provider": "openai", "input_cost_per_character": 1e-05},
+             "y": {"litellm_provider": "openai", "input_cost_per_token": 1.5000000000000002e-07},
+             "z": {"litellm_provider": "xai", "input_cost_per_token": 0.0}, "sample_spec": {}},
+}
+GENAI = {
+    "equal": [{"id": "m", "match": {"or": [{"equals": "m"}, {"equals": "a"}]}, "prices": {
+        "input_mtok": {"base": 2, "tiers": [{"start": 271999, "price": 4}]}, "output_mtok": 8}}],
+    "dated": [{"id": "m", "match": {"starts_with": "m"}, "prices": [
+        {"prices": {"input_mtok": 2.5, "output_mtok": 10}},
+        {"constraint": {"start_date": "2026-08-01"}, "prices": {"input_mtok": 1.5}},
+        {"constraint": {"start_date": "2027-01-01"}, "prices": {"output_mtok": 1}}]}],
+    "new": [{"id": "n", "match": {"or": [{"equals": "n-1"}, {"regex": "^n"}]}, "prices": {
+        "input_mtok": 3, "cache_write_mtok": 3.75, "cache_write_1h_mtok": 6,
+        "web_searches_kcount": 10}}, {"id": "n-1", "match": {}, "prices": {"input_mtok": 1}}],
+    "other": [{"id": "o", "match": {"equals": "o-1"}, "prices": {
+        "input_mtok": 1, "input_audio_mtok": 10, "cache_image_read_mtok": 0.5,
+        "storage_searches_kcount": 2.5}}, {"id": "m", "prices": {"output_mtok": 0.000001}}],
+    "hours": [{"id": "h", "match": {}, "prices": [{"prices": {"input_mtok": 1}}, {
+        "constraint": {"start_time": "00:30:00Z", "end_time": "08:30:00Z"},
+        "prices": {"input_mtok": 0.5}}]}],
+}
+
+
 def write(target, name, data):
     folder = CORPUS / target
     folder.mkdir(parents=True, exist_ok=True)
@@ -128,6 +171,11 @@ def main():
     packed = b"\x93" + pack("gbill.usage") + b"\xc5" + struct.pack(">H", len(body)) + body
     write("forward", "packed", b"\x20" + packed + pack({"chunk": b"\x00\x01", "size": 9}))
     write("forward", "packed-cut", b"\x20" + packed[:-1])
+    for name, models in LITELLM.items():
+        write("price_import", "litellm-" + name, b"l" + json.dumps(models).encode())
+    for name, models in GENAI.items():
+        data = [{"id": "openai", "name": "OpenAI", "models": models}]
+        write("price_import", "genai-" + name, b"g" + json.dumps(data).encode())
     for i, text in enumerate(TIMES):
         write("time", f"{i:02}", text.encode())
     for i, text in enumerate(MONEY):
