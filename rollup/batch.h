@@ -10,7 +10,7 @@
 #ifndef ROLLUP_BATCH_H
 #define ROLLUP_BATCH_H
 
-#include "rollup/cost.h"
+#include "rollup/price/cost.h"
 #include "store/base/arena.h"
 #include "store/base/buf.h"
 #include "store/log/frame.h"

@@ -2,7 +2,7 @@
 #include <string.h>
 
 #include "rollup/cmd.h"
-#include "rollup/price.h"
+#include "rollup/price/price.h"
 #include "store/base/money.h"
 #include "store/base/print.h"
 #include "store/base/time.h"

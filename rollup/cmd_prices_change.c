@@ -3,10 +3,10 @@
 #include <unistd.h>
 
 #include "rollup/cmd.h"
-#include "rollup/price_diff.h"
-#include "rollup/price_foreign.h"
-#include "rollup/price_import.h"
-#include "rollup/price_write.h"
+#include "rollup/price/price_diff.h"
+#include "rollup/price/price_foreign.h"
+#include "rollup/price/price_import.h"
+#include "rollup/price/price_write.h"
 #include "store/base/print.h"
 #include "store/base/time.h"
 

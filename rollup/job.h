@@ -8,7 +8,7 @@
 #ifndef ROLLUP_JOB_H
 #define ROLLUP_JOB_H
 
-#include "rollup/price.h"
+#include "rollup/price/price.h"
 #include "store/tables/balance.h"
 
 enum { JOB_TXN_EVENTS = 4 << 20 };

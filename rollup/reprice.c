@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "rollup/cost.h"
 #include "rollup/map.h"
+#include "rollup/price/cost.h"
 #include "store/base/file.h"
 #include "store/log/reader.h"
 #include "store/tables/cursor.h"

@@ -13,7 +13,7 @@
 #ifndef ROLLUP_REPRICE_H
 #define ROLLUP_REPRICE_H
 
-#include "rollup/price.h"
+#include "rollup/price/price.h"
 #include "store/base/list.h"
 #include "store/base/money.h"
 

@@ -9,10 +9,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "rollup/price_diff.h"
-#include "rollup/price_foreign.h"
-#include "rollup/price_import.h"
-#include "rollup/price_write.h"
+#include "rollup/price/price_diff.h"
+#include "rollup/price/price_foreign.h"
+#include "rollup/price/price_import.h"
+#include "rollup/price/price_write.h"
 #include "tests/fuzz/fuzz.h"
 
 /* Of three names that the seeds use, so that equal, changed and new are all a step away. */

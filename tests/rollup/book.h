@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "rollup/price.h"
+#include "rollup/price/price.h"
 #include "store/base/time.h"
 
 #define BOOK_HEAD "{'format':'gbill-prices/1','currency':'USD','unit':'1000000 tokens','models':["

@@ -2,7 +2,7 @@
 
 #include <jansson.h>
 
-#include "rollup/cost.h"
+#include "rollup/price/cost.h"
 #include "store/base/money.h"
 #include "tests/support/record.h"
 

@@ -1,5 +1,5 @@
 /* What beside tokens of text decides a cost: audio, fees, region, speed, passes, whose call it is. */
-#include "rollup/cost.h"
+#include "rollup/price/cost.h"
 #include "tests/rollup/book.h"
 #include "tests/support/record.h"
 

@@ -1,8 +1,8 @@
 #include <stdlib.h>
 
-#include "rollup/price_foreign.h"
-#include "rollup/price_import.h"
-#include "rollup/price_write.h"
+#include "rollup/price/price_foreign.h"
+#include "rollup/price/price_import.h"
+#include "rollup/price/price_write.h"
 #include "store/base/file.h"
 #include "tests/rollup/version.h"
 

@@ -4,7 +4,7 @@
 #ifndef TESTS_ROLLUP_VERSION_H
 #define TESTS_ROLLUP_VERSION_H
 
-#include "rollup/price_diff.h"
+#include "rollup/price/price_diff.h"
 #include "tests/rollup/book.h"
 
 /* From JSON in which ' stands for ". */

@@ -1,4 +1,4 @@
-#include "rollup/cost.h"
+#include "rollup/price/cost.h"
 
 #include <assert.h>
 

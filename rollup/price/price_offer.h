@@ -1,14 +1,14 @@
 /*
- * rollup/price_offer.h - what a foreign file says of one model, in the terms of
+ * rollup/price/price_offer.h - what a foreign file says of one model, in the terms of
  * the book: for each tier and day a sheet, which may become a row.
  *
  * PRICE_NONE means that the file does not state it, which is no difference from
  * any row.
  */
-#ifndef ROLLUP_PRICE_OFFER_H
-#define ROLLUP_PRICE_OFFER_H
+#ifndef ROLLUP_PRICE_PRICE_OFFER_H
+#define ROLLUP_PRICE_PRICE_OFFER_H
 
-#include "rollup/price.h"
+#include "rollup/price/price.h"
 #include "store/base/json.h"
 #include "store/base/time.h"
 

@@ -1,11 +1,11 @@
-#include "rollup/price_import.h"
+#include "rollup/price/price_import.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "rollup/price_foreign.h"
+#include "rollup/price/price_foreign.h"
 
 /*
  * LiteLLM's model_prices_and_context_window.json: one object; a member is a model, its prices are

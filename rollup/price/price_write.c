@@ -1,4 +1,4 @@
-#include "rollup/price_write.h"
+#include "rollup/price/price_write.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "rollup/price.h"
+#include "rollup/price/price.h"
 #include "store/base/file.h"
 
 static int

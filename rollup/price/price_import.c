@@ -1,4 +1,4 @@
-#include "rollup/price_import.h"
+#include "rollup/price/price_import.h"
 
 #include <assert.h>
 #include <inttypes.h>
@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "rollup/price_diff.h"
-#include "rollup/price_foreign.h"
-#include "rollup/price_row.h"
+#include "rollup/price/price_diff.h"
+#include "rollup/price/price_foreign.h"
+#include "rollup/price/price_row.h"
 #include "store/base/money.h"
 #include "store/base/time.h"
 

@@ -1,4 +1,4 @@
-#include "rollup/price_foreign.h"
+#include "rollup/price/price_foreign.h"
 
 #include <assert.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /*
- * rollup/price_foreign.h - other people's price files: JSON whose numbers stay
+ * rollup/price/price_foreign.h - other people's price files: JSON whose numbers stay
  * text.
  *
  * Such files write prices as JSON numbers (1.25e-07).  A JSON library would hand
@@ -9,8 +9,8 @@
  * Bounds: JSON_FILE_BYTES_MAX bytes, PRICE_FOREIGN_DEPTH_MAX levels,
  * PRICE_FOREIGN_VALUES_MAX values, PRICE_FOREIGN_NUMBER_BYTES_MAX bytes a number.
  */
-#ifndef ROLLUP_PRICE_FOREIGN_H
-#define ROLLUP_PRICE_FOREIGN_H
+#ifndef ROLLUP_PRICE_PRICE_FOREIGN_H
+#define ROLLUP_PRICE_PRICE_FOREIGN_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,4 +1,4 @@
-#include "rollup/price.h"
+#include "rollup/price/price.h"
 
 #include <assert.h>
 #include <string.h>

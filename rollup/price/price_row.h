@@ -1,14 +1,14 @@
 /*
- * rollup/price_row.h - rows of the price book, from JSON to memory.  Private to
+ * rollup/price/price_row.h - rows of the price book, from JSON to memory.  Private to
  * the loader (price_load.c).
  *
  * Everything that is not in schemas/prices.md is refused, with the place in
  * words: where is "models[132] gpt-5.4" or longer.
  */
-#ifndef ROLLUP_PRICE_ROW_H
-#define ROLLUP_PRICE_ROW_H
+#ifndef ROLLUP_PRICE_PRICE_ROW_H
+#define ROLLUP_PRICE_PRICE_ROW_H
 
-#include "rollup/price.h"
+#include "rollup/price/price.h"
 #include "store/base/json.h"
 
 enum {

@@ -1,4 +1,4 @@
-#include "rollup/price_diff.h"
+#include "rollup/price/price_diff.h"
 
 #include <assert.h>
 #include <inttypes.h>

@@ -1,5 +1,5 @@
 /*
- * rollup/price_import.h - take prices from the public files of others into a
+ * rollup/price/price_import.h - take prices from the public files of others into a
  * book, as new rows; what stands in the book is never edited.
  *
  * Two formats are read: LiteLLM's price map and genai-prices' data file.  What
@@ -11,11 +11,11 @@
  * price_offer.h (what a file says of one model), price_import_litellm.c and price_import_genai.c (a file becomes offers),
  * price_import.c (an offer becomes rows), price_write.h.
  */
-#ifndef ROLLUP_PRICE_IMPORT_H
-#define ROLLUP_PRICE_IMPORT_H
+#ifndef ROLLUP_PRICE_PRICE_IMPORT_H
+#define ROLLUP_PRICE_PRICE_IMPORT_H
 
-#include "rollup/price.h"
-#include "rollup/price_offer.h"
+#include "rollup/price/price.h"
+#include "rollup/price/price_offer.h"
 #include "store/base/json.h"
 
 #define PRICE_IMPORT_FORMATS(X) \

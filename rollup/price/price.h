@@ -1,5 +1,5 @@
 /*
- * rollup/price.h - the price book: what a token cost, on which day, as we knew
+ * rollup/price/price.h - the price book: what a token cost, on which day, as we knew
  * it then.
  *
  * Its bytes and every rule are in schemas/prices.md; the book itself is
@@ -14,8 +14,8 @@
  * Reading order: price.h, price_load.c (file to memory), price_row.h (one row of
  * it), price.c (look up), cost.h (one event).
  */
-#ifndef ROLLUP_PRICE_H
-#define ROLLUP_PRICE_H
+#ifndef ROLLUP_PRICE_PRICE_H
+#define ROLLUP_PRICE_PRICE_H
 
 #include <stdbool.h>
 #include <stddef.h>

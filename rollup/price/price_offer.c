@@ -1,4 +1,4 @@
-#include "rollup/price_offer.h"
+#include "rollup/price/price_offer.h"
 
 #include <string.h>
 

@@ -1,17 +1,17 @@
 /*
- * rollup/cost.h - what one usage event cost.
+ * rollup/price/cost.h - what one usage event cost.
  *
  * Exact: tokens times a whole number of picos, summed in checked integers.  A
  * price that is missing makes the event unpriced, a state of its own and never
  * zero.  Nothing is guessed: each reason below names what the book lacks, and
  * a row added to the book prices the event in a later fold.
  */
-#ifndef ROLLUP_COST_H
-#define ROLLUP_COST_H
+#ifndef ROLLUP_PRICE_COST_H
+#define ROLLUP_PRICE_COST_H
 
 #include <stdint.h>
 
-#include "rollup/price.h"
+#include "rollup/price/price.h"
 #include "store/event/event.h"
 
 enum cost_state {

@@ -1,5 +1,5 @@
 /*
- * rollup/price_diff.h - what changed between two price books, and whether the
+ * rollup/price/price_diff.h - what changed between two price books, and whether the
  * new one only says more.
  *
  * A book is append-only (schemas/prices.md, "Which row"): rows are added and
@@ -10,10 +10,10 @@
  * texts are equal when they are the same decimal or the same time.  Notes are for
  * people and are not compared.
  */
-#ifndef ROLLUP_PRICE_DIFF_H
-#define ROLLUP_PRICE_DIFF_H
+#ifndef ROLLUP_PRICE_PRICE_DIFF_H
+#define ROLLUP_PRICE_PRICE_DIFF_H
 
-#include "rollup/price.h"
+#include "rollup/price/price.h"
 #include "store/base/json.h"
 
 /* name, does it break the rule?, in words */

@@ -1,13 +1,13 @@
 /*
- * rollup/price_write.h - write a price book in the house's form: one row on one
+ * rollup/price/price_write.h - write a price book in the house's form: one row on one
  * line, so that a diff of two books shows what was learned.
  *
  * A book is written from its JSON tree, not from struct price_book: notes and
  * whatever else stands in it come out as they went in.  The form is that of
  * schemas/prices.json, byte for byte.
  */
-#ifndef ROLLUP_PRICE_WRITE_H
-#define ROLLUP_PRICE_WRITE_H
+#ifndef ROLLUP_PRICE_PRICE_WRITE_H
+#define ROLLUP_PRICE_PRICE_WRITE_H
 
 #include "store/base/buf.h"
 #include "store/base/err.h"

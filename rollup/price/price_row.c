@@ -1,4 +1,4 @@
-#include "rollup/price_row.h"
+#include "rollup/price/price_row.h"
 
 #include <stdio.h>
 #include <string.h>

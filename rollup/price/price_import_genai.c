@@ -1,9 +1,9 @@
-#include "rollup/price_import.h"
+#include "rollup/price/price_import.h"
 
 #include <inttypes.h>
 #include <string.h>
 
-#include "rollup/price_foreign.h"
+#include "rollup/price/price_foreign.h"
 
 #include "store/base/time.h"
 
