@@ -308,43 +308,46 @@ fold_is_full(const struct fold *fold, const struct dict *dict)
                FOLD_NOTES_MAX;
 }
 
+/* The last hour looked up, and the month it lies in. */
+struct hour_month {
+    uint32_t hour, month; /* month 0: none yet */
+};
+
+/* Add an hour's row to its month's. */
+static bool
+sum_month(struct fold *fold, uint32_t index, struct hour_month *last)
+{
+    struct usage_key k = usage_key_decode(map_key(&fold->hourly.map, index));
+    uint8_t key[USAGE_KEY_BYTES];
+    if (k.period != last->hour || last->month == 0)
+        *last =
+            (struct hour_month){k.period, (uint32_t)time_month((int64_t)k.period * TIME_HOUR_MS)};
+    k.period = last->month;
+    usage_key_encode(&k, key);
+    return sums_add_entry(&fold->monthly, key, &fold->hourly, index);
+}
+
 /*
  * Months are summed from the hours, of which there are fewer than events, and so is
  * the balance.  In key order, where neighbours belong to the same sums.
  */
 static enum err_code
-sum_months(struct fold *fold, const uint32_t *order, struct err *err)
+sum_hours(struct fold *fold, const uint32_t *order, struct balance *ret_sum, struct err *err)
 {
-    uint32_t hour = 0, month = 0;
-    for (size_t i = 0; i < fold->hourly.map.count; i++) {
-        struct usage_key k = usage_key_decode(map_key(&fold->hourly.map, order[i]));
-        uint8_t key[USAGE_KEY_BYTES];
-        if (k.period != hour || i == 0) {
-            hour = k.period;
-            month = (uint32_t)time_month((int64_t)hour * TIME_HOUR_MS);
-        }
-        k.period = month;
-        usage_key_encode(&k, key);
-        if (!sums_add_entry(&fold->monthly, key, &fold->hourly, order[i]))
-            return no_memory(err);
-    }
-    return ERR_OK;
-}
-
-static enum err_code
-sum_balance(struct fold *fold, const uint32_t *order, struct balance *ret_sum, struct err *err)
-{
+    const struct map *hourly = &fold->hourly.map;
+    struct hour_month last = {0};
     enum err_code code = ERR_OK;
-    for (size_t i = 0; code == ERR_OK && i < fold->hourly.map.count; i++) {
-        const uint8_t *key = map_key(&fold->hourly.map, order[i]);
-        const struct usage_row row = sums_row(&fold->hourly, order[i]);
+    for (size_t i = 0; code == ERR_OK && i < hourly->count; i++) {
+        if (i + LOOK_AHEAD < hourly->count)
+            map_prefetch_index(hourly, order[i + LOOK_AHEAD]);
+        const uint8_t *key = map_key(hourly, order[i]);
+        const struct sum *sum = map_value(hourly, order[i]);
         struct balance *b = NULL;
+        if (!sum_month(fold, order[i], &last))
+            return no_memory(err);
         code = balance_of(fold, get_be32(key), get_be32(key + 4), &b, err);
-        if (code != ERR_OK)
-            break;
-        b->events[BALANCE_ESTIMATED] += row.estimated_calls;
-        b->events[BALANCE_UNPRICED] += row.unpriced_calls;
-        b->events[BALANCE_PRICED] += row.calls - row.estimated_calls - row.unpriced_calls;
+        if (code == ERR_OK)
+            sum_to_balance(sum, b);
     }
     for (uint32_t i = 0; code == ERR_OK && i < fold->balance.count; i++) {
         struct balance *b = map_value_of(&fold->balance, i);
@@ -378,9 +381,7 @@ static enum err_code
 write_sums(struct fold *fold, struct tables_txn *txn, struct balance *ret_sum, struct err *err)
 {
     uint32_t *hours = map_sorted(&fold->hourly.map), *months = NULL;
-    enum err_code code = hours != NULL ? sum_months(fold, hours, err) : no_memory(err);
-    if (code == ERR_OK)
-        code = sum_balance(fold, hours, ret_sum, err);
+    enum err_code code = hours != NULL ? sum_hours(fold, hours, ret_sum, err) : no_memory(err);
     if (code == ERR_OK)
         code = write_usage(txn, TABLE_HOURLY, &fold->hourly, hours, err);
     if (code == ERR_OK && (months = map_sorted(&fold->monthly.map)) == NULL)

@@ -23,6 +23,7 @@ seen_clear(struct seen *seen)
 {
     heap_resize(seen->entries, seen->room * sizeof *seen->entries, 0);
     heap_resize(seen->slots, seen->slot_count * sizeof *seen->slots, 0);
+    heap_resize(seen->sorted, seen->sorted_room * sizeof *seen->sorted, 0);
     free(seen->marks);
     *seen = (struct seen){0};
 }
@@ -255,21 +256,22 @@ sort_entries(struct id_entry *e, size_t count)
 }
 
 enum err_code
-seen_write(const struct seen *seen, struct tables_txn *txn, struct err *err)
+seen_write(struct seen *seen, struct tables_txn *txn, struct err *err)
 {
     size_t fresh = 0;
     /* A copy, since the next transaction looks its ids up in the original. */
-    size_t bytes = (seen->count + 1) * sizeof(struct id_entry);
-    struct id_entry *sorted = heap_resize(NULL, 0, bytes);
-    if (sorted == NULL)
-        return err_set(err, ERR_LIMIT, "no memory to sort %zu ids", seen->count);
+    if (seen->count > seen->sorted_room) {
+        heap_resize(seen->sorted, seen->sorted_room * sizeof *seen->sorted, 0);
+        seen->sorted = heap_resize(NULL, 0, seen->room * sizeof *seen->sorted);
+        seen->sorted_room = seen->sorted != NULL ? seen->room : 0;
+        if (seen->sorted == NULL)
+            return err_set(err, ERR_LIMIT, "no memory to sort %zu ids", seen->count);
+    }
     for (size_t i = 0; i < seen->count; i++) {
         if ((seen->entries[i].mark & IN_A_RUN) == 0)
-            sorted[fresh++] = seen->entries[i];
+            seen->sorted[fresh++] = seen->entries[i];
     }
-    enum err_code code = sort_entries(sorted, fresh)
-                             ? ids_add(txn, sorted, fresh, err)
-                             : err_set(err, ERR_LIMIT, "no memory to sort %zu ids", fresh);
-    heap_resize(sorted, bytes, 0);
-    return code;
+    if (!sort_entries(seen->sorted, fresh))
+        return err_set(err, ERR_LIMIT, "no memory to sort %zu ids", fresh);
+    return ids_add(txn, seen->sorted, fresh, err);
 }

@@ -109,6 +109,15 @@ widen(uint32_t count)
     return (uint64_t)(int64_t)(int32_t)count;
 }
 
+void
+sum_to_balance(const struct sum *sum, struct balance *balance)
+{
+    uint64_t estimated = widen(sum->estimated_calls), unpriced = widen(sum->unpriced_calls);
+    balance->events[BALANCE_ESTIMATED] += estimated;
+    balance->events[BALANCE_UNPRICED] += unpriced;
+    balance->events[BALANCE_PRICED] += widen(sum->calls) - estimated - unpriced;
+}
+
 struct usage_row
 sums_row(const struct sums *sums, uint32_t index)
 {

@@ -11,6 +11,7 @@
 #include "rollup/batch.h"
 #include "rollup/map.h"
 #include "store/base/list.h"
+#include "store/tables/balance.h"
 #include "store/tables/usage.h"
 
 struct sum {
@@ -42,6 +43,9 @@ bool sums_add(struct sums *sums, const uint8_t key[USAGE_KEY_BYTES], uint64_t ha
 /* Add the sum of an entry of other sums; false out of memory. */
 bool sums_add_entry(struct sums *sums, const uint8_t key[USAGE_KEY_BYTES], const struct sums *from,
                     uint32_t index) __attribute__((warn_unused_result));
+
+/* Add a sum's calls to the columns of what became of them. */
+void sum_to_balance(const struct sum *sum, struct balance *balance);
 
 /* An entry as a row, to be added to the table's modulo 2^64. */
 struct usage_row sums_row(const struct sums *sums, uint32_t index);

@@ -76,7 +76,7 @@ static const uint64_t required[EVENT_KINDS] = {
     [EVENT_FEEDBACK] = COMMON_BITS | BIT(RECOMMENDATION) | BIT(STATUS),
 };
 
-static const char *const names[FIELD_COUNT] = {
+const char *const event_field_names[FIELD_COUNT] = {
 #define EVENT_FIELD_NAME(slot, name, first, other) [FIELD_##slot] = name,
     EVENT_FIELDS(EVENT_FIELD_NAME)
 #undef EVENT_FIELD_NAME
@@ -94,10 +94,4 @@ event_fields_required(enum event_kind kind)
 {
     assert(kind >= EVENT_USAGE && kind < EVENT_KINDS);
     return required[kind];
-}
-
-const char *
-event_field_name(enum event_field field)
-{
-    return names[field];
 }

@@ -100,7 +100,13 @@ const uint8_t *event_fields_of(enum event_kind kind);
 /* The same flags as one bit per field. */
 uint64_t event_fields_required(enum event_kind kind);
 
-const char *event_field_name(enum event_field field);
+extern const char *const event_field_names[FIELD_COUNT];
+
+static inline const char *
+event_field_name(enum event_field field)
+{
+    return event_field_names[field];
+}
 
 /*
  * Every name is told apart by its length, its first and its fourth letter (of

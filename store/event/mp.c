@@ -250,12 +250,8 @@ mp_skip_inside(struct mp *m, uint32_t outer_levels)
 }
 
 bool
-mp_whole(const struct mp_value *v, uint64_t *ret)
+mp_whole_float(const struct mp_value *v, uint64_t *ret)
 {
-    if (v->type == MP_UINT) {
-        *ret = v->u;
-        return true;
-    }
     /* 2^53: above it a float64 no longer tells neighbours apart. */
     if (v->type != MP_FLOAT || !(v->f >= 0 && v->f <= 9007199254740992.0))
         return false;

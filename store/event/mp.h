@@ -142,7 +142,18 @@ mp_str(const struct mp_value *v)
  * A whole number, however the client wrote it: unsigned, non-negative signed, or
  * a float64 that is integral (msgpack-lite sends integers >= 2^32 so).
  */
-bool mp_whole(const struct mp_value *v, uint64_t *ret) __attribute__((warn_unused_result));
+static inline bool mp_whole(const struct mp_value *v, uint64_t *ret)
+    __attribute__((warn_unused_result));
+bool mp_whole_float(const struct mp_value *v, uint64_t *ret) __attribute__((warn_unused_result));
+
+static inline bool
+mp_whole(const struct mp_value *v, uint64_t *ret)
+{
+    if (v->type != MP_UINT)
+        return mp_whole_float(v, ret);
+    *ret = v->u;
+    return true;
+}
 
 /*
  * A resumable scan for the end of a top-level value in a stream.  All zero is

@@ -13,6 +13,7 @@ enum {
     CLASSES = 5, /* the last is of full runs */
     LOOK_AHEAD = 8,
     GROUP_ENTRIES = 8192, /* looked up together */
+    FEW_RUNS = 16,
     ORDER_BITS = 11,
     ORDER_BUCKETS = 1 << ORDER_BITS,
 };
@@ -139,7 +140,13 @@ static void
 find_group(struct ids *ids, const struct id_entry *entries, uint32_t count, uint64_t *marks)
 {
     uint32_t order[GROUP_ENTRIES];
-    order_by_hash(entries, count, order);
+    /* A few filters fit the processor's caches in any order. */
+    if (ids->run_count > FEW_RUNS) {
+        order_by_hash(entries, count, order);
+    } else {
+        for (uint32_t i = 0; i < count; i++)
+            order[i] = i;
+    }
     for (size_t r = 0; r < ids->run_count; r++) {
         const struct run *run = &ids->runs[r];
         for (uint32_t i = 0; i < count; i++) {
