@@ -15,9 +15,8 @@
 
 /* From the log to Postgres in seconds: each stage reads what the one before wrote. */
 static const struct schedule_job jobs[] = {
-    {{"rollup"}, 1000},
-    {{"limits"}, 2000},
-    {{"invoice", "run"}, 60000},
+    {{"rollup"}, 1000},          {{"limits"}, 2000},
+    {{"invoice", "run"}, 60000}, {{"audit", "--roots"}, 3600000},
     {{"publish"}, 1000},
 };
 
@@ -55,10 +54,11 @@ static const struct cli_cmd cmd_run = {
     .opt_count = CLI_COUNT(run_opts),
     .run = run,
     .summary = "run all jobs at their cadences, in the foreground",
-    .help = "Starts rollup every second, limits every two, publish every second and invoice run\n"
-            "every minute, each as a process of its own, until SIGTERM or Ctrl-C.  An event is in\n"
-            "Postgres within five seconds.  A job that fails is said and tried again, every five\n"
-            "seconds at the slowest; cron or systemd timers may run the same jobs instead.\n",
+    .help =
+        "Starts rollup every second, limits every two, publish every second, invoice run every\n"
+        "minute and audit --roots every hour, each as a process of its own, until SIGTERM or\n"
+        "Ctrl-C.  An event is in Postgres within five seconds.  A job that fails is said and tried again, every five\n"
+        "seconds at the slowest; cron or systemd timers may run the same jobs instead.\n",
 };
 
 #define TABLE(title, ...)                                                          \
@@ -74,7 +74,7 @@ main(int argc, char **argv)
         TABLE("Events in", cmd_send),
         TABLE("The log", cmd_log_stat, cmd_log_cat, cmd_log_verify, cmd_log_probe,
               cmd_quarantine_list, cmd_quarantine_show),
-        TABLE("Fold", cmd_rollup, cmd_prices_check, cmd_prices_show, cmd_prices_diff,
+        TABLE("Fold", cmd_rollup, cmd_audit, cmd_prices_check, cmd_prices_show, cmd_prices_diff,
               cmd_prices_import),
         TABLE("Billing", cmd_limits, cmd_invoice_run, cmd_invoice_list, cmd_invoice_show,
               cmd_plans_check, cmd_plans_show),

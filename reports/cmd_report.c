@@ -58,9 +58,9 @@ read_query(const struct conf *conf, struct usage_query *query, struct err *err)
         return err_set(err, ERR_USAGE, "--csv and --json exclude each other; give one");
     enum err_code code = grouping_parse(conf_text(conf, "by"), &query->grouping, err);
     if (code == ERR_OK && from != NULL)
-        code = usage_query_hour("--from", from, &query->from_hour, err);
+        code = usage_hour_parse("--from", from, &query->from_hour, err);
     if (code == ERR_OK && to != NULL)
-        code = usage_query_hour("--to", to, &query->to_hour, err);
+        code = usage_hour_parse("--to", to, &query->to_hour, err);
     if (code == ERR_OK && query->from_hour >= query->to_hour)
         code = err_set(err, ERR_USAGE,
                        "--to %s is not behind --from %s; --to names the first hour no longer "

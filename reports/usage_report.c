@@ -7,29 +7,6 @@
 
 #include "store/tables/dict.h"
 
-enum err_code
-usage_query_hour(const char *option, const char *text, uint32_t *ret_hour, struct err *err)
-{
-    int64_t utc_ms;
-    if (!time_parse(str_of(text), &utc_ms))
-        return err_set(err, ERR_USAGE,
-                       "%s: \"%s\" is no time; write a month (2026-11), a day (2026-11-24) or an "
-                       "hour (2026-11-24T08:00Z)",
-                       option, text);
-    int64_t hour = utc_ms / TIME_HOUR_MS;
-    if (utc_ms % TIME_HOUR_MS != 0) {
-        char before[TIME_TEXT_BYTES], after[TIME_TEXT_BYTES];
-        time_format_hour(hour, before);
-        time_format_hour(hour + 1, after);
-        return err_set(err, ERR_USAGE,
-                       "%s: \"%s\" lies within an hour, but usage is kept by full UTC hours; write "
-                       "%s:00Z or %s:00Z",
-                       option, text, before, after);
-    }
-    *ret_hour = (uint32_t)hour;
-    return ERR_OK;
-}
-
 static enum err_code
 too_many_groups(const struct usage_query *query, struct err *err)
 {

@@ -37,18 +37,6 @@ struct usage_report {
 };
 
 /*
- * Read a time of --from or --to as an hour number.
- *
- *   option    "--from", for the message
- *   text      what time_parse() takes
- *   ret_hour  written only on success
- *
- * Errors: ERR_USAGE (no time, or not on a full hour: usage is kept by hours).
- */
-enum err_code usage_query_hour(const char *option, const char *text, uint32_t *ret_hour,
-                               struct err *err) ERR_MUST_CHECK;
-
-/*
  * Sum the table hourly.
  *
  *   txn    reading or writing; may end once this returns

@@ -8,8 +8,7 @@
 #include "store/event/event.h"
 #include "store/event/event_json.h"
 #include "store/log/probe.h"
-#include "store/log/quarantine.h"
-#include "store/log/reader.h"
+#include "store/log/verify.h"
 
 static enum err_code
 open_log(const struct conf *conf, enum log_stream stream, uint64_t after_seq,
@@ -17,30 +16,59 @@ open_log(const struct conf *conf, enum log_stream stream, uint64_t after_seq,
 {
     char directory[FILE_PATH_BYTES_MAX];
     enum err_code code = file_path(directory, conf_data_dir(conf), "log", err);
-    if (code == ERR_OK)
-        code = log_reader_open(directory, stream, after_seq, ret, err);
-    if (code == ERR_NOT_FOUND && after_seq == 0)
-        return err_set(err, ERR_NOT_FOUND,
-                       "%s: no log here yet; start gbill-agent, or name another --data", directory);
-    return code;
+    return code == ERR_OK ? log_reader_open(directory, stream, after_seq, ret, err) : code;
 }
 
-/* log stat: sums over the frames of one day and stream. */
+static const char *const stream_names[LOG_STREAMS] = {"events", "quarantine"};
+
+/* Sums over the frames of one day and stream, printed when the day ends. */
 struct day_sum {
+    struct print *p;
+    const char *stream;
+    void (*print)(const struct day_sum *sum);
     int32_t day;
     uint64_t frames, events, first_seq, last_seq, raw_bytes, stored_bytes;
     int64_t first_ms, last_ms;
+    uint8_t chain[HASH_SHA256_BYTES];
 };
 
 static void
-print_day(struct print *p, const char *stream, const struct day_sum *s)
+end_day(struct day_sum *s)
 {
+    if (s->frames > 0)
+        s->print(s);
+    *s = (struct day_sum){.p = s->p, .stream = s->stream, .print = s->print};
+}
+
+static void
+add_frame(struct day_sum *s, const struct log_frame *frame)
+{
+    if (s->day != frame->day)
+        end_day(s);
+    if (s->frames == 0) {
+        s->day = frame->day;
+        s->first_seq = frame->first_seq;
+        s->first_ms = frame->receive_utc_ms;
+    }
+    s->frames++;
+    s->events += frame->event_count;
+    s->last_seq = frame->first_seq + frame->event_count - 1;
+    s->last_ms = frame->receive_utc_ms;
+    s->raw_bytes += frame->events.size_bytes;
+    s->stored_bytes += frame->stored_bytes;
+    memcpy(s->chain, frame->chain, HASH_SHA256_BYTES);
+}
+
+static void
+print_stat(const struct day_sum *s)
+{
+    struct print *p = s->p;
     char day[TIME_TEXT_BYTES], first[TIME_TEXT_BYTES], last[TIME_TEXT_BYTES];
     time_format_day(s->day, day);
     time_format_ms(s->first_ms, first);
     time_format_ms(s->last_ms, last);
     print_text(p, str_of(day));
-    print_text(p, str_of(stream));
+    print_text(p, str_of(s->stream));
     print_whole(p, s->events);
     print_whole(p, s->frames);
     print_whole(p, s->first_seq);
@@ -54,31 +82,16 @@ print_day(struct print *p, const char *stream, const struct day_sum *s)
 static enum err_code
 stat_stream(const struct conf *conf, enum log_stream stream, struct print *p, struct err *err)
 {
-    const char *name = stream == LOG_EVENTS ? "events" : "quarantine";
     struct log_reader *reader;
     struct log_frame frame;
-    struct day_sum sum = {0};
+    struct day_sum sum = {.p = p, .stream = stream_names[stream], .print = print_stat};
     bool more = true;
     enum err_code code = open_log(conf, stream, 0, &reader, err);
     if (code != ERR_OK)
         return code;
-    while ((code = log_reader_next(reader, &frame, &more, err)) == ERR_OK && more) {
-        if (sum.frames > 0 && sum.day != frame.day) {
-            print_day(p, name, &sum);
-            sum.frames = 0;
-        }
-        if (sum.frames == 0)
-            sum = (struct day_sum){
-                .day = frame.day, .first_seq = frame.first_seq, .first_ms = frame.receive_utc_ms};
-        sum.frames++;
-        sum.events += frame.event_count;
-        sum.last_seq = frame.first_seq + frame.event_count - 1;
-        sum.last_ms = frame.receive_utc_ms;
-        sum.raw_bytes += frame.events.size_bytes;
-        sum.stored_bytes += frame.stored_bytes;
-    }
-    if (sum.frames > 0)
-        print_day(p, name, &sum);
+    while ((code = log_reader_next(reader, &frame, &more, err)) == ERR_OK && more)
+        add_frame(&sum, &frame);
+    end_day(&sum);
     log_reader_close(reader);
     return code;
 }
@@ -149,72 +162,76 @@ run_cat(struct cli *cli, struct err *err)
     return code;
 }
 
-/* Do the frame's bytes hold exactly its events? */
-static enum err_code
-check_events(const struct log_frame *frame, enum log_stream stream, struct err *err)
+/* One row of log verify: of a day, or of the whole stream. */
+static void
+print_verified(const struct day_sum *s)
 {
-    struct mp m = mp_of(frame->events);
-    for (uint32_t i = 0; i < frame->event_count; i++) {
-        struct event e;
-        struct quarantined q;
-        struct event_defect defect = {"not a quarantined event"};
-        bool ok = stream == LOG_EVENTS ? event_read(&m, &e, &defect) : quarantine_read(&m, &q);
-        if (!ok)
-            return err_set(err, ERR_CORRUPT, "event %" PRIu64 ": %s", frame->first_seq + i,
-                           defect.text);
-    }
-    if (m.p != m.end)
-        return err_set(err, ERR_CORRUPT, "frame %" PRIu64 ": bytes follow its %u events",
-                       frame->first_seq, frame->event_count);
+    char chain[HASH_SHA256_TEXT_BYTES] = "";
+    if (s->frames > 0)
+        hash_hex(s->chain, HASH_SHA256_BYTES, chain);
+    print_text(s->p, str_of(s->stream));
+    print_whole(s->p, s->events);
+    print_whole(s->p, s->frames);
+    print_whole(s->p, s->last_seq);
+    print_text(s->p, str_of(chain));
+}
+
+static void
+print_verified_day(const struct day_sum *s)
+{
+    char day[TIME_TEXT_BYTES];
+    time_format_day(s->day, day);
+    print_text(s->p, str_of(day));
+    print_verified(s);
+}
+
+static enum err_code
+see_frame(void *context, const struct log_frame *frame, struct err *err)
+{
+    struct log_frame in_one = *frame;
+    struct day_sum *sum = context;
+    (void)err;
+    if (sum->print == print_verified)
+        in_one.day = 0; /* the whole stream is one day */
+    add_frame(sum, &in_one);
     return ERR_OK;
 }
 
 static enum err_code
-verify_stream(const struct conf *conf, enum log_stream stream, struct print *p, struct err *err)
+verify_stream(const char *directory, enum log_stream stream, bool by_day, struct print *p,
+              struct err *err)
 {
-    struct log_reader *reader;
-    struct log_frame frame = {0};
-    uint64_t frames = 0, events = 0, last = 0;
-    bool more = true;
-    char chain[HASH_SHA256_TEXT_BYTES] = "";
-    enum err_code code = open_log(conf, stream, 0, &reader, err);
+    struct day_sum sum = {.p = p,
+                          .stream = stream_names[stream],
+                          .print = by_day ? print_verified_day : print_verified};
+    struct log_watch watch = {.context = &sum, .frame = see_frame};
+    enum err_code code = log_verify(directory, stream, &watch, err);
     if (code != ERR_OK)
         return code;
-    log_reader_check_chain(reader);
-    while ((code = log_reader_next(reader, &frame, &more, err)) == ERR_OK && more) {
-        code = check_events(&frame, stream, err);
-        if (code != ERR_OK)
-            break;
-        frames++;
-        events += frame.event_count;
-        last = frame.first_seq + frame.event_count - 1;
-        hash_hex(frame.chain, HASH_SHA256_BYTES, chain);
-    }
-    log_reader_close(reader);
-    if (code != ERR_OK)
-        return code;
-    print_text(p, str_of(stream == LOG_EVENTS ? "events" : "quarantine"));
-    print_whole(p, events);
-    print_whole(p, frames);
-    print_whole(p, last);
-    print_text(p, str_of(chain));
+    if (by_day)
+        end_day(&sum);
+    else
+        print_verified(&sum);
     return ERR_OK;
 }
 
 static enum err_code
 run_verify(struct cli *cli, struct err *err)
 {
-    static const struct print_column columns[] = {{"stream", PRINT_TEXT},
-                                                  {"events", PRINT_WHOLE},
-                                                  {"frames", PRINT_WHOLE},
-                                                  {"lastSeq", PRINT_WHOLE},
-                                                  {"chain", PRINT_TEXT}};
-    bool json = conf_flag(&cli->conf, "json");
+    static const struct print_column columns[] = {{"day", PRINT_TEXT},      {"stream", PRINT_TEXT},
+                                                  {"events", PRINT_WHOLE},  {"frames", PRINT_WHOLE},
+                                                  {"lastSeq", PRINT_WHOLE}, {"chain", PRINT_TEXT}};
+    bool json = conf_flag(&cli->conf, "json"), by_day = conf_flag(&cli->conf, "days");
+    size_t skip = by_day ? 0 : 1;
+    char directory[FILE_PATH_BYTES_MAX];
     struct print p;
-    print_begin(&p, stdout, json ? PRINT_JSON : PRINT_TABLE, columns, CLI_COUNT(columns));
-    enum err_code code = verify_stream(&cli->conf, LOG_EVENTS, &p, err);
-    if (code == ERR_OK)
-        code = verify_stream(&cli->conf, LOG_QUARANTINE, &p, err);
+    enum err_code code = file_path(directory, conf_data_dir(&cli->conf), "log", err);
+    if (code != ERR_OK)
+        return code;
+    print_begin(&p, stdout, json ? PRINT_JSON : PRINT_TABLE, columns + skip,
+                CLI_COUNT(columns) - skip);
+    for (int s = 0; code == ERR_OK && s < LOG_STREAMS; s++)
+        code = verify_stream(directory, (enum log_stream)s, by_day, &p, err);
     if (code != ERR_OK)
         return code;
     print_end(&p);
@@ -247,6 +264,13 @@ run_probe(struct cli *cli, struct err *err)
 }
 
 static const struct conf_opt plain_opts[] = {CONF_ROW_DATA, CONF_ROW_JSON};
+
+static const struct conf_opt verify_opts[] = {
+    CONF_ROW_DATA,
+    {"days", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
+     "one line per UTC day of receipt, with the chain at its end"},
+    CONF_ROW_JSON,
+};
 
 static const struct conf_opt cat_opts[] = {
     CONF_ROW_DATA,
@@ -288,15 +312,17 @@ const struct cli_cmd cmd_log_cat = {
 const struct cli_cmd cmd_log_verify = {
     .name = "log verify",
     .args = "",
-    .opts = plain_opts,
-    .opt_count = CLI_COUNT(plain_opts),
+    .opts = verify_opts,
+    .opt_count = CLI_COUNT(verify_opts),
     .run = run_verify,
     .summary = "re-check every checksum, chain link and event",
     .help =
         "Reads the whole log and checks every frame's checksum, that its SHA-256 chain follows\n"
         "the frame before, that sequence numbers have no gap and that every event can be\n"
         "read.  Exits with 12 at the first thing that is not as it was written, and names it.\n"
-        "Keep the printed chain elsewhere: it changes if any byte before it changes.\n",
+        "Keep the printed chain elsewhere: it changes if any byte before it changes.  With --days\n"
+        "the chains at the end of each day, to compare with the roots that gbill audit --roots\n"
+        "wrote, or that stand in Postgres (billing.log_days).\n",
 };
 
 const struct cli_cmd cmd_log_probe = {

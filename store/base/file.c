@@ -58,6 +58,62 @@ out:
 }
 
 enum err_code
+file_sync_directory(const char *directory, struct err *err)
+{
+    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return err_set_errno(err, errno, "cannot open %s", directory);
+    enum err_code code = ERR_OK;
+    if (fsync(fd) != 0)
+        code = err_set_errno(err, errno, "cannot flush directory %s", directory);
+    close(fd);
+    return code;
+}
+
+/* All of text into a new file of that name, flushed. */
+static enum err_code
+write_new(const char *path, struct bytes text, struct err *err)
+{
+    enum err_code code = ERR_OK;
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    if (fd < 0)
+        return err_set_errno(err, errno, "cannot make %s", path);
+    for (size_t done = 0; code == ERR_OK && done < text.size_bytes;) {
+        ssize_t n = write(fd, text.data + done, text.size_bytes - done);
+        if (n >= 0)
+            done += (size_t)n;
+        else if (errno != EINTR)
+            code = err_set_errno(err, errno, "cannot write %s", path);
+    }
+    if (code == ERR_OK && fsync(fd) != 0)
+        code = err_set_errno(err, errno, "cannot flush %s", path);
+    if (close(fd) != 0 && code == ERR_OK)
+        code = err_set_errno(err, errno, "cannot close %s", path);
+    return code;
+}
+
+enum err_code
+file_replace(const char *path, struct bytes text, struct err *err)
+{
+    char made[FILE_PATH_BYTES_MAX], directory[FILE_PATH_BYTES_MAX];
+    int n = snprintf(made, sizeof made, "%s.new", path);
+    if (n < 0 || (size_t)n >= sizeof made)
+        return err_set(err, ERR_LIMIT, "path %.60s… is longer than %d bytes", path,
+                       FILE_PATH_BYTES_MAX - 5);
+    const char *slash = strrchr(path, '/');
+    int directory_bytes = slash == NULL || slash == path ? 1 : (int)(slash - path);
+    snprintf(directory, sizeof directory, "%.*s", directory_bytes, slash == NULL ? "." : path);
+    enum err_code code = write_new(made, text, err);
+    if (code == ERR_OK && rename(made, path) != 0)
+        code = err_set_errno(err, errno, "cannot rename %s to %s", made, path);
+    if (code != ERR_OK) {
+        unlink(made);
+        return code;
+    }
+    return file_sync_directory(directory, err);
+}
+
+enum err_code
 file_path(char path[FILE_PATH_BYTES_MAX], const char *directory, const char *name, struct err *err)
 {
     int n = snprintf(path, FILE_PATH_BYTES_MAX, "%s/%s", directory, name);

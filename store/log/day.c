@@ -198,19 +198,6 @@ day_open(struct day *day, const char *directory, int32_t number, bool write, str
     return code;
 }
 
-static enum err_code
-sync_directory(const char *directory, struct err *err)
-{
-    int fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return err_set_errno(err, errno, "cannot open %s", directory);
-    enum err_code code = ERR_OK;
-    if (fsync(fd) != 0)
-        code = err_set_errno(err, errno, "cannot flush directory %s", directory);
-    close(fd);
-    return code;
-}
-
 enum err_code
 day_create(struct day *day, const char *directory, int32_t number,
            const uint8_t identity[HASH_SHA256_BYTES], const struct day_tip start[LOG_STREAMS],
@@ -236,7 +223,8 @@ day_create(struct day *day, const char *directory, int32_t number,
         mdb_txn_abort(txn);
     else
         rc = mdb_txn_commit(txn);
-    code = rc != 0 ? day_err(err, rc, day->path, "make the day") : sync_directory(directory, err);
+    code = rc != 0 ? day_err(err, rc, day->path, "make the day")
+                   : file_sync_directory(directory, err);
     if (code != ERR_OK)
         day_close(day);
     return code;
@@ -307,7 +295,11 @@ day_list(const char *directory, int32_t **ret_days, size_t *ret_count, struct er
 {
     DIR *dir = opendir(directory);
     if (dir == NULL)
-        return err_set_errno(err, errno, "cannot read the log directory %s", directory);
+        return errno == ENOENT
+                   ? err_set(err, ERR_NOT_FOUND,
+                             "%s: no log here yet; start gbill-agent, or name another --data",
+                             directory)
+                   : err_set_errno(err, errno, "cannot read the log directory %s", directory);
     int32_t *days = NULL, day;
     size_t count = 0, room = 0;
     enum err_code code = ERR_OK;

@@ -160,11 +160,17 @@ copy_hour(struct copy *copy, uint32_t hour)
 }
 
 void
-copy_month(struct copy *copy, int32_t month)
+copy_day(struct copy *copy, int32_t day)
 {
     char text[TIME_TEXT_BYTES];
-    time_format_day(time_month_start_ms(month) / TIME_DAY_MS, text);
+    time_format_day(day, text);
     put_plain(copy, text);
+}
+
+void
+copy_month(struct copy *copy, int32_t month)
+{
+    copy_day(copy, (int32_t)(time_month_start_ms(month) / TIME_DAY_MS));
 }
 
 void

@@ -52,6 +52,7 @@ void copy_cents(struct copy *copy, money_sum pico); /* rounded half away from ze
 void copy_hex(struct copy *copy, const uint8_t *data, size_t size_bytes);
 void copy_time(struct copy *copy, int64_t utc_ms);
 void copy_hour(struct copy *copy, uint32_t hour);
+void copy_day(struct copy *copy, int32_t day);
 void copy_month(struct copy *copy, int32_t month); /* its first day */
 
 /*

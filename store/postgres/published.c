@@ -4,6 +4,7 @@
 
 #include "store/tables/invoice.h"
 #include "store/tables/limit.h"
+#include "store/tables/log_day.h"
 #include "store/tables/usage.h"
 
 static void
@@ -175,6 +176,31 @@ put_line_row(struct copy *copy, struct bytes key, struct bytes value)
     copy_time(copy, row.to_ms);
 }
 
+static void
+put_log_day_key(struct copy *copy, struct bytes key)
+{
+    uint8_t identity[HASH_SHA256_BYTES];
+    struct log_root root;
+    log_day_decode(key, (struct bytes){0}, identity, &root);
+    copy_hex(copy, identity, sizeof identity);
+    copy_day(copy, root.day);
+}
+
+static void
+put_log_day_row(struct copy *copy, struct bytes key, struct bytes value)
+{
+    uint8_t identity[HASH_SHA256_BYTES];
+    struct log_root root;
+    log_day_decode(key, value, identity, &root);
+    copy_u64(copy, root.first_seq);
+    copy_u64(copy, root.last_seq);
+    copy_u64(copy, log_root_events(&root));
+    copy_u64(copy, root.quarantined);
+    copy_u64(copy, root.frames);
+    copy_hex(copy, root.chain[LOG_EVENTS], HASH_SHA256_BYTES);
+    copy_hex(copy, root.chain[LOG_QUARANTINE], HASH_SHA256_BYTES);
+}
+
 #define USAGE_COLUMNS(period)                                                                   \
     "organization_id", period, "project_id", "user_id", "type", "provider", "model",            \
         "service_tier", "calls", "failed_calls", "estimated_calls", "unpriced_calls",           \
@@ -229,5 +255,14 @@ const struct published published[PUBLISHED_COUNT] = {
                     "unit_price", "amount", "amount_minor", "period_start", "period_end"},
         .put_key = put_line_key,
         .put_row = put_line_row,
+    },
+    {
+        .table = TABLE_LOG_DAYS,
+        .name = "log_days",
+        .key_count = 2,
+        .columns = {"log_identity", "day", "first_seq", "last_seq", "events", "quarantined",
+                    "frames", "chain", "quarantine_chain"},
+        .put_key = put_log_day_key,
+        .put_row = put_log_day_row,
     },
 };

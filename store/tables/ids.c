@@ -93,6 +93,18 @@ ids_close(struct ids *ids)
     free(ids);
 }
 
+uint64_t
+ids_count(struct tables_txn *txn)
+{
+    struct tables_scan scan;
+    uint64_t count = 0;
+    tables_scan_begin(&scan, txn, TABLE_ID_RUNS, (struct bytes){0});
+    while (tables_scan_next(&scan))
+        count += get_le64(scan.value.data);
+    tables_scan_end(&scan);
+    return count;
+}
+
 /* The mark of a hash in a run, or 0.  A chunk's key is its last hash, so one seek finds it. */
 static uint64_t
 search(struct ids *ids, const struct run *run, struct hash_id hash)

@@ -76,6 +76,9 @@ struct ids;
 enum err_code ids_open(struct tables_txn *txn, struct ids **ret, struct err *err) ERR_MUST_CHECK;
 void ids_close(struct ids *ids); /* NULL is fine */
 
+/* How many entries there are in all runs, as their rows in id_runs say. */
+uint64_t ids_count(struct tables_txn *txn);
+
 /*
  * Look up entries by their hashes.
  *

@@ -40,6 +40,7 @@
     X(LIMITS, "limits", STAGE)                  \
     X(INVOICES, "invoices", STAGE)              \
     X(INVOICE_LINES, "invoice_lines", STAGE)    \
+    X(LOG_DAYS, "log_days", STAGE)              \
     X(DIRTY, "dirty", STAGE)
 
 enum table {

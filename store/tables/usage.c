@@ -1,6 +1,9 @@
 #include "store/tables/usage.h"
 
+#include <assert.h>
 #include <string.h>
+
+enum { HEAD_COLUMNS = USAGE_ROW_COLUMNS - EVENT_CLASSES - EVENT_FEES };
 
 void
 usage_key_encode(const struct usage_key *key, uint8_t bytes[USAGE_KEY_BYTES])
@@ -26,9 +29,8 @@ usage_key_decode(const uint8_t bytes[USAGE_KEY_BYTES])
     };
 }
 
-/* The columns as one array, in the order of the bytes. */
-static void
-columns_of(const struct usage_row *row, uint64_t columns[USAGE_ROW_COLUMNS])
+void
+usage_row_columns(const struct usage_row *row, uint64_t columns[USAGE_ROW_COLUMNS])
 {
     const uint64_t head[] = {row->calls,
                              row->failed_calls,
@@ -43,13 +45,26 @@ columns_of(const struct usage_row *row, uint64_t columns[USAGE_ROW_COLUMNS])
     memcpy(columns + 8 + EVENT_CLASSES, row->fees, sizeof row->fees);
 }
 
+const char *
+usage_row_column_name(size_t column)
+{
+    static const char *const head[] = {"calls",     "failed",  "estimated", "unpriced",
+                                       "reasoning", "latency", "cost",      "cost"};
+    assert(column < USAGE_ROW_COLUMNS);
+    if (column < HEAD_COLUMNS)
+        return head[column];
+    return column < HEAD_COLUMNS + EVENT_CLASSES
+               ? event_class_name((enum event_class)(column - HEAD_COLUMNS))
+               : event_fee_name((enum event_fee)(column - HEAD_COLUMNS - EVENT_CLASSES));
+}
+
 size_t
 usage_row_encode(const struct usage_row *row, uint8_t bytes[USAGE_ROW_BYTES_MAX])
 {
     uint64_t columns[USAGE_ROW_COLUMNS];
     uint32_t present = 0;
     uint8_t *p = bytes + 4;
-    columns_of(row, columns);
+    usage_row_columns(row, columns);
     for (uint32_t i = 0; i < USAGE_ROW_COLUMNS; i++) {
         if (columns[i] == 0)
             continue;
@@ -241,4 +256,27 @@ usage_scan_end(struct usage_scan *scan, struct err *err)
     if (scan->code != ERR_OK)
         *err = scan->err;
     return scan->code;
+}
+
+enum err_code
+usage_hour_parse(const char *option, const char *text, uint32_t *ret_hour, struct err *err)
+{
+    int64_t utc_ms;
+    if (!time_parse(str_of(text), &utc_ms))
+        return err_set(err, ERR_USAGE,
+                       "%s: \"%s\" is no time; write a month (2026-11), a day (2026-11-24) or an "
+                       "hour (2026-11-24T08:00Z)",
+                       option, text);
+    int64_t hour = utc_ms / TIME_HOUR_MS;
+    if (utc_ms % TIME_HOUR_MS != 0) {
+        char before[TIME_TEXT_BYTES], after[TIME_TEXT_BYTES];
+        time_format_hour(hour, before);
+        time_format_hour(hour + 1, after);
+        return err_set(err, ERR_USAGE,
+                       "%s: \"%s\" lies within an hour, but usage is kept by full UTC hours; write "
+                       "%s:00Z or %s:00Z",
+                       option, text, before, after);
+    }
+    *ret_hour = (uint32_t)hour;
+    return ERR_OK;
 }

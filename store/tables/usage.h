@@ -48,6 +48,12 @@ enum {
 void usage_key_encode(const struct usage_key *key, uint8_t bytes[USAGE_KEY_BYTES]);
 struct usage_key usage_key_decode(const uint8_t bytes[USAGE_KEY_BYTES]);
 
+/* The columns of a row, in the order of its bytes, and what each is called. */
+enum { USAGE_COLUMN_COST = 6, USAGE_COLUMN_COST_HIGH };
+
+void usage_row_columns(const struct usage_row *row, uint64_t columns[USAGE_ROW_COLUMNS]);
+const char *usage_row_column_name(size_t column);
+
 /* Returns how many bytes were written. */
 size_t usage_row_encode(const struct usage_row *row, uint8_t bytes[USAGE_ROW_BYTES_MAX]);
 
@@ -105,5 +111,17 @@ bool usage_scan_next(struct usage_scan *scan);
 
 /* ERR_CORRUPT when it ended at a row that cannot be read, else ERR_OK. */
 enum err_code usage_scan_end(struct usage_scan *scan, struct err *err) ERR_MUST_CHECK;
+
+/*
+ * Read a time of --from or --to as an hour number.
+ *
+ *   option    "--from", for the message
+ *   text      what time_parse() takes
+ *   ret_hour  written only on success
+ *
+ * Errors: ERR_USAGE (no time, or not on a full hour: usage is kept by hours).
+ */
+enum err_code usage_hour_parse(const char *option, const char *text, uint32_t *ret_hour,
+                               struct err *err) ERR_MUST_CHECK;
 
 #endif

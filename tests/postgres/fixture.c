@@ -14,6 +14,7 @@
 #include "store/tables/dirty.h"
 #include "store/tables/invoice.h"
 #include "store/tables/limit.h"
+#include "store/tables/log_day.h"
 #include "store/tables/usage.h"
 #include "tests/support/number.h"
 
@@ -209,6 +210,19 @@ put_invoice(struct writer *w, const char *organization, int32_t month, bool fina
     cr_assert_eq(invoice_put(w->txn, &invoice, lines, &w->err), ERR_OK, "%s", w->err.text);
 }
 
+/* The root of a day of the cursor's log. */
+static void
+put_log_day(struct writer *w, int32_t day)
+{
+    uint8_t identity[HASH_SHA256_BYTES];
+    struct log_root r = {
+        .day = day, .first_seq = 1, .last_seq = 100, .quarantined = 2, .frames = 30};
+    memset(identity, 0x1d, sizeof identity);
+    memset(r.chain[LOG_EVENTS], 0xe1, HASH_SHA256_BYTES);
+    memset(r.chain[LOG_QUARANTINE], 0xe2, HASH_SHA256_BYTES);
+    cr_assert_eq(log_day_put(w->txn, identity, &r, &w->err), ERR_OK, "%s", w->err.text);
+}
+
 void
 fixture_fill(const char *directory)
 {
@@ -225,6 +239,7 @@ fixture_fill(const char *directory)
     put_limits(&w, "globex", 20);
     put_invoice(&w, "acme", MONTH - 1, true, 3, 2900);
     put_invoice(&w, "acme", MONTH, false, 3, 1000);
+    put_log_day(&w, HOUR / 24);
     move_cursor(&w, 100);
     end(&w);
 }
@@ -247,6 +262,8 @@ fixture_change(const char *directory)
     put_limits(&w, "acme", 85);
     put_invoice(&w, "acme", MONTH, false, 2, 1500);
     put_invoice(&w, "globex", MONTH, false, 1, 9900);
+    put_log_day(&w, HOUR / 24);
+    put_log_day(&w, HOUR / 24 + 1);
     move_cursor(&w, 200);
     end(&w);
 }

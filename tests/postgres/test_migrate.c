@@ -84,8 +84,8 @@ Test(postgres_migrate, an_empty_database_gets_every_file_and_a_second_run_does_n
     must_migrate();
     for (size_t i = 0; i < migrate.count; i++)
         cr_assert_eq(migrate.files[i].state, MIGRATE_NOW);
-    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes");
-    char before[128];
+    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes 4log_days");
+    char before[512];
     snprintf(before, sizeof before, "%s",
              server_value(url, "SELECT string_agg(ctid::text || xmin || applied_at, ' ') FROM "
                                "billing.schema_migrations"));
@@ -100,7 +100,7 @@ Test(postgres_migrate, an_empty_database_gets_every_file_and_a_second_run_does_n
 Test(postgres_migrate, a_dry_run_says_what_is_pending_and_changes_nothing)
 {
     cr_assert_eq(run_migrate(true), ERR_OK, "%s", err.text);
-    cr_assert_eq(migrate.count, 3);
+    cr_assert_eq(migrate.count, PUBLISH_SCHEMA_VERSION);
     cr_assert_eq(migrate.files[0].state, MIGRATE_PENDING);
     cr_assert_str_eq(server_value(url, "SELECT to_regnamespace('billing') IS NULL"), "t");
 }
@@ -108,30 +108,30 @@ Test(postgres_migrate, a_dry_run_says_what_is_pending_and_changes_nothing)
 Test(postgres_migrate, a_new_file_alone_is_applied)
 {
     must_migrate();
-    put_file("004_more.sql", "CREATE TABLE billing.more (n integer);\n");
+    put_file("005_more.sql", "CREATE TABLE billing.more (n integer);\n");
     must_migrate();
-    cr_assert_eq(migrate.files[2].state, MIGRATE_BEFORE);
-    cr_assert_eq(migrate.files[3].state, MIGRATE_NOW);
-    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes 4more");
+    cr_assert_eq(migrate.files[3].state, MIGRATE_BEFORE);
+    cr_assert_eq(migrate.files[4].state, MIGRATE_NOW);
+    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes 4log_days 5more");
 }
 
 Test(postgres_migrate, a_file_that_fails_leaves_nothing_of_itself_and_names_its_line)
 {
-    put_file("004_bad.sql", "CREATE TABLE billing.half (n integer);\n-- \xc3\xa9\nSELEC 1;\n");
+    put_file("005_bad.sql", "CREATE TABLE billing.half (n integer);\n-- \xc3\xa9\nSELEC 1;\n");
     cr_assert_eq(run_migrate(false), ERR_CONFIG);
-    cr_assert_not_null(strstr(err.text, "004_bad.sql: line 3: syntax error"), "%s", err.text);
-    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes");
+    cr_assert_not_null(strstr(err.text, "005_bad.sql: line 3: syntax error"), "%s", err.text);
+    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes 4log_days");
     cr_assert_str_eq(server_value(url, "SELECT to_regclass('billing.half') IS NULL"), "t");
-    put_file("004_bad.sql", "CREATE TABLE billing.half (n integer);\n");
+    put_file("005_bad.sql", "CREATE TABLE billing.half (n integer);\n");
     must_migrate();
 }
 
 Test(postgres_migrate, a_file_that_ends_its_transaction_is_refused)
 {
-    put_file("004_commit.sql", "CREATE TABLE billing.half (n integer); COMMIT;\n");
+    put_file("005_commit.sql", "CREATE TABLE billing.half (n integer); COMMIT;\n");
     cr_assert_eq(run_migrate(false), ERR_CONFIG);
-    cr_assert_not_null(strstr(err.text, "004_commit.sql ends its transaction"), "%s", err.text);
-    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes");
+    cr_assert_not_null(strstr(err.text, "005_commit.sql ends its transaction"), "%s", err.text);
+    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes 4log_days");
 }
 
 Test(postgres_migrate, an_applied_file_that_changed_is_refused_even_in_a_dry_run)
@@ -150,9 +150,9 @@ Test(postgres_migrate, an_applied_file_that_changed_is_refused_even_in_a_dry_run
 Test(postgres_migrate, a_database_of_a_newer_program_is_refused)
 {
     must_migrate();
-    server_run(url, "INSERT INTO billing.schema_migrations VALUES (4, 'later', '')");
+    server_run(url, "INSERT INTO billing.schema_migrations VALUES (5, 'later', '')");
     cr_assert_eq(run_migrate(false), ERR_CONFLICT);
-    cr_assert_not_null(strstr(err.text, "migration 004_later, this gbill knows 3"), "%s", err.text);
+    cr_assert_not_null(strstr(err.text, "migration 005_later, this gbill knows 4"), "%s", err.text);
 }
 
 Test(postgres_migrate, gaps_twins_odd_names_and_empty_directories_are_refused)
@@ -160,14 +160,14 @@ Test(postgres_migrate, gaps_twins_odd_names_and_empty_directories_are_refused)
     static const struct {
         const char *file, *says;
     } cases[] = {
-        {"005_x.sql", "migration 004 is missing, 005_x is there"},
+        {"006_x.sql", "migration 005 is missing, 006_x is there"},
         {"002_twin.sql", "two migrations have the number 002"},
         {"000_x.sql", "two migrations have the number 000"},
         {"4_x.sql", "named NNN_name.sql"},
         {"0004_x.sql", "named NNN_name.sql"},
-        {"004_X.sql", "named NNN_name.sql"},
-        {"004_.sql", "named NNN_name.sql"},
-        {"004x.sql", "named NNN_name.sql"},
+        {"005_X.sql", "named NNN_name.sql"},
+        {"005_.sql", "named NNN_name.sql"},
+        {"005x.sql", "named NNN_name.sql"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char path[256];
@@ -310,6 +310,7 @@ Test(postgres_migrate, a_reader_can_write_nothing)
     }
     cr_assert_str_eq(server_failure(reader_url(), own, "DELETE FROM billing.publish_state"),
                      "42501");
+    cr_assert_str_eq(server_failure(reader_url(), own, "DELETE FROM billing.log_days"), "42501");
     cr_assert_str_eq(server_failure(reader_url(), own, "SELECT FROM billing.schema_migrations"),
                      "42501");
     cr_assert_str_eq(server_failure(reader_url(), own, "SELECT billing.grant_reader()"), "42501");

@@ -59,7 +59,7 @@ Test(postgres_publish, the_first_publish_sends_every_row_exactly)
     result = fixture_must_publish(data, url, false);
     cr_assert_eq(result.mode, PUBLISH_FULL);
     cr_assert_str_eq(result.why, "the database is new to this log");
-    const uint64_t rows[PUBLISHED_COUNT] = {24, 4, 8, 2, 6};
+    const uint64_t rows[PUBLISHED_COUNT] = {24, 4, 8, 2, 6, 1};
     for (size_t i = 0; i < PUBLISHED_COUNT; i++) {
         cr_assert_eq(result.counts[i].sent, rows[i], "%s", published[i].name);
         cr_assert_eq(result.counts[i].written, rows[i], "%s", published[i].name);
@@ -92,6 +92,20 @@ Test(postgres_publish, a_limit_arrives_with_its_marks_and_any_text)
                      "(20,100,20,\"2026-11-01 00:00:00+00\",\"2026-12-01 00:00:00+00\")");
     cr_assert_str_eq(VALUE("SELECT reason FROM billing.limits_snapshots LIMIT 1"),
                      "a\ttab, a \\N and a\nnewline");
+}
+
+Test(postgres_publish, the_roots_of_days_arrive_and_every_reader_may_check_them)
+{
+    char want[512];
+    const char *digits[] = {"1d", "e1", "e2"};
+    char hex[3][HASH_SHA256_TEXT_BYTES] = {""};
+    for (size_t i = 0; i < 3; i++) {
+        for (size_t n = 0; n < HASH_SHA256_BYTES; n++)
+            memcpy(hex[i] + 2 * n, digits[i], 2);
+    }
+    fixture_must_publish(data, url, false);
+    snprintf(want, sizeof want, "(%s,2026-11-24,1,100,100,2,30,%s,%s)", hex[0], hex[1], hex[2]);
+    cr_assert_str_eq(VALUE("SET ROLE gbill_reader; SELECT t::text FROM billing.log_days t"), want);
 }
 
 Test(postgres_publish, an_invoice_arrives_exactly_with_where_it_came_from)
@@ -341,13 +355,13 @@ Test(postgres_publish, without_a_schema_it_says_to_run_migrate)
 
 Test(postgres_publish, an_older_or_newer_schema_is_refused)
 {
-    server_run(url, "DELETE FROM billing.schema_migrations WHERE version = 3");
+    server_run(url, "DELETE FROM billing.schema_migrations WHERE version = 4");
     cr_assert_eq(fixture_publish(data, url, false, &result, &err), ERR_NOT_FOUND);
-    cr_assert_not_null(strstr(err.text, "has version 2, this gbill needs 3; run gbill migrate"),
+    cr_assert_not_null(strstr(err.text, "has version 3, this gbill needs 4; run gbill migrate"),
                        "%s", err.text);
     server_run(url, "INSERT INTO billing.schema_migrations VALUES (9, 'later', '')");
     cr_assert_eq(fixture_publish(data, url, false, &result, &err), ERR_CONFLICT);
-    cr_assert_not_null(strstr(err.text, "has version 9, this gbill knows 3"), "%s", err.text);
+    cr_assert_not_null(strstr(err.text, "has version 9, this gbill knows 4"), "%s", err.text);
 }
 
 Test(postgres_publish, a_role_without_privileges_is_told_so)

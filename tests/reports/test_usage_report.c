@@ -60,9 +60,9 @@ check_range(struct fixture *x, const char *organization, const char *from, const
     struct err err;
     q.organization = organization;
     if (from != NULL)
-        cr_assert_eq(usage_query_hour("--from", from, &q.from_hour, &err), ERR_OK, "%s", err.text);
+        cr_assert_eq(usage_hour_parse("--from", from, &q.from_hour, &err), ERR_OK, "%s", err.text);
     if (to != NULL)
-        cr_assert_eq(usage_query_hour("--to", to, &q.to_hour, &err), ERR_OK, "%s", err.text);
+        cr_assert_eq(usage_hour_parse("--to", to, &q.to_hour, &err), ERR_OK, "%s", err.text);
     struct usage_report r = report(x, &q);
     check_rows(&r, want);
 }
@@ -355,16 +355,16 @@ Test(reports_usage, a_time_within_an_hour_names_the_hours_around_it)
 {
     uint32_t hour = 77;
     struct err err;
-    cr_assert_eq(usage_query_hour("--to", "2026-11-30T23:30Z", &hour, &err), ERR_USAGE);
+    cr_assert_eq(usage_hour_parse("--to", "2026-11-30T23:30Z", &hour, &err), ERR_USAGE);
     cr_assert_str_eq(err.text, "--to: \"2026-11-30T23:30Z\" lies within an hour, but usage is kept "
                                "by full UTC hours; write 2026-11-30T23:00Z or 2026-12-01T00:00Z");
-    cr_assert_eq(usage_query_hour("--to", "2026-11-30T23:00:00.001Z", &hour, &err), ERR_USAGE);
+    cr_assert_eq(usage_hour_parse("--to", "2026-11-30T23:00:00.001Z", &hour, &err), ERR_USAGE);
     /* India is half an hour off. */
-    cr_assert_eq(usage_query_hour("--to", "2026-11-30T23:00+05:30", &hour, &err), ERR_USAGE);
-    cr_assert_eq(usage_query_hour("--to", "2026-02-29", &hour, &err), ERR_USAGE);
-    cr_assert_eq(usage_query_hour("--to", "yesterday", &hour, &err), ERR_USAGE);
-    cr_assert_eq(usage_query_hour("--to", "", &hour, &err), ERR_USAGE);
+    cr_assert_eq(usage_hour_parse("--to", "2026-11-30T23:00+05:30", &hour, &err), ERR_USAGE);
+    cr_assert_eq(usage_hour_parse("--to", "2026-02-29", &hour, &err), ERR_USAGE);
+    cr_assert_eq(usage_hour_parse("--to", "yesterday", &hour, &err), ERR_USAGE);
+    cr_assert_eq(usage_hour_parse("--to", "", &hour, &err), ERR_USAGE);
     cr_assert_eq(hour, 77);
-    cr_assert_eq(usage_query_hour("--to", "1970-01-02", &hour, &err), ERR_OK);
+    cr_assert_eq(usage_hour_parse("--to", "1970-01-02", &hour, &err), ERR_OK);
     cr_assert_eq(hour, 24);
 }

@@ -21,7 +21,7 @@ make_dir(void)
 static void
 remove_dir(void)
 {
-    static const char *const names[] = {"f", "lock", "fifo"};
+    static const char *const names[] = {"f", "lock", "fifo", "f.new"};
     char path[FILE_PATH_BYTES_MAX];
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         if (file_path(path, dir, names[i], &err) == ERR_OK)
@@ -125,4 +125,40 @@ Test(store_file, a_lock_is_exclusive_names_its_holder_and_goes_with_the_process)
     close(fd);
     cr_assert_eq(file_lock(path, "gbill-agent", &fd, &err), ERR_OK);
     close(fd);
+}
+
+static void
+holds(const char *path, const char *want)
+{
+    struct bytes text;
+    cr_assert_eq(file_read(path, 100, &text, &err), ERR_OK, "%s", err.text);
+    cr_assert_str_eq((const char *)text.data, want);
+    free((void *)(uintptr_t)text.data);
+}
+
+Test(store_file, replacing_makes_the_file_or_changes_it_whole)
+{
+    char path[FILE_PATH_BYTES_MAX], made[FILE_PATH_BYTES_MAX];
+    path_of(path, "f");
+    path_of(made, "f.new");
+    cr_assert_eq(file_replace(path, (struct bytes){(const uint8_t *)"one\n", 4}, &err), ERR_OK);
+    holds(path, "one\n");
+    cr_assert_eq(file_replace(path, (struct bytes){(const uint8_t *)"2", 1}, &err), ERR_OK);
+    holds(path, "2");
+    cr_assert_neq(access(made, F_OK), 0, "nothing is left behind");
+}
+
+Test(store_file, a_replacement_that_fails_leaves_the_old_file)
+{
+    char path[FILE_PATH_BYTES_MAX], made[FILE_PATH_BYTES_MAX];
+    path_of(path, "f");
+    path_of(made, "f.new");
+    cr_assert_eq(file_replace(path, (struct bytes){(const uint8_t *)"old", 3}, &err), ERR_OK);
+    cr_assert_eq(mkdir(made, 0700), 0); /* stands in the way of the new one */
+    cr_assert_eq(file_replace(path, (struct bytes){(const uint8_t *)"new", 3}, &err), ERR_IO);
+    cr_assert_not_null(strstr(err.text, "f.new"), "%s", err.text);
+    holds(path, "old");
+    cr_assert_eq(rmdir(made), 0);
+    path_of(path, "no/such");
+    cr_assert_eq(file_replace(path, (struct bytes){(const uint8_t *)"x", 1}, &err), ERR_NOT_FOUND);
 }
