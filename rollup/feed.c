@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS_PER_THREAD = 2 };
+enum { SLOTS_PER_THREAD = 4 };
 
 /* Where a batch stands; they go round in this order. */
 enum state { FREE, FILLED, TAKEN, DECODED };
