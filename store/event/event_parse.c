@@ -225,8 +225,8 @@ check_value(const struct slots *s, enum event_field f, enum event_field_type typ
     return event_defect_set(defect, "%s is not declared", name);
 }
 
-/* Read one value into its slot.  Returns the place behind it, or NULL. */
-static inline const uint8_t *
+/* Read a value of any kind into its slot.  Returns the place behind it, or NULL. */
+static const uint8_t *
 fill_slot(struct slots *s, enum event_field f, enum event_field_type type, const uint8_t *p,
           const uint8_t *end, struct event_defect *defect)
 {
@@ -250,6 +250,29 @@ fill_slot(struct slots *s, enum event_field f, enum event_field_type type, const
     s->raw[f] = (struct bytes){p, (size_t)(after - p)};
     s->filled |= (uint64_t)1 << f;
     return check_value(s, f, type, defect) ? after : NULL;
+}
+
+/*
+ * What nearly all values are, a right text or count that comes once.  Returns NULL
+ * for anything else, which fill_slot() then looks at.
+ */
+static inline const uint8_t *
+fill_plain(struct slots *s, enum event_field f, enum event_field_type type, const uint8_t *p,
+           const uint8_t *end)
+{
+    struct mp_value v;
+    const uint8_t *after = mp_take(p, end, &v);
+    if (after == NULL || has(s, f))
+        return NULL;
+    uint32_t bytes_max = type == FIELD_MODEL_TEXT ? EVENT_MODEL_BYTES_MAX : EVENT_TEXT_BYTES_MAX;
+    bool text = (type == FIELD_TEXT || type == FIELD_MODEL_TEXT) && v.type == MP_STR &&
+                v.count >= 1 && v.count <= bytes_max && (s->stored || text_ok(mp_str(&v)));
+    bool count = type == FIELD_WHOLE && v.type == MP_UINT && v.u <= EVENT_COUNT_MAX;
+    if (!text && !count)
+        return NULL;
+    s->value[f] = v;
+    s->filled |= (uint64_t)1 << f;
+    return after;
 }
 
 /* A field that the kind does not declare: stepped over and counted. */
@@ -282,8 +305,9 @@ fill(struct slots *s, const uint8_t *types, struct mp *m, uint32_t *ret_undeclar
             return event_defect_set(defect, "the record is not whole");
         enum event_field f = key.type == MP_STR ? event_field_find(mp_str(&key)) : FIELD_COUNT;
         if (f != FIELD_COUNT && types[f] != FIELD_UNDECLARED) {
-            p = fill_slot(s, f, (enum event_field_type)(types[f] & ~FIELD_REQUIRED), p, end,
-                          defect);
+            enum event_field_type type = (enum event_field_type)(types[f] & ~FIELD_REQUIRED);
+            const uint8_t *after = fill_plain(s, f, type, p, end);
+            p = after != NULL ? after : fill_slot(s, f, type, p, end, defect);
         } else {
             p = skip_undeclared(&key, p, end, defect);
             undeclared++;
