@@ -21,7 +21,9 @@ static enum err_code
 write_fold(struct committer *c, struct balance *sum, struct err *err)
 {
     struct tables_txn *txn;
-    enum err_code code = tables_begin(c->tables, TABLES_WRITE, &txn, err);
+    enum err_code code = fold_prepare(c->fold, err);
+    if (code == ERR_OK)
+        code = tables_begin(c->tables, TABLES_WRITE, &txn, err);
     if (code != ERR_OK)
         return code;
     code = fold_write(c->fold, txn, sum, err);

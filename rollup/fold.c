@@ -60,6 +60,14 @@ fold_init(struct fold *fold, struct map *waiting)
     list_init(&fold->priced_out, sizeof(uint64_t));
 }
 
+static void
+drop_order(struct fold *fold)
+{
+    free(fold->hours);
+    free(fold->months);
+    fold->hours = fold->months = NULL;
+}
+
 void
 fold_clear(struct fold *fold)
 {
@@ -72,6 +80,7 @@ fold_clear(struct fold *fold)
     for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++)
         list_clear(lists[i]);
     arena_clear(&fold->records);
+    drop_order(fold);
     seen_clear(&fold->seen);
     ids_close(fold->ids);
     fold->ids = NULL;
@@ -332,8 +341,9 @@ sum_month(struct fold *fold, uint32_t index, struct hour_month *last)
  * the balance.  In key order, where neighbours belong to the same sums.
  */
 static enum err_code
-sum_hours(struct fold *fold, const uint32_t *order, struct balance *ret_sum, struct err *err)
+sum_hours(struct fold *fold, struct err *err)
 {
+    const uint32_t *order = fold->hours;
     const struct map *hourly = &fold->hourly.map;
     struct hour_month last = {0};
     enum err_code code = ERR_OK;
@@ -353,7 +363,6 @@ sum_hours(struct fold *fold, const uint32_t *order, struct balance *ret_sum, str
         struct balance *b = map_value_of(&fold->balance, i);
         for (int c = BALANCE_PRICED; c <= BALANCE_KEPT; c++)
             b->events[BALANCE_ACCEPTED] += b->events[c];
-        balance_sum(ret_sum, b);
     }
     return code;
 }
@@ -378,23 +387,16 @@ write_usage(struct tables_txn *txn, enum table table, const struct sums *sums,
 }
 
 static enum err_code
-write_sums(struct fold *fold, struct tables_txn *txn, struct balance *ret_sum, struct err *err)
+write_balance(const struct fold *fold, struct tables_txn *txn, struct balance *ret_sum,
+              struct err *err)
 {
-    uint32_t *hours = map_sorted(&fold->hourly.map), *months = NULL;
-    enum err_code code = hours != NULL ? sum_hours(fold, hours, ret_sum, err) : no_memory(err);
-    if (code == ERR_OK)
-        code = write_usage(txn, TABLE_HOURLY, &fold->hourly, hours, err);
-    if (code == ERR_OK && (months = map_sorted(&fold->monthly.map)) == NULL)
-        code = no_memory(err);
-    if (code == ERR_OK)
-        code = write_usage(txn, TABLE_MONTHLY, &fold->monthly, months, err);
+    enum err_code code = ERR_OK;
     for (uint32_t i = 0; code == ERR_OK && i < fold->balance.count; i++) {
         const uint8_t *key = map_key(&fold->balance, i);
-        code =
-            balance_add(txn, get_be32(key), get_be32(key + 4), map_value(&fold->balance, i), err);
+        const struct balance *b = map_value(&fold->balance, i);
+        balance_sum(ret_sum, b);
+        code = balance_add(txn, get_be32(key), get_be32(key + 4), b, err);
     }
-    free(hours);
-    free(months);
     return code;
 }
 
@@ -458,7 +460,7 @@ take_setting_back(struct tables_txn *txn, const struct batch_item *item, struct 
 
 /* All but sums and ids.  What voids take away is taken after it was put. */
 static enum err_code
-write_lists(struct fold *fold, struct tables_txn *txn, struct err *err)
+write_lists(const struct fold *fold, struct tables_txn *txn, struct err *err)
 {
     enum err_code code = ERR_OK;
     const struct batch_item *settings = fold->settings.items, *back = fold->taken_back.items;
@@ -503,14 +505,33 @@ fold_seal(struct fold *fold, struct tables_txn *view, struct dict *dict, struct 
 }
 
 enum err_code
-fold_write(struct fold *fold, struct tables_txn *txn, struct balance *ret_sum, struct err *err)
+fold_prepare(struct fold *fold, struct err *err)
+{
+    drop_order(fold);
+    enum err_code code = seen_sort(&fold->seen, err);
+    if (code == ERR_OK && (fold->hours = map_sorted(&fold->hourly.map)) == NULL)
+        code = no_memory(err);
+    if (code == ERR_OK)
+        code = sum_hours(fold, err);
+    if (code == ERR_OK && (fold->months = map_sorted(&fold->monthly.map)) == NULL)
+        code = no_memory(err);
+    return code;
+}
+
+enum err_code
+fold_write(const struct fold *fold, struct tables_txn *txn, struct balance *ret_sum,
+           struct err *err)
 {
     enum err_code code = dict_write(&fold->texts, txn, err);
     if (code == ERR_OK)
         code = write_lists(fold, txn, err);
     if (code == ERR_OK)
         code = seen_write(&fold->seen, txn, err);
-    return code == ERR_OK ? write_sums(fold, txn, ret_sum, err) : code;
+    if (code == ERR_OK)
+        code = write_usage(txn, TABLE_HOURLY, &fold->hourly, fold->hours, err);
+    if (code == ERR_OK)
+        code = write_usage(txn, TABLE_MONTHLY, &fold->monthly, fold->months, err);
+    return code == ERR_OK ? write_balance(fold, txn, ret_sum, err) : code;
 }
 
 void

@@ -18,13 +18,14 @@
 enum {
     FOLD_ROWS_MAX = 256 * 1024,  /* rows of usage; a transaction ends at about so many */
     FOLD_NOTES_MAX = 256 * 1024, /* settings, voids, unpriced events and conflicts */
-    FOLD_TEXTS_MAX = 1 << 20,    /* the dictionary's cache */
+    FOLD_TEXTS_MAX = 256 * 1024, /* the dictionary's cache */
 };
 
 struct fold {
     struct map *waiting;         /* borrowed; fold_waiting_read() */
     const struct fold *older;    /* borrowed; or NULL */
     struct sums hourly, monthly; /* that are not in the tables yet */
+    uint32_t *hours, *months;    /* their order, when prepared */
     struct map balance;          /* organization, hour -> struct balance */
     struct seen seen;
     struct ids *ids;       /* the runs, while a transaction fills */
@@ -99,14 +100,20 @@ enum err_code fold_seal(struct fold *fold, struct tables_txn *view, struct dict 
                         struct again *again, struct err *err) ERR_MUST_CHECK;
 
 /*
- * Write all that was gathered.  Any thread; the ids may be looked into meanwhile.
+ * Sort what was gathered and sum months and balance: all of writing that needs no
+ * table.  Any thread; the ids may be looked into meanwhile.  Errors: ERR_LIMIT.
+ */
+enum err_code fold_prepare(struct fold *fold, struct err *err) ERR_MUST_CHECK;
+
+/*
+ * Write all that was gathered and prepared.  Any thread.
  *
  *   ret_sum  what became of the events is added to it
  *
  * The caller moves the cursor and commits.  Errors: ERR_FULL, ERR_IO, ERR_LIMIT;
  * abort the transaction then.
  */
-enum err_code fold_write(struct fold *fold, struct tables_txn *txn, struct balance *ret_sum,
+enum err_code fold_write(const struct fold *fold, struct tables_txn *txn, struct balance *ret_sum,
                          struct err *err) ERR_MUST_CHECK;
 
 /* Empty it for the next transaction; it keeps its memory. */

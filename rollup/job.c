@@ -256,7 +256,9 @@ hand_over(struct job *j, struct fold *fold, struct balance *sum, struct err *err
 {
     enum err_code code;
     if (j->options->rebuild) {
-        code = fold_write(fold, j->txn, sum, err);
+        code = fold_prepare(fold, err);
+        if (code == ERR_OK)
+            code = fold_write(fold, j->txn, sum, err);
     } else {
         code = committer_wait(j->committer, sum, err);
         if (code == ERR_OK)
@@ -302,7 +304,9 @@ is_idle(const struct job *j, const struct rollup_result *r)
 static enum err_code
 finish(struct job *j, struct fold *fold, struct rollup_result *r, struct err *err)
 {
-    enum err_code code = committer_wait(j->committer, &r->sum, err);
+    enum err_code code = fold_prepare(fold, err);
+    if (code == ERR_OK)
+        code = committer_wait(j->committer, &r->sum, err);
     if (code == ERR_OK)
         code = begin(j, err);
     if (code == ERR_OK)

@@ -256,7 +256,7 @@ sort_entries(struct id_entry *e, size_t count)
 }
 
 enum err_code
-seen_write(struct seen *seen, struct tables_txn *txn, struct err *err)
+seen_sort(struct seen *seen, struct err *err)
 {
     size_t fresh = 0;
     /* A copy, since the next transaction looks its ids up in the original. */
@@ -271,7 +271,14 @@ seen_write(struct seen *seen, struct tables_txn *txn, struct err *err)
         if ((seen->entries[i].mark & IN_A_RUN) == 0)
             seen->sorted[fresh++] = seen->entries[i];
     }
-    if (!sort_entries(seen->sorted, fresh))
-        return err_set(err, ERR_LIMIT, "no memory to sort %zu ids", fresh);
-    return ids_add(txn, seen->sorted, fresh, err);
+    seen->sorted_count = fresh;
+    return sort_entries(seen->sorted, fresh)
+               ? ERR_OK
+               : err_set(err, ERR_LIMIT, "no memory to sort %zu ids", fresh);
+}
+
+enum err_code
+seen_write(const struct seen *seen, struct tables_txn *txn, struct err *err)
+{
+    return ids_add(txn, seen->sorted, seen->sorted_count, err);
 }

@@ -15,8 +15,8 @@ struct seen {
     size_t count, room, slot_count;
     uint64_t *marks; /* of a batch, from the runs */
     size_t marks_room;
-    struct id_entry *sorted; /* seen_write()'s */
-    size_t sorted_room;
+    struct id_entry *sorted; /* seen_sort()'s */
+    size_t sorted_count, sorted_room;
 };
 
 void seen_clear(struct seen *seen); /* free; empty and usable again */
@@ -42,9 +42,11 @@ enum { SEEN_EVENTS_MAX = (1 << 24) - 2 };
 uint64_t seen_find(const struct seen *seen, struct hash_id hash);
 
 /*
- * Add the new ids to the runs; it may be looked into meanwhile.  Errors: those of
- * ids_add().
+ * Sort the new ids, then add them to the runs.  Other threads may look into it
+ * meanwhile.  Errors: ERR_LIMIT out of memory; those of ids_add().
  */
-enum err_code seen_write(struct seen *seen, struct tables_txn *txn, struct err *err) ERR_MUST_CHECK;
+enum err_code seen_sort(struct seen *seen, struct err *err) ERR_MUST_CHECK;
+enum err_code seen_write(const struct seen *seen, struct tables_txn *txn,
+                         struct err *err) ERR_MUST_CHECK;
 
 #endif
