@@ -141,6 +141,21 @@ event_field_find(struct str name)
  */
 enum { EVENT_OUTER_LEVELS = 2 };
 
+/* A time as schemas/event.md has it: RFC 3339 text or whole milliseconds.  False: it is none. */
+bool event_time_value(const struct mp_value *v, int64_t *ret_utc_ms)
+    __attribute__((warn_unused_result));
+
+/* Does a status, a text or a whole number, say that the call failed? */
+bool event_status_failed(const struct mp_value *status);
+
+/*
+ * Read a plain usage event (event_plain.c) at the front of m, stepping over it.
+ * Returns false for anything else, right or wrong: m is then as it was and *ret
+ * undefined.
+ */
+bool event_parse_plain(struct mp *m, int64_t entry_utc_ms, bool stored, struct event *ret)
+    __attribute__((warn_unused_result));
+
 /*
  * event_parse() on the front of m: steps over the record on success, and may
  * leave m and *ret anyhow else.  ret->record is what was stepped over.
@@ -150,6 +165,11 @@ enum { EVENT_OUTER_LEVELS = 2 };
  */
 bool event_parse_at(enum event_kind kind, struct mp *m, int64_t entry_utc_ms, bool stored,
                     struct event *ret, struct event_defect *defect)
+    __attribute__((warn_unused_result));
+
+/* The same without the short way for plain ones, for tests to compare with. */
+bool event_parse_any(enum event_kind kind, struct mp *m, int64_t entry_utc_ms, bool stored,
+                     struct event *ret, struct event_defect *defect)
     __attribute__((warn_unused_result));
 
 #endif

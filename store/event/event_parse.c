@@ -76,8 +76,8 @@ check_text(const struct mp_value *v, const char *name, size_t bytes_max, bool st
     return true;
 }
 
-static bool
-time_of(const struct mp_value *v, int64_t *ret_utc_ms)
+bool
+event_time_value(const struct mp_value *v, int64_t *ret_utc_ms)
 {
     uint64_t ms;
     if (v->type == MP_STR)
@@ -200,7 +200,7 @@ check_value(const struct slots *s, enum event_field f, enum event_field_type typ
                 EVENT_MINOR_MAX, EVENT_MINOR_MAX);
         return true;
     case FIELD_TIME:
-        if (!time_of(v, &i))
+        if (!event_time_value(v, &i))
             return event_defect_set(defect, "%s is neither an RFC 3339 time nor milliseconds",
                                     name);
         return true;
@@ -252,29 +252,6 @@ fill_slot(struct slots *s, enum event_field f, enum event_field_type type, const
     return check_value(s, f, type, defect) ? after : NULL;
 }
 
-/*
- * What nearly all values are, a right text or count that comes once.  Returns NULL
- * for anything else, which fill_slot() then looks at.
- */
-static inline const uint8_t *
-fill_plain(struct slots *s, enum event_field f, enum event_field_type type, const uint8_t *p,
-           const uint8_t *end)
-{
-    struct mp_value v;
-    const uint8_t *after = mp_take(p, end, &v);
-    if (after == NULL || has(s, f))
-        return NULL;
-    uint32_t bytes_max = type == FIELD_MODEL_TEXT ? EVENT_MODEL_BYTES_MAX : EVENT_TEXT_BYTES_MAX;
-    bool text = (type == FIELD_TEXT || type == FIELD_MODEL_TEXT) && v.type == MP_STR &&
-                v.count >= 1 && v.count <= bytes_max && (s->stored || text_ok(mp_str(&v)));
-    bool count = type == FIELD_WHOLE && v.type == MP_UINT && v.u <= EVENT_COUNT_MAX;
-    if (!text && !count)
-        return NULL;
-    s->value[f] = v;
-    s->filled |= (uint64_t)1 << f;
-    return after;
-}
-
 /* A field that the kind does not declare: stepped over and counted. */
 static const uint8_t *
 skip_undeclared(const struct mp_value *key, const uint8_t *p, const uint8_t *end,
@@ -306,8 +283,7 @@ fill(struct slots *s, const uint8_t *types, struct mp *m, uint32_t *ret_undeclar
         enum event_field f = key.type == MP_STR ? event_field_find(mp_str(&key)) : FIELD_COUNT;
         if (f != FIELD_COUNT && types[f] != FIELD_UNDECLARED) {
             enum event_field_type type = (enum event_field_type)(types[f] & ~FIELD_REQUIRED);
-            const uint8_t *after = fill_plain(s, f, type, p, end);
-            p = after != NULL ? after : fill_slot(s, f, type, p, end, defect);
+            p = fill_slot(s, f, type, p, end, defect);
         } else {
             p = skip_undeclared(&key, p, end, defect);
             undeclared++;
@@ -330,8 +306,8 @@ check_required(const struct slots *s, uint64_t required, struct event_defect *de
 }
 
 /* A status of 400 and above, or one of these words, is a failed call. */
-static bool
-says_failed(const struct mp_value *status)
+bool
+event_status_failed(const struct mp_value *status)
 {
     int64_t code;
     if (status->type == MP_STR) {
@@ -490,7 +466,7 @@ take_usage(const struct slots *s, struct event *e, struct event_defect *defect)
         .region = text_of(s, FIELD_REGION),
         .speed = text_of(s, FIELD_SPEED),
         .estimated = has(s, FIELD_ESTIMATED) && s->value[FIELD_ESTIMATED].b,
-        .failed = has(s, FIELD_STATUS) && says_failed(&s->value[FIELD_STATUS]),
+        .failed = has(s, FIELD_STATUS) && event_status_failed(&s->value[FIELD_STATUS]),
     };
     if (has(s, FIELD_LATENCY)) {
         const struct mp_value *v = &s->value[FIELD_LATENCY];
@@ -548,7 +524,8 @@ take_subscription(const struct slots *s, struct event *e, struct event_defect *d
                                        .plan = text_of(s, FIELD_PLAN),
                                        .currency = text_of(s, FIELD_CURRENCY),
                                        .effective_ms = e->time_utc_ms};
-    if (has(s, FIELD_EFFECTIVE_AT) && !time_of(&s->value[FIELD_EFFECTIVE_AT], &sub->effective_ms))
+    if (has(s, FIELD_EFFECTIVE_AT) &&
+        !event_time_value(&s->value[FIELD_EFFECTIVE_AT], &sub->effective_ms))
         return event_defect_set(defect, "effectiveAt is no time");
     if (has(s, FIELD_ACTION)) {
         struct str word = text_of(s, FIELD_ACTION);
@@ -588,7 +565,7 @@ take_other(const struct slots *s, struct event *e, struct event_defect *defect)
         return true;
     case EVENT_VOID:
         e->voided = (struct event_void){.voids = text_of(s, FIELD_VOIDS)};
-        return time_of(&s->value[FIELD_AT], &e->voided.at_ms) ||
+        return event_time_value(&s->value[FIELD_AT], &e->voided.at_ms) ||
                event_defect_set(defect, "at is no time");
     case EVENT_FEEDBACK:
         e->feedback = (struct event_feedback){.recommendation = text_of(s, FIELD_RECOMMENDATION),
@@ -603,8 +580,8 @@ take_other(const struct slots *s, struct event *e, struct event_defect *defect)
 }
 
 bool
-event_parse_at(enum event_kind kind, struct mp *m, int64_t entry_utc_ms, bool stored,
-               struct event *ret, struct event_defect *defect)
+event_parse_any(enum event_kind kind, struct mp *m, int64_t entry_utc_ms, bool stored,
+                struct event *ret, struct event_defect *defect)
 {
     const uint8_t *types = event_fields_of(kind), *start = m->p;
     struct slots s;
@@ -623,7 +600,7 @@ event_parse_at(enum event_kind kind, struct mp *m, int64_t entry_utc_ms, bool st
         return false;
     e->id = text_of(&s, FIELD_ID);
     e->organization = text_of(&s, FIELD_ORGANIZATION);
-    if (has(&s, FIELD_CREATED_AT) && !time_of(&s.value[FIELD_CREATED_AT], &e->time_utc_ms))
+    if (has(&s, FIELD_CREATED_AT) && !event_time_value(&s.value[FIELD_CREATED_AT], &e->time_utc_ms))
         return event_defect_set(defect, "createdAt is no time");
     if (e->time_utc_ms < 0 || e->time_utc_ms >= TIME_MAX_MS)
         return event_defect_set(defect, "the event's time lies outside 1970 to 9999");
@@ -634,6 +611,14 @@ event_parse_at(enum event_kind kind, struct mp *m, int64_t entry_utc_ms, bool st
     if (kind == EVENT_SUBSCRIPTION)
         return take_subscription(&s, e, defect);
     return take_other(&s, e, defect);
+}
+
+bool
+event_parse_at(enum event_kind kind, struct mp *m, int64_t entry_utc_ms, bool stored,
+               struct event *ret, struct event_defect *defect)
+{
+    return (kind == EVENT_USAGE && event_parse_plain(m, entry_utc_ms, stored, ret)) ||
+           event_parse_any(kind, m, entry_utc_ms, stored, ret, defect);
 }
 
 bool

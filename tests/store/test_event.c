@@ -4,6 +4,7 @@
 #include "store/event/event.h"
 #include "store/event/event_fields.h"
 #include "tests/support/record.h"
+#include "tests/support/same_event.h"
 
 #define COMMON "'id': 'e1', 'organizationId': 'o1'"
 #define CALL COMMON ", 'userId': 'u', 'type': 'chat', 'provider': 'openai', 'model': 'gpt-4o'"
@@ -527,4 +528,86 @@ Test(store_event, a_call_that_says_nothing_of_its_tokens_is_a_defect)
                     &e),
               "%s", defect.text);
     cr_assert(e.usage.estimated);
+}
+
+/* A record of random declared fields with right and wrong values, in a random order. */
+static void
+random_record(uint64_t *seed, char *json, size_t size)
+{
+    static const char *const pairs[] = {
+        "'id': 'e1'",           "'organizationId': 'o1'", "'userId': 'u'",
+        "'type': 'chat'",       "'provider': 'openai'",   "'model': 'gpt-4o'",
+        "'inputTokens': 70000", "'outputTokens': 5",
+    };
+    static const char *const more[] = {
+        "'projectId': 'p'",
+        "'projectId': ''",
+        "'serviceTier': 'flex'",
+        "'cachedInputTokens': 3",
+        "'cachedInputTokens': 70001",
+        "'cacheWriteTokens': 2",
+        "'cacheWrite1hTokens': 1",
+        "'reasoningTokens': 5",
+        "'reasoningTokens': 6",
+        "'latencyMs': 12",
+        "'latencyMs': 1.5",
+        "'status': 'error'",
+        "'status': 'ok'",
+        "'status': 500",
+        "'createdAt': 1795508130500",
+        "'createdAt': '2026-11-24T08:15:30Z'",
+        "'createdAt': 'today'",
+        "'estimated': true",
+        "'metadata': {'a': 1}",
+        "'region': 'us'",
+        "'webSearches': 1",
+        "'audioInputTokens': 1",
+        "'inputTokens': 7",
+        "'provider': 'anthropic'",
+        "'prompt': 'secret'",
+        "'userId': null",
+        "'outputTokens': -1",
+        "'model': 5",
+        "'inputTokens': 70000.0",
+        "'usage': {'x': 1}",
+    };
+    size_t n = 0;
+    json[n++] = '{';
+    uint64_t first = random_next(seed) % 8;
+    for (size_t i = 0; i < 8; i++) {
+        /* Now and then one is missing. */
+        if (random_next(seed) % 40 != 0)
+            n += (size_t)snprintf(json + n, size - n, "%s%s", n > 1 ? ", " : "",
+                                  pairs[(first + i) % 8]);
+    }
+    for (uint64_t extra = random_next(seed) % 4; extra > 0; extra--)
+        n += (size_t)snprintf(json + n, size - n, "%s%s", n > 1 ? ", " : "",
+                              more[random_next(seed) % (sizeof more / sizeof more[0])]);
+    snprintf(json + n, size - n, "}");
+}
+
+Test(store_event, the_short_way_for_plain_usage_says_what_the_general_parser_says)
+{
+    uint64_t seed = 11;
+    int plain = 0, wrong = 0;
+    for (int i = 0; i < 20000; i++) {
+        char json[1024];
+        struct event a, b;
+        random_record(&seed, json, sizeof json);
+        buf_clear(&record);
+        record = record_of_json(json);
+        struct mp m = mp_of(bytes_of_buf(&record)), n = m;
+        bool any = event_parse_any(EVENT_USAGE, &m, entry_ms, i % 2 == 0, &a, &defect);
+        wrong += !any;
+        if (!event_parse_plain(&n, entry_ms, i % 2 == 0, &b)) {
+            cr_assert_eq(n.p, record.data, "it stays where it was");
+            continue;
+        }
+        plain++;
+        cr_assert(any, "%s: %s", json, defect.text);
+        cr_assert_eq(m.p, n.p);
+        cr_assert(same_event(&a, &b), "%s", json);
+    }
+    cr_assert_gt(plain, 5000);
+    cr_assert_gt(wrong, 3000);
 }
