@@ -12,7 +12,7 @@
 #include "store/tables/usage.h"
 
 enum {
-    POST_GROUP = 16,
+    POST_GROUP = 32,
     LOOK_AHEAD = 8,
     RECORDS_BYTES_MAX = 256 * 1024 * 1024,
     MANY_ROWS = 8192, /* from here on publish is told of organization and period alone */

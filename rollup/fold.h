@@ -16,7 +16,8 @@
 #include "store/tables/void.h"
 
 enum {
-    FOLD_ROWS_MAX = 256 * 1024,  /* rows of usage; a transaction ends at about so many */
+    /* Rows of usage; a transaction ends at about so many, before the map grows past 256 Ki. */
+    FOLD_ROWS_MAX = 245 * 1024,
     FOLD_NOTES_MAX = 256 * 1024, /* settings, voids, unpriced events and conflicts */
     FOLD_TEXTS_MAX = 256 * 1024, /* the dictionary's cache */
 };

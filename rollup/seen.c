@@ -7,7 +7,7 @@
 
 enum {
     SEEN_ROOM_FIRST = 1024,
-    LOOK_AHEAD = 12,
+    LOOK_AHEAD = 24,
     INDEX_BITS = 24, /* of a slot; the others are of the hash, to skip most comparisons */
     BUCKET_BITS = 11,
     BUCKETS = 1 << BUCKET_BITS,

@@ -11,7 +11,7 @@ enum {
     CHUNK_KEY_BYTES = 20,
     RUN_ROW_BYTES = 8,
     CLASSES = 5, /* the last is of full runs */
-    LOOK_AHEAD = 8,
+    LOOK_AHEAD = 24,
     GROUP_ENTRIES = 8192, /* looked up together */
     FEW_RUNS = 16,
     ORDER_BITS = 11,
