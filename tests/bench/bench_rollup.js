@@ -151,6 +151,7 @@ async function main() {
     `${sums.rows} hourly rows, ${sums.cost_pico} picos: the same in both, best of ${repeats}`);
   print_run("gbill", full);
   for (const dedupe of Object.keys(DEDUPES)) print_run(`DuckDB, ${dedupe}`, best(runs[dedupe]));
+  console.log(`rollup ${(events / full.cpu_s).toFixed(0)} events/s/core   (goal >= 1000000)`);
   const ratios = (measure) => {
     const [distinct_on, ...others] = Object.keys(DEDUPES)
       .map((dedupe) => (best(runs[dedupe])[measure] / full[measure]).toFixed(2));
