@@ -1,5 +1,7 @@
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "rollup/job.h"
@@ -27,6 +29,24 @@ remove_scratch(const struct check *c)
     rmdir(c->directory);
 }
 
+/* The scratch file becomes about as large as the tables. */
+static enum err_code
+check_room(const struct rollup_options *o, struct err *err)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    struct stat st;
+    enum err_code code = file_path(path, o->data_directory, "tables.mdb", err);
+    if (code != ERR_OK)
+        return code;
+    uint64_t need = stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+    uint64_t have = file_free_bytes(o->data_directory);
+    if (have >= need)
+        return ERR_OK;
+    return err_set(err, ERR_FULL,
+                   "%s: a check needs %" PRIu64 " MiB for its scratch file, %" PRIu64 " are free",
+                   o->data_directory, need >> 20, have >> 20);
+}
+
 static enum err_code
 open_both(struct check *c, const struct rollup_options *o, struct cursor *ret_cursor,
           struct err *err)
@@ -37,7 +57,9 @@ open_both(struct check *c, const struct rollup_options *o, struct cursor *ret_cu
     if (code != ERR_OK)
         return code;
     *ret_cursor = cursor_get(c->txn);
-    code = file_path(c->directory, o->data_directory, "check.tmp", err);
+    code = check_room(o, err);
+    if (code == ERR_OK)
+        code = file_path(c->directory, o->data_directory, "check.tmp", err);
     if (code != ERR_OK)
         return code;
     remove_scratch(c); /* of a check that was killed */

@@ -126,6 +126,8 @@ run(struct cli *cli, struct err *err)
     };
     struct rollup_result r;
     char digest[HASH_SHA256_TEXT_BYTES] = "";
+    if (o.rebuild && conf_flag(conf, "check"))
+        return err_set(err, ERR_USAGE, "--check changes nothing: leave out --rebuild");
     if (conf_flag(conf, "check"))
         return check(&o, conf_flag(conf, "json"), err);
     code = rollup_run(&o, &r, err);

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 enum err_code
@@ -121,6 +122,13 @@ file_path(char path[FILE_PATH_BYTES_MAX], const char *directory, const char *nam
         return err_set(err, ERR_LIMIT, "path %.60s…/%s is longer than %d bytes", directory, name,
                        FILE_PATH_BYTES_MAX - 1);
     return ERR_OK;
+}
+
+uint64_t
+file_free_bytes(const char *path)
+{
+    struct statvfs fs;
+    return statvfs(path, &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize : UINT64_MAX;
 }
 
 enum err_code

@@ -39,6 +39,9 @@ enum err_code file_sync_directory(const char *directory, struct err *err) ERR_MU
 enum err_code file_path(char path[FILE_PATH_BYTES_MAX], const char *directory, const char *name,
                         struct err *err) ERR_MUST_CHECK;
 
+/* How many bytes more fit where path lies; UINT64_MAX when the system does not say. */
+uint64_t file_free_bytes(const char *path);
+
 /*
  * Make a directory (mode 0750) if it is not there; its parent must be.
  *

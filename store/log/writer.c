@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "store/base/buf.h"
@@ -127,9 +126,8 @@ turn_to_day(struct log_writer *w, int64_t receive_utc_ms, struct err *err)
 static bool
 disk_is_full(const struct log_writer *w)
 {
-    struct statvfs fs;
     uint64_t need = 1024 * 1024 + 2 * (uint64_t)w->frame.size_bytes;
-    return statvfs(w->directory, &fs) == 0 && (uint64_t)fs.f_bavail * fs.f_frsize < need;
+    return file_free_bytes(w->directory) < need;
 }
 
 static enum err_code

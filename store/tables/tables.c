@@ -1,6 +1,7 @@
 #include "store/tables/tables.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <lmdb.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,9 @@
 
 /* Address space, not memory or disk. */
 #define TABLES_MAP_BYTES ((size_t)1 << 40)
+
+/* A disk with less room than this is taken for full. */
+enum { FULL_BELOW_BYTES = 64 * 1024 * 1024, OPEN_BYTES_MIN = 1024 * 1024 };
 
 enum { TABLES_FORMAT = 3, TABLES_MODE = 0640, TABLES_DIRTY_KEY_BYTES_MAX = 128 };
 
@@ -43,6 +47,12 @@ fail(struct err *err, int rc, const char *path, const char *doing)
 {
     if (rc == MDB_MAP_FULL)
         return err_set(err, ERR_FULL, "%s: cannot %s: the map is full", path, doing);
+    /* LMDB answers EIO, not ENOSPC, when a write is cut short. */
+    if (rc == ENOSPC || (rc == EIO && file_free_bytes(path) < FULL_BELOW_BYTES))
+        return err_set(
+            err, ERR_FULL,
+            "%s: cannot %s: the disk is full; make room and run it again, nothing is lost", path,
+            doing);
     if (rc == MDB_CORRUPTED || rc == MDB_PAGE_NOTFOUND || rc == MDB_INVALID)
         return err_set(err, ERR_CORRUPT,
                        "%s: cannot %s: %s; move it away and run gbill rollup to fold the log anew",
@@ -101,6 +111,12 @@ tables_open(const char *data_directory, enum tables_mode mode, struct tables **r
     if (t == NULL)
         return err_set(err, ERR_LIMIT, "no memory");
     bool write = mode == TABLES_WRITE;
+    /* LMDB writes to its lock file through a map, which a full disk answers with SIGBUS. */
+    if (write && file_free_bytes(data_directory) < OPEN_BYTES_MIN) {
+        free(t);
+        return err_set(err, ERR_FULL, "%s: the disk is full; make room and run it again",
+                       data_directory);
+    }
     enum err_code code = file_path(t->path, data_directory, "tables.mdb", err);
     if (code != ERR_OK)
         goto out;
