@@ -20,7 +20,7 @@ static const struct conf_opt opts[] = {
      "drop every folded table and fold the whole log again, in one transaction"},
     {"check", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
      "fold the log again into a scratch file and compare; changes nothing"},
-    {"batch-events", NULL, CONF_INT, "N", 1, 10000000, "4194304", false,
+    {"batch-events", NULL, CONF_INT, "N", 1, 10000000, "2080768", false,
      "events folded in one transaction; bounds memory"},
     {"threads", NULL, CONF_INT, "N", 0, 16, "0", false,
      "threads that read events; 0: one for each processor"},

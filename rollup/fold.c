@@ -519,8 +519,7 @@ fold_prepare(struct fold *fold, struct err *err)
 }
 
 enum err_code
-fold_write(const struct fold *fold, struct tables_txn *txn, struct balance *ret_sum,
-           struct err *err)
+fold_write(struct fold *fold, struct tables_txn *txn, struct balance *ret_sum, struct err *err)
 {
     enum err_code code = dict_write(&fold->texts, txn, err);
     if (code == ERR_OK)

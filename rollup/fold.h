@@ -114,7 +114,7 @@ enum err_code fold_prepare(struct fold *fold, struct err *err) ERR_MUST_CHECK;
  * The caller moves the cursor and commits.  Errors: ERR_FULL, ERR_IO, ERR_LIMIT;
  * abort the transaction then.
  */
-enum err_code fold_write(const struct fold *fold, struct tables_txn *txn, struct balance *ret_sum,
+enum err_code fold_write(struct fold *fold, struct tables_txn *txn, struct balance *ret_sum,
                          struct err *err) ERR_MUST_CHECK;
 
 /* Empty it for the next transaction; it keeps its memory. */

@@ -11,7 +11,8 @@
 #include "rollup/price/price.h"
 #include "store/tables/balance.h"
 
-enum { JOB_TXN_EVENTS = 4 << 20 };
+/* With a batch more, the ids of a transaction still fit 2 Mi entries (seen.h). */
+enum { JOB_TXN_EVENTS = 2 * 1024 * 1024 - 16 * 1024 };
 
 struct rollup_options {
     const char *data_directory;

@@ -18,12 +18,20 @@ enum {
 /* In a mark: this id is a run's, or the transaction before's. */
 #define IN_A_RUN ((uint64_t)1 << 63)
 
+static void
+drop_sorted(struct seen *seen)
+{
+    heap_resize(seen->sorted, seen->sorted_room * sizeof *seen->sorted, 0);
+    seen->sorted = NULL;
+    seen->sorted_count = seen->sorted_room = 0;
+}
+
 void
 seen_clear(struct seen *seen)
 {
     heap_resize(seen->entries, seen->room * sizeof *seen->entries, 0);
     heap_resize(seen->slots, seen->slot_count * sizeof *seen->slots, 0);
-    heap_resize(seen->sorted, seen->sorted_room * sizeof *seen->sorted, 0);
+    drop_sorted(seen);
     free(seen->marks);
     *seen = (struct seen){0};
 }
@@ -258,27 +266,25 @@ sort_entries(struct id_entry *e, size_t count)
 enum err_code
 seen_sort(struct seen *seen, struct err *err)
 {
-    size_t fresh = 0;
     /* A copy, since the next transaction looks its ids up in the original. */
-    if (seen->count > seen->sorted_room) {
-        heap_resize(seen->sorted, seen->sorted_room * sizeof *seen->sorted, 0);
-        seen->sorted = heap_resize(NULL, 0, seen->room * sizeof *seen->sorted);
-        seen->sorted_room = seen->sorted != NULL ? seen->room : 0;
-        if (seen->sorted == NULL)
-            return err_set(err, ERR_LIMIT, "no memory to sort %zu ids", seen->count);
-    }
+    drop_sorted(seen);
+    seen->sorted = heap_resize(NULL, 0, (seen->count + 1) * sizeof *seen->sorted);
+    if (seen->sorted == NULL)
+        return err_set(err, ERR_LIMIT, "no memory to sort %zu ids", seen->count);
+    seen->sorted_room = seen->count + 1;
     for (size_t i = 0; i < seen->count; i++) {
         if ((seen->entries[i].mark & IN_A_RUN) == 0)
-            seen->sorted[fresh++] = seen->entries[i];
+            seen->sorted[seen->sorted_count++] = seen->entries[i];
     }
-    seen->sorted_count = fresh;
-    return sort_entries(seen->sorted, fresh)
+    return sort_entries(seen->sorted, seen->sorted_count)
                ? ERR_OK
-               : err_set(err, ERR_LIMIT, "no memory to sort %zu ids", fresh);
+               : err_set(err, ERR_LIMIT, "no memory to sort %zu ids", seen->sorted_count);
 }
 
 enum err_code
-seen_write(const struct seen *seen, struct tables_txn *txn, struct err *err)
+seen_write(struct seen *seen, struct tables_txn *txn, struct err *err)
 {
-    return ids_add(txn, seen->sorted, seen->sorted_count, err);
+    enum err_code code = ids_add(txn, seen->sorted, seen->sorted_count, err);
+    drop_sorted(seen);
+    return code;
 }

@@ -15,7 +15,7 @@ struct seen {
     size_t count, room, slot_count;
     uint64_t *marks; /* of a batch, from the runs */
     size_t marks_room;
-    struct id_entry *sorted; /* seen_sort()'s */
+    struct id_entry *sorted; /* from seen_sort() to seen_write() */
     size_t sorted_count, sorted_room;
 };
 
@@ -46,7 +46,6 @@ uint64_t seen_find(const struct seen *seen, struct hash_id hash);
  * meanwhile.  Errors: ERR_LIMIT out of memory; those of ids_add().
  */
 enum err_code seen_sort(struct seen *seen, struct err *err) ERR_MUST_CHECK;
-enum err_code seen_write(const struct seen *seen, struct tables_txn *txn,
-                         struct err *err) ERR_MUST_CHECK;
+enum err_code seen_write(struct seen *seen, struct tables_txn *txn, struct err *err) ERR_MUST_CHECK;
 
 #endif

@@ -67,23 +67,43 @@ free_block(void *block, size_t bytes)
         free(block);
 }
 
+/* A larger mapping with the old one's pages, which move as they are; NULL out of memory. */
+static void *
+grow_mapping(void *block, size_t old_bytes, size_t new_bytes)
+{
+    void *moved = map_block(new_bytes);
+    if (moved == NULL)
+        return NULL;
+    if (mremap(block, mapping_bytes(old_bytes), mapping_bytes(old_bytes),
+               MREMAP_MAYMOVE | MREMAP_FIXED, moved) == moved)
+        return moved;
+    munmap(moved, mapping_bytes(new_bytes));
+    return NULL;
+}
+
+static void *
+new_block(size_t bytes)
+{
+    if (bytes >= OWN_MAPPING_FROM_BYTES)
+        return map_block(bytes);
+    size_t lines = (bytes + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES;
+    void *block = aligned_alloc(CACHE_LINE_BYTES, lines * CACHE_LINE_BYTES);
+    if (block != NULL)
+        memset(block, 0, lines * CACHE_LINE_BYTES);
+    return block;
+}
+
 void *
 heap_resize(void *block, size_t old_bytes, size_t new_bytes)
 {
-    void *moved = NULL;
-    if (new_bytes >= OWN_MAPPING_FROM_BYTES) {
-        moved = map_block(new_bytes);
-    } else if (new_bytes > 0) {
-        size_t lines = (new_bytes + CACHE_LINE_BYTES - 1) / CACHE_LINE_BYTES;
-        moved = aligned_alloc(CACHE_LINE_BYTES, lines * CACHE_LINE_BYTES);
-    }
+    if (old_bytes >= OWN_MAPPING_FROM_BYTES && old_bytes < new_bytes)
+        return grow_mapping(block, old_bytes, new_bytes);
+    void *moved = new_bytes > 0 ? new_block(new_bytes) : NULL;
     if (moved == NULL && new_bytes > 0)
         return NULL;
     size_t kept = old_bytes < new_bytes ? old_bytes : new_bytes;
     if (kept > 0)
         memcpy(moved, block, kept);
-    if (moved != NULL && new_bytes > kept && new_bytes < OWN_MAPPING_FROM_BYTES)
-        memset((char *)moved + kept, 0, new_bytes - kept);
     if (old_bytes > 0)
         free_block(block, old_bytes);
     return moved;
