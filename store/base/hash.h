@@ -40,7 +40,7 @@ void hash_secret_init(uint8_t secret[HASH_SECRET_BYTES], const uint8_t seed[HASH
 struct hash_id hash_id_of(const uint8_t secret[HASH_SECRET_BYTES], struct str organization,
                           struct str id);
 
-/* A fast 64-bit hash for tables in memory; not stored anywhere. */
+/* XXH3-64: for tables in memory, and to tell a retry's content from another (store/tables/ids.h). */
 uint64_t hash_mem(const void *data, size_t size_bytes);
 
 #endif

@@ -142,12 +142,6 @@ dict_look_hashed(const struct dict *dict, struct str text, uint64_t hash)
     return number;
 }
 
-uint32_t
-dict_look(const struct dict *dict, struct str text)
-{
-    return dict_look_hashed(dict, text, hash_mem(text.data, text.size_bytes));
-}
-
 static struct bytes
 text_key(struct str text)
 {

@@ -37,11 +37,9 @@ void dict_clear(struct dict *dict); /* no other thread may be looking */
 
 /*
  * A text's number, if the cache has it; 0 if not, and for the empty text.  Any
- * thread.
+ * thread, in two steps: the first asks the processor's cache for what the second
+ * needs, and gives the hash for it.
  */
-uint32_t dict_look(const struct dict *dict, struct str text);
-
-/* Ask the processor's cache for what dict_look() will need; returns the hash for it. */
 uint64_t dict_look_ahead(const struct dict *dict, struct str text);
 uint32_t dict_look_hashed(const struct dict *dict, struct str text, uint64_t hash);
 
