@@ -138,7 +138,7 @@ update_file(const char *path, const struct log_roots *log, uint64_t *ret_added, 
     if (code == ERR_OK)
         code = merge_file(&m, old, err);
     if (code == ERR_OK && m.added > 0)
-        code = file_replace(path, (struct bytes){m.text.data, m.text.size_bytes}, err);
+        code = file_replace(path, 0640, (struct bytes){m.text.data, m.text.size_bytes}, err);
     if (code == ERR_OK)
         *ret_added = m.added;
     free((void *)(uintptr_t)old.data);

@@ -1,13 +1,9 @@
 #include "rollup/price/price_write.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <libgen.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "rollup/price/price.h"
@@ -106,15 +102,6 @@ put_bytes(int fd, const struct buf *text, const char *path, struct err *err)
     return ERR_OK;
 }
 
-static enum err_code
-check_book(const char *path, struct err *err)
-{
-    struct price_book *book = NULL;
-    enum err_code code = price_book_load(path, &book, err);
-    price_book_free(book);
-    return code;
-}
-
 enum err_code
 price_write_check(const struct buf *text, struct err *err)
 {
@@ -124,24 +111,10 @@ price_write_check(const struct buf *text, struct err *err)
         return err_set_errno(err, errno, "cannot make room for the new book");
     snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     enum err_code code = put_bytes(fd, text, "the new book", err);
+    struct price_book *book = NULL;
     if (code == ERR_OK)
-        code = err_wrap(err, check_book(path, err), "the new book");
-    close(fd);
-    return code;
-}
-
-/* The rename is on the disk only when its folder is. */
-static enum err_code
-flush_folder(const char *path, struct err *err)
-{
-    char copy[FILE_PATH_BYTES_MAX];
-    snprintf(copy, sizeof copy, "%s", path);
-    const char *folder = dirname(copy);
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return err_set_errno(err, errno, "cannot open %s", folder);
-    enum err_code code = fsync(fd) == 0 ? ERR_OK
-                                        : err_set_errno(err, errno, "cannot flush %s", folder);
+        code = err_wrap(err, price_book_load(path, &book, err), "the new book");
+    price_book_free(book);
     close(fd);
     return code;
 }
@@ -149,27 +122,8 @@ flush_folder(const char *path, struct err *err)
 enum err_code
 price_write_file(const struct buf *text, const char *path, struct err *err)
 {
-    char beside[FILE_PATH_BYTES_MAX];
-    struct stat st;
-    mode_t mode = stat(path, &st) == 0 ? st.st_mode & 0777 : 0644;
-    int n = snprintf(beside, sizeof beside, "%s.XXXXXX", path);
-    if (n < 0 || (size_t)n >= sizeof beside)
-        return err_set(err, ERR_LIMIT, "path %.60s… is longer than %d bytes", path,
-                       FILE_PATH_BYTES_MAX - 8);
-    int fd = mkostemp(beside, O_CLOEXEC);
-    if (fd < 0)
-        return err_set_errno(err, errno, "cannot make a file beside %s", path);
-    enum err_code code = put_bytes(fd, text, beside, err);
-    if (code == ERR_OK && (fchmod(fd, mode) != 0 || fsync(fd) != 0))
-        code = err_set_errno(err, errno, "cannot flush %s", beside);
-    close(fd);
-    if (code == ERR_OK)
-        code = check_book(beside, err);
-    if (code == ERR_OK && rename(beside, path) != 0)
-        code = err_set_errno(err, errno, "cannot rename %s to %s", beside, path);
-    if (code != ERR_OK) {
-        unlink(beside);
+    enum err_code code = price_write_check(text, err);
+    if (code != ERR_OK)
         return code;
-    }
-    return flush_folder(path, err);
+    return file_replace(path, 0644, (struct bytes){text->data, text->size_bytes}, err);
 }

@@ -27,12 +27,12 @@ enum err_code price_write_text(const json_t *root, struct buf *text,
                                struct err *err) ERR_MUST_CHECK;
 
 /*
- * Put text where a reader finds the old book or the new one, never a part: a
- * file beside path is written, flushed, read back by price_book_load(), renamed.
+ * Put text where a reader finds the old book or the new one, never a part, once
+ * price_book_load() takes it (file_replace() in store/base/file.h).
  *
  *   path  borrowed; a file there is replaced and gives the new one its mode
  *
- * Errors: ERR_CONFIG when what was written is no book; ERR_DENIED, ERR_NOT_FOUND
+ * Errors: ERR_CONFIG when text is no book; ERR_DENIED, ERR_NOT_FOUND
  * (the folder), ERR_FULL, ERR_IO, ERR_LIMIT (the path).  path is then as it was.
  */
 enum err_code price_write_file(const struct buf *text, const char *path,

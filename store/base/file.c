@@ -73,7 +73,7 @@ file_sync_directory(const char *directory, struct err *err)
 
 /* All of text into a new file of that name, flushed. */
 static enum err_code
-write_new(const char *path, struct bytes text, struct err *err)
+write_new(const char *path, mode_t mode, struct bytes text, struct err *err)
 {
     enum err_code code = ERR_OK;
     int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
@@ -86,7 +86,7 @@ write_new(const char *path, struct bytes text, struct err *err)
         else if (errno != EINTR)
             code = err_set_errno(err, errno, "cannot write %s", path);
     }
-    if (code == ERR_OK && fsync(fd) != 0)
+    if (code == ERR_OK && (fchmod(fd, mode) != 0 || fsync(fd) != 0))
         code = err_set_errno(err, errno, "cannot flush %s", path);
     if (close(fd) != 0 && code == ERR_OK)
         code = err_set_errno(err, errno, "cannot close %s", path);
@@ -94,8 +94,9 @@ write_new(const char *path, struct bytes text, struct err *err)
 }
 
 enum err_code
-file_replace(const char *path, struct bytes text, struct err *err)
+file_replace(const char *path, unsigned mode, struct bytes text, struct err *err)
 {
+    struct stat st;
     char made[FILE_PATH_BYTES_MAX], directory[FILE_PATH_BYTES_MAX];
     int n = snprintf(made, sizeof made, "%s.new", path);
     if (n < 0 || (size_t)n >= sizeof made)
@@ -104,7 +105,8 @@ file_replace(const char *path, struct bytes text, struct err *err)
     const char *slash = strrchr(path, '/');
     int directory_bytes = slash == NULL || slash == path ? 1 : (int)(slash - path);
     snprintf(directory, sizeof directory, "%.*s", directory_bytes, slash == NULL ? "." : path);
-    enum err_code code = write_new(made, text, err);
+    enum err_code code =
+        write_new(made, stat(path, &st) == 0 ? st.st_mode & 0777 : (mode_t)mode, text, err);
     if (code == ERR_OK && rename(made, path) != 0)
         code = err_set_errno(err, errno, "cannot rename %s to %s", made, path);
     if (code != ERR_OK) {

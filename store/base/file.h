@@ -25,10 +25,13 @@ enum err_code file_read(const char *path, size_t bytes_max, struct bytes *ret_te
  * Put text into a file in one step, flushed: a reader, or a kill at any moment,
  * finds the old file or the new one.  <path>.new is used meanwhile.
  *
+ *   mode  of a new file; one that is there gives its own
+ *
  * Errors: ERR_DENIED, ERR_NOT_FOUND (the directory), ERR_FULL, ERR_IO: the old file
  * is as it was; ERR_LIMIT for a path that is too long.
  */
-enum err_code file_replace(const char *path, struct bytes text, struct err *err) ERR_MUST_CHECK;
+enum err_code file_replace(const char *path, unsigned mode, struct bytes text,
+                           struct err *err) ERR_MUST_CHECK;
 
 /* Flush a directory, so that a name made or changed in it stays.  ERR_DENIED, ERR_IO. */
 enum err_code file_sync_directory(const char *directory, struct err *err) ERR_MUST_CHECK;

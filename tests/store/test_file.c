@@ -141,9 +141,16 @@ Test(store_file, replacing_makes_the_file_or_changes_it_whole)
     char path[FILE_PATH_BYTES_MAX], made[FILE_PATH_BYTES_MAX];
     path_of(path, "f");
     path_of(made, "f.new");
-    cr_assert_eq(file_replace(path, (struct bytes){(const uint8_t *)"one\n", 4}, &err), ERR_OK);
+    cr_assert_eq(file_replace(path, 0640, (struct bytes){(const uint8_t *)"one\n", 4}, &err),
+                 ERR_OK);
     holds(path, "one\n");
-    cr_assert_eq(file_replace(path, (struct bytes){(const uint8_t *)"2", 1}, &err), ERR_OK);
+    struct stat st;
+    cr_assert_eq(stat(path, &st), 0);
+    cr_assert_eq(st.st_mode & 0777, 0640);
+    cr_assert_eq(chmod(path, 0604), 0);
+    cr_assert_eq(file_replace(path, 0640, (struct bytes){(const uint8_t *)"2", 1}, &err), ERR_OK);
+    cr_assert_eq(stat(path, &st), 0);
+    cr_assert_eq(st.st_mode & 0777, 0604, "the file that was there gives its mode");
     holds(path, "2");
     cr_assert_neq(access(made, F_OK), 0, "nothing is left behind");
 }
@@ -153,12 +160,13 @@ Test(store_file, a_replacement_that_fails_leaves_the_old_file)
     char path[FILE_PATH_BYTES_MAX], made[FILE_PATH_BYTES_MAX];
     path_of(path, "f");
     path_of(made, "f.new");
-    cr_assert_eq(file_replace(path, (struct bytes){(const uint8_t *)"old", 3}, &err), ERR_OK);
+    cr_assert_eq(file_replace(path, 0640, (struct bytes){(const uint8_t *)"old", 3}, &err), ERR_OK);
     cr_assert_eq(mkdir(made, 0700), 0); /* stands in the way of the new one */
-    cr_assert_eq(file_replace(path, (struct bytes){(const uint8_t *)"new", 3}, &err), ERR_IO);
+    cr_assert_eq(file_replace(path, 0640, (struct bytes){(const uint8_t *)"new", 3}, &err), ERR_IO);
     cr_assert_not_null(strstr(err.text, "f.new"), "%s", err.text);
     holds(path, "old");
     cr_assert_eq(rmdir(made), 0);
     path_of(path, "no/such");
-    cr_assert_eq(file_replace(path, (struct bytes){(const uint8_t *)"x", 1}, &err), ERR_NOT_FOUND);
+    cr_assert_eq(file_replace(path, 0640, (struct bytes){(const uint8_t *)"x", 1}, &err),
+                 ERR_NOT_FOUND);
 }
