@@ -36,6 +36,8 @@ struct day {
     int32_t number; /* days since 1970-01-01 */
     uint8_t identity[HASH_SHA256_BYTES];
     struct day_tip start[LOG_STREAMS];
+    uint64_t written_bytes; /* of the file: what lies within needs no new blocks */
+    bool room_off;          /* the disk had none; day_make_room() does nothing */
     char path[FILE_PATH_BYTES_MAX];
 };
 
@@ -58,7 +60,18 @@ enum err_code day_create(struct day *day, const char *directory, int32_t number,
                          const uint8_t identity[HASH_SHA256_BYTES],
                          const struct day_tip start[LOG_STREAMS], struct err *err) ERR_MUST_CHECK;
 
-/* Closing a closed day is fine. */
+/*
+ * Between two appends: see to it that the next small ones overwrite blocks that the
+ * file has already.  A flush that makes a file longer waits for the filesystem's
+ * journal too, which doubles it; a megabyte of zeros beyond the last page, now and
+ * then, spares that.  LMDB knows its last page and does not mind.
+ *
+ * A full disk is no error here: the append will say so.  Errors: ERR_IO when the
+ * flush failed; nothing may be appended then.
+ */
+enum err_code day_make_room(struct day *day, struct err *err) ERR_MUST_CHECK;
+
+/* Closing a closed day is fine.  A day that was written gives its spare room back. */
 void day_close(struct day *day);
 
 /*

@@ -33,7 +33,11 @@ struct log_writer {
     bool failed;
 };
 
-enum { WRITER_FRAME_BYTES_MAX = FRAME_RAW_BYTES_MAX + FRAME_RAW_BYTES_MAX / 64 };
+enum {
+    WRITER_FRAME_BYTES_MAX = FRAME_RAW_BYTES_MAX + FRAME_RAW_BYTES_MAX / 64,
+    /* A larger frame's flush is its bytes, not the journal: zeros would write them twice. */
+    WRITER_SMALL_BYTES = 16 * 1024,
+};
 
 /* The newest day that was ever used; ERR_NOT_FOUND in an empty log. */
 static enum err_code
@@ -172,6 +176,13 @@ log_writer_append(struct log_writer *writer, int64_t receive_utc_ms,
     enum err_code code = turn_to_day(w, receive_utc_ms, err);
     if (code != ERR_OK) {
         w->failed = code != ERR_FULL;
+        return code;
+    }
+    if (parts[LOG_EVENTS].bytes.size_bytes + parts[LOG_QUARANTINE].bytes.size_bytes <=
+        WRITER_SMALL_BYTES)
+        code = day_make_room(&w->day, err);
+    if (code != ERR_OK) {
+        w->failed = true;
         return code;
     }
     memcpy(tips, w->tips, sizeof tips);
