@@ -167,6 +167,8 @@ timeout_ms(const struct agent *a)
     int64_t due = a->stats_due_ms, now = monotonic_ms();
     if (a->clients.accept_again_ms != 0 && (due == 0 || a->clients.accept_again_ms < due))
         due = a->clients.accept_again_ms;
+    if (a->handover.settle_ms != 0 && (due == 0 || a->handover.settle_ms < due))
+        due = a->handover.settle_ms;
     if (due == 0)
         return -1;
     return due > now ? (int)(due - now) : 0;
@@ -227,6 +229,8 @@ loop(struct agent *a, struct err *err)
         if (n == 1)
             handover_alone(&a->handover);
         clients_bury(&a->clients);
+        if (n == 0)
+            handover_settle(&a->handover, monotonic_ms());
         on_time(a);
     }
     return ERR_OK;

@@ -2,10 +2,15 @@
 
 #include <assert.h>
 
+#include "store/base/clock.h"
+
 enum {
     HANDOVER_WORTH_BYTES = 64 * 1024, /* a commit of its own in mid-round */
     HANDOVER_ALONE_BYTES = 16 * 1024, /* at most so much is committed by the io thread itself */
 };
+
+#define HANDOVER_SETTLE_MS ((int64_t)5)          /* after the last commit */
+#define HANDOVER_SETTLE_AGAIN_MS ((int64_t)1000) /* when it could not be done */
 
 void
 handover_init(struct handover *h, struct clients *clients)
@@ -55,7 +60,16 @@ handover_collect(struct handover *h)
     while ((batch = commit_collect(h->committer)) != NULL) {
         send_acks(h, batch);
         h->spare[h->spare_count++] = batch;
+        h->settle_ms = clock_monotonic_ns() / 1000000 + HANDOVER_SETTLE_MS;
     }
+}
+
+void
+handover_settle(struct handover *h, int64_t now_ms)
+{
+    if (h->settle_ms == 0 || now_ms < h->settle_ms)
+        return;
+    h->settle_ms = commit_settle(h->committer) ? 0 : now_ms + HANDOVER_SETTLE_AGAIN_MS;
 }
 
 bool

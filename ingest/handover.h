@@ -20,6 +20,7 @@ struct handover {
     struct batch *fill; /* being filled, or NULL */
     struct batch *spare[HANDOVER_BATCHES];
     size_t spare_count;
+    int64_t settle_ms; /* monotonic: when to settle; 0: nothing to */
 };
 
 /* Empty; handover_close() may be called at once. */
@@ -52,6 +53,12 @@ void handover_alone(struct handover *h);
 
 /* Send the acks of all that is flushed by now. */
 void handover_collect(struct handover *h);
+
+/*
+ * Nothing has come for a while: move the log's tail into its day file, which no ack
+ * waits for.  Due at settle_ms; puts it off when it cannot be done now.
+ */
+void handover_settle(struct handover *h, int64_t now_ms);
 
 /* Is anything filled that the committer does not have? */
 bool handover_is_filled(const struct handover *h);

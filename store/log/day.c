@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/base/time.h"
@@ -15,13 +14,7 @@
 /* Address space, not memory or disk: the file grows with what is in it. */
 #define DAY_MAP_BYTES ((size_t)256 << 30)
 
-enum {
-    DAY_TIP_BYTES = 8 + HASH_SHA256_BYTES,
-    DAY_MODE = 0640,
-    DAY_ROOM_LOW_BYTES = 64 * 1024, /* less is not enough for a small append */
-    DAY_ROOM_BYTES = 1024 * 1024,   /* some 2,500 lone events */
-    DAY_ZERO_BYTES = 64 * 1024,     /* in one write */
-};
+enum { DAY_TIP_BYTES = 8 + HASH_SHA256_BYTES, DAY_MODE = 0640 };
 
 enum err_code
 day_err(struct err *err, int lmdb_code, const char *path, const char *doing)
@@ -237,101 +230,65 @@ day_create(struct day *day, const char *directory, int32_t number,
     return code;
 }
 
-/* Where LMDB's last page ends. */
-static uint64_t
-used_bytes(const struct day *day)
-{
-    MDB_envinfo info;
-    MDB_stat st;
-    mdb_env_info(day->env, &info);
-    mdb_env_stat(day->env, &st);
-    return ((uint64_t)info.me_last_pgno + 1) * st.ms_psize;
-}
-
-static int
-file_of(const struct day *day)
-{
-    mdb_filehandle_t fd = -1;
-    mdb_env_get_fd(day->env, &fd);
-    return fd;
-}
-
-enum err_code
-day_make_room(struct day *day, struct err *err)
-{
-    static const uint8_t zeros[DAY_ZERO_BYTES];
-    uint64_t used = used_bytes(day);
-    if (day->room_off || day->written_bytes >= used + DAY_ROOM_LOW_BYTES)
-        return ERR_OK;
-    int fd = file_of(day);
-    struct stat st;
-    if (fstat(fd, &st) != 0)
-        return err_set_errno(err, errno, "%s: cannot read its size", day->path);
-    uint64_t at = (uint64_t)st.st_size > used ? (uint64_t)st.st_size : used;
-    while (at < used + DAY_ROOM_BYTES) {
-        ssize_t n = pwrite(fd, zeros, sizeof zeros, (off_t)at);
-        if (n <= 0) {
-            day->room_off = true;
-            break;
-        }
-        at += (uint64_t)n;
-    }
-    if (fdatasync(fd) != 0)
-        return err_set_errno(err, errno, "%s: cannot flush its room", day->path);
-    day->written_bytes = at;
-    return ERR_OK;
-}
-
-/* What day_make_room() left over. */
-static void
-give_room_back(struct day *day)
-{
-    if (day->written_bytes > used_bytes(day) &&
-        ftruncate(file_of(day), (off_t)used_bytes(day)) == 0)
-        day->written_bytes = 0;
-}
-
 void
 day_close(struct day *day)
 {
-    if (day->shared != NULL) {
-        give_room_back(day);
+    if (day->shared != NULL)
         give_env(day->shared);
-    }
     day->shared = NULL;
     day->env = NULL;
 }
 
-enum err_code
-day_tip_read(const struct day *day, enum log_stream stream, struct day_tip *ret, struct err *err)
+static enum err_code
+read_tip(const struct day *day, MDB_txn *txn, enum log_stream stream, struct day_tip *ret,
+         struct err *err)
 {
-    MDB_txn *txn;
-    MDB_cursor *cursor = NULL;
+    MDB_cursor *cursor;
     MDB_val key, value;
     struct frame frame;
+    int rc = mdb_cursor_open(txn, day->streams[stream], &cursor);
+    if (rc == 0) {
+        rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+        mdb_cursor_close(cursor);
+    }
+    if (rc == MDB_NOTFOUND) {
+        *ret = day->start[stream];
+        return ERR_OK;
+    }
+    if (rc != 0)
+        return day_err(err, rc, day->path, "read its last frame");
+    enum err_code code = frame_decode((struct bytes){value.mv_data, value.mv_size}, &frame, err);
+    if (code != ERR_OK)
+        return err_wrap(err, code, "%s: its last frame", day->path);
+    ret->next_seq = frame.first_seq + frame.event_count;
+    memcpy(ret->chain, frame.chain, HASH_SHA256_BYTES);
+    return ERR_OK;
+}
+
+enum err_code
+day_tips_read(const struct day *day, struct day_tip ret[LOG_STREAMS], struct err *err)
+{
+    MDB_txn *txn;
     enum err_code code = ERR_OK;
     int rc = mdb_txn_begin(day->env, NULL, MDB_RDONLY, &txn);
     if (rc != 0)
         return day_err(err, rc, day->path, "read");
-    rc = mdb_cursor_open(txn, day->streams[stream], &cursor);
-    if (rc == 0)
-        rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
-    if (rc == MDB_NOTFOUND) {
-        *ret = day->start[stream];
-    } else if (rc != 0) {
-        code = day_err(err, rc, day->path, "read its last frame");
-    } else {
-        code = frame_decode((struct bytes){value.mv_data, value.mv_size}, &frame, err);
-        if (code == ERR_OK) {
-            ret->next_seq = frame.first_seq + frame.event_count;
-            memcpy(ret->chain, frame.chain, HASH_SHA256_BYTES);
-        }
-        code = err_wrap(err, code, "%s: its last frame", day->path);
-    }
-    if (cursor != NULL)
-        mdb_cursor_close(cursor);
+    for (int s = 0; code == ERR_OK && s < LOG_STREAMS; s++)
+        code = read_tip(day, txn, (enum log_stream)s, &ret[s], err);
     mdb_txn_abort(txn);
     return code;
+}
+
+bool
+day_tip_go_on(struct day_tip *tip, struct bytes frame)
+{
+    struct frame f;
+    if (frame_decode(frame, &f, NULL) != ERR_OK || f.first_seq != tip->next_seq ||
+        !frame_chain_ok(frame, tip->chain))
+        return false;
+    tip->next_seq = f.first_seq + f.event_count;
+    memcpy(tip->chain, f.chain, sizeof tip->chain);
+    return true;
 }
 
 static int

@@ -36,8 +36,6 @@ struct day {
     int32_t number; /* days since 1970-01-01 */
     uint8_t identity[HASH_SHA256_BYTES];
     struct day_tip start[LOG_STREAMS];
-    uint64_t written_bytes; /* of the file: what lies within needs no new blocks */
-    bool room_off;          /* the disk had none; day_make_room() does nothing */
     char path[FILE_PATH_BYTES_MAX];
 };
 
@@ -60,26 +58,18 @@ enum err_code day_create(struct day *day, const char *directory, int32_t number,
                          const uint8_t identity[HASH_SHA256_BYTES],
                          const struct day_tip start[LOG_STREAMS], struct err *err) ERR_MUST_CHECK;
 
-/*
- * Between two appends: see to it that the next small ones overwrite blocks that the
- * file has already.  A flush that makes a file longer waits for the filesystem's
- * journal too, which doubles it; a megabyte of zeros beyond the last page, now and
- * then, spares that.  LMDB knows its last page and does not mind.
- *
- * A full disk is no error here: the append will say so.  Errors: ERR_IO when the
- * flush failed; nothing may be appended then.
- */
-enum err_code day_make_room(struct day *day, struct err *err) ERR_MUST_CHECK;
-
-/* Closing a closed day is fine.  A day that was written gives its spare room back. */
+/* Closing a closed day is fine. */
 void day_close(struct day *day);
 
 /*
- * Where a stream of this day ends.  Errors: ERR_CORRUPT when its last frame
- * cannot be read, ERR_IO.
+ * Where both streams of this day end, at one moment.  Errors: ERR_CORRUPT when a
+ * last frame cannot be read, ERR_IO.
  */
-enum err_code day_tip_read(const struct day *day, enum log_stream stream, struct day_tip *ret,
-                           struct err *err) ERR_MUST_CHECK;
+enum err_code day_tips_read(const struct day *day, struct day_tip ret[LOG_STREAMS],
+                            struct err *err) ERR_MUST_CHECK;
+
+/* Does a frame, as stored, go on at the tip?  Then move it. */
+bool day_tip_go_on(struct day_tip *tip, struct bytes frame);
 
 /*
  * List a log directory's days in order.

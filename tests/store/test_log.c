@@ -1,7 +1,6 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <lmdb.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -132,41 +131,6 @@ Test(store_log, reopening_goes_on_with_number_and_chain)
     cr_assert_eq(frames, 5);
     cr_assert_eq(f.first_seq, 9);
     log_reader_close(r);
-    temp_dir_remove(&t);
-}
-
-static off_t
-day_size(const struct temp_dir *t)
-{
-    struct stat st;
-    char path[FILE_PATH_BYTES_MAX];
-    snprintf(path, sizeof path, "%s/2026-11-24.mdb", t->path);
-    cr_assert_eq(stat(path, &st), 0);
-    return st.st_size;
-}
-
-Test(store_log, room_written_ahead_is_kept_for_small_appends_and_given_back)
-{
-    struct temp_dir t = temp_dir_make();
-    struct log_writer *w = open_writer(t.path);
-    append(w, noon, 1, 'a');
-    off_t ahead = day_size(&t);
-    cr_assert_geq(ahead, 1024 * 1024);
-    for (int i = 0; i < 20; i++)
-        append(w, noon, 1, 'b');
-    cr_assert_eq(day_size(&t), ahead, "the file grew under small appends");
-    log_writer_close(w);
-    off_t used = day_size(&t);
-    cr_assert_lt(used, 256 * 1024);
-    /* What a killed writer leaves is no hindrance. */
-    char path[FILE_PATH_BYTES_MAX];
-    snprintf(path, sizeof path, "%s/2026-11-24.mdb", t.path);
-    cr_assert_eq(truncate(path, used + 100000), 0);
-    w = open_writer(t.path);
-    append(w, noon, 1, 'c');
-    cr_assert_eq(log_writer_next_seq(w, LOG_EVENTS), 23);
-    log_writer_close(w);
-    cr_assert_lt(day_size(&t), 256 * 1024);
     temp_dir_remove(&t);
 }
 
