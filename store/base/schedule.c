@@ -15,6 +15,7 @@
 #include "store/base/clock.h"
 #include "store/base/hash.h"
 #include "store/base/log.h"
+#include "store/base/notify.h"
 
 extern char **environ;
 
@@ -154,8 +155,13 @@ schedule_run(const struct schedule_job *jobs, size_t job_count, struct err *err)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigprocmask(SIG_BLOCK, &set, NULL);
+    struct notify_watchdog watchdog = notify_watchdog_start(now_ms());
+    (void)notify_send("READY=1\nSTATUS=%zu jobs at their cadences", job_count);
     while (!stop && code == ERR_OK) {
         int64_t now = now_ms(), next = now + RETRY_MS_MAX;
+        notify_watchdog_feed(&watchdog, now);
+        if (watchdog.every_ms != 0 && watchdog.due_ms < next)
+            next = watchdog.due_ms;
         for (size_t i = 0; i < job_count && code == ERR_OK; i++) {
             if (running[i].pid == 0 && running[i].due_ms <= now)
                 code = start(&jobs[i], &running[i], err);
@@ -165,6 +171,7 @@ schedule_run(const struct schedule_job *jobs, size_t job_count, struct err *err)
         stop = code == ERR_OK && wait_signal(&set, next);
         reap(jobs, running, job_count);
     }
+    (void)notify_send("STOPPING=1\nSTATUS=waiting for the jobs that still run");
     while (reap(jobs, running, job_count) > 0)
         wait_signal(&set, now_ms() + 1000);
     return code;
