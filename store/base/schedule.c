@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -79,9 +80,23 @@ start(const struct schedule_job *job, struct running *r, struct err *err)
     return ERR_OK;
 }
 
+/* Each line with its priority: a child's stderr is not the journal, ours may be. */
+static void
+say(const char *words, size_t size_bytes, bool failed)
+{
+    const char *prefix = log_prefix(failed ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO);
+    const char *end = words + size_bytes;
+    while (words < end) {
+        const char *stop = memchr(words, '\n', (size_t)(end - words));
+        size_t n = (size_t)((stop != NULL ? stop : end) - words);
+        fprintf(stderr, "%s%.*s\n", prefix, (int)n, words);
+        words += n + 1;
+    }
+}
+
 /* Pass on what a child said, but the same words once a minute only. */
 static void
-pass_on_words(struct running *r)
+pass_on_words(struct running *r, bool failed)
 {
     char words[WORDS_BYTES_MAX];
     ssize_t n = pread(r->stderr_fd, words, sizeof words, 0);
@@ -93,7 +108,7 @@ pass_on_words(struct running *r)
         return;
     r->said = hash;
     r->said_ms = now_ms();
-    fwrite(words, 1, (size_t)n, stderr);
+    say(words, (size_t)n, failed);
 }
 
 static void
@@ -101,7 +116,7 @@ finish(const struct schedule_job *job, struct running *r, int wait_status)
 {
     int status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
     r->pid = 0;
-    pass_on_words(r);
+    pass_on_words(r, status != 0);
     if (status == 0) {
         if (r->status != 0)
             log_line(LOG_LEVEL_INFO, "job_recovered", "job=%s", job->args[0]);
