@@ -21,7 +21,7 @@ struct handover {
     struct batch *fill; /* being filled, or NULL */
     struct batch *spare[HANDOVER_BATCHES];
     size_t spare_count;
-    int64_t settle_ms; /* monotonic: when to settle; 0: nothing to */
+    int64_t settle_ms;               /* monotonic: when to settle; 0: nothing to */
     struct figures_histogram ack_ns; /* from a commit's first message to its acks */
 };
 

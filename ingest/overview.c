@@ -12,7 +12,7 @@
 
 enum { OVERVIEW_RATE_FROM_MS = 3600000 /* a younger log has no rate worth a guess */ };
 
-#define OVERVIEW_LEFT_S_MAX 1e10 /* three centuries: not worth a word */
+#define OVERVIEW_LEFT_S_MAX 1e18 /* fits; nobody waits that long */
 
 static const struct {
     const char *name;

@@ -5,7 +5,7 @@
 #include "store/base/print.h"
 #include "store/base/time.h"
 
-enum { TEXT_BYTES = 48 };
+enum { TEXT_BYTES = 48, LONG_S = 10 * 365 * 86400 };
 
 /* ---- amounts for a person ---- */
 
@@ -143,7 +143,8 @@ print_disk(const struct overview *v, FILE *out)
         fprintf(out, "disk          %s free\n", bytes_text(v->free_bytes, free_text));
     else
         fprintf(out, "disk          %s free, for %s at %s a day\n",
-                bytes_text(v->free_bytes, free_text), time_text(v->left_s * 1000000000, left),
+                bytes_text(v->free_bytes, free_text),
+                v->left_s > LONG_S ? "over ten years" : time_text(v->left_s * 1000000000, left),
                 bytes_text(v->growth_bytes_per_day, rate));
 }
 
