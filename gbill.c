@@ -80,7 +80,7 @@ main(int argc, char **argv)
               cmd_plans_check, cmd_plans_show),
         TABLE("Postgres", cmd_migrate, cmd_publish),
         TABLE("Reports", cmd_report_usage, cmd_report_costs),
-        TABLE("All together", cmd_run),
+        TABLE("All together", cmd_run, cmd_status),
     };
     return cli_main("gbill", "billing and usage tracking for LLM platforms", tables,
                     CLI_COUNT(tables), argc, argv);

@@ -33,7 +33,7 @@ quarantine(const struct admit_from *from, struct str tag, const struct forward_e
 /* All entries, until the end (NULL) or a reason to refuse the message. */
 static const char *
 admit_entries(struct forward *f, const struct admit_from *from, struct batch *batch,
-              uint64_t *undeclared)
+              struct admit_counts *counts)
 {
     enum event_kind kind = EVENT_USAGE;
     bool known = kind_of_tag(f->tag, &kind);
@@ -45,11 +45,13 @@ admit_entries(struct forward *f, const struct admit_from *from, struct batch *ba
             return step == FORWARD_END ? NULL : reason;
         struct event event;
         struct event_defect defect = {"unknown tag"};
-        bool ok = known && event_parse(kind, entry.record, entry.time_utc_ms, &event, &defect) &&
-                  event_time_ok(&event, from->receive_utc_ms, &defect);
+        bool parsed = known && event_parse(kind, entry.record, entry.time_utc_ms, &event, &defect);
+        bool ok = parsed && event_time_ok(&event, from->receive_utc_ms, &defect);
+        counts->quarantined_tag += !known;
+        counts->quarantined_time += parsed && !ok;
         if (ok) {
             event.peer_uid = from->peer_uid;
-            *undeclared += event.undeclared;
+            counts->undeclared += event.undeclared;
             ok = batch_add_event(batch, &event);
         } else {
             ok = quarantine(from, f->tag, &entry, defect.text, batch);
@@ -65,7 +67,7 @@ admit_message(struct bytes message, const struct admit_from *from, struct batch 
 {
     struct forward f;
     const char *reason = NULL;
-    uint64_t undeclared = 0;
+    struct admit_counts more = *counts;
     bool new_owner = false;
     *ret_owed = 0;
     if (forward_is_heartbeat(message)) {
@@ -76,7 +78,7 @@ admit_message(struct bytes message, const struct admit_from *from, struct batch 
         return reason;
     bool was_empty = batch_is_empty(batch);
     struct batch_mark mark = batch_mark(batch);
-    reason = admit_entries(&f, from, batch, &undeclared);
+    reason = admit_entries(&f, from, batch, &more);
     if (reason == NULL && f.chunk.id.size_bytes > 0) {
         uint8_t ack[FORWARD_ACK_BYTES_MAX];
         size_t n = forward_ack(&f.chunk, ack);
@@ -89,10 +91,10 @@ admit_message(struct bytes message, const struct admit_from *from, struct batch 
     }
     if (was_empty)
         batch->receive_utc_ms = from->receive_utc_ms;
-    counts->messages++;
-    counts->events += batch->event_count - mark.event_count;
-    counts->quarantined += batch->quarantined_count - mark.quarantined_count;
-    counts->undeclared += undeclared;
+    more.messages++;
+    more.events += batch->event_count - mark.event_count;
+    more.quarantined += batch->quarantined_count - mark.quarantined_count;
+    *counts = more;
     *ret_owed = new_owner ? 1 : 0;
     return NULL;
 }

@@ -15,7 +15,8 @@
 #include "store/base/bytes.h"
 
 struct admit_counts {
-    uint64_t messages, heartbeats, events, quarantined, undeclared;
+    uint64_t messages, heartbeats, events, undeclared;
+    uint64_t quarantined, quarantined_tag, quarantined_time; /* all, and two of the reasons */
 };
 
 /* Whose message it is. */

@@ -13,7 +13,9 @@
 #include "ingest/agent_check.h"
 #include "ingest/clients.h"
 #include "ingest/handover.h"
+#include "ingest/status_socket.h"
 #include "store/base/log.h"
+#include "store/base/notify.h"
 #include "store/log/writer.h"
 
 enum {
@@ -24,6 +26,9 @@ enum {
 #define AGENT_RETRY_MS ((int64_t)1000)  /* a full disk */
 #define AGENT_STATS_MS ((int64_t)60000) /* between two lines of figures */
 #define AGENT_DRAIN_MS ((int64_t)2000)  /* for clients to take their last acks */
+
+/* What reading waits for. */
+enum stall { STALL_NONE, STALL_COMMIT, STALL_DISK_FULL, STALL_COUNT };
 
 struct agent {
     struct clock clock;
@@ -36,6 +41,11 @@ struct agent {
     int64_t stats_due_ms; /* monotonic; 0: nothing to tell */
     struct admit_counts admitted;
     uint64_t rejected, received_bytes;
+    struct status_socket status;
+    struct notify_watchdog watchdog;
+    int64_t start_utc_ms, stall_since_ns; /* the second is monotonic */
+    enum stall stall;
+    uint64_t stalls[STALL_COUNT], stalled_ns[STALL_COUNT];
 };
 
 static int64_t
@@ -59,6 +69,54 @@ log_figures(struct agent *a, const char *event)
              a->clients.accepted, a->clients.count, a->admitted.messages, a->admitted.events,
              a->admitted.quarantined, a->admitted.undeclared, a->rejected, a->clients.cut,
              state.commits, a->received_bytes);
+}
+
+/* Reading goes on, stops, or waits for something else: count that, when it changes. */
+static void
+see_stall(struct agent *a, enum stall stall)
+{
+    if (stall == a->stall)
+        return;
+    int64_t now_ns = clock_monotonic_ns();
+    a->stalled_ns[a->stall] += (uint64_t)(now_ns - a->stall_since_ns);
+    a->stalls[stall]++;
+    a->stall = stall;
+    a->stall_since_ns = now_ns;
+}
+
+static void
+gather(void *context, struct figures *f)
+{
+    struct agent *a = context;
+    uint64_t next_seq[LOG_STREAMS], stalled_ns[STALL_COUNT];
+    const struct admit_counts *admitted = &a->admitted;
+    memcpy(stalled_ns, a->stalled_ns, sizeof stalled_ns);
+    stalled_ns[a->stall] += (uint64_t)(clock_monotonic_ns() - a->stall_since_ns);
+    commit_figures(a->handover.committer, &f->commits, next_seq);
+    f->start_time_ns = (uint64_t)a->start_utc_ms * 1000000;
+    f->connections = a->clients.count;
+    f->connections_max = a->clients.count_max;
+    f->accepted = a->clients.accepted;
+    f->refused = a->clients.refused;
+    f->cut = a->clients.cut;
+    f->rejected = a->rejected;
+    f->received_bytes = a->received_bytes;
+    f->messages = admitted->messages;
+    f->heartbeats = admitted->heartbeats;
+    f->events = admitted->events;
+    f->quarantined_tag = admitted->quarantined_tag;
+    f->quarantined_time = admitted->quarantined_time;
+    f->quarantined_record = admitted->quarantined - admitted->quarantined_tag -
+                            admitted->quarantined_time;
+    f->undeclared = admitted->undeclared;
+    f->next_event = next_seq[LOG_EVENTS];
+    f->next_quarantined = next_seq[LOG_QUARANTINE];
+    f->disk_full = a->disk_full;
+    f->stalls_commit = a->stalls[STALL_COMMIT];
+    f->stalls_disk_full = a->stalls[STALL_DISK_FULL];
+    f->stalled_commit_ns = stalled_ns[STALL_COMMIT];
+    f->stalled_disk_full_ns = stalled_ns[STALL_DISK_FULL];
+    f->ack_ns = a->handover.ack_ns;
 }
 
 /* ---- reading ---- */
@@ -146,29 +204,45 @@ see_committer(struct agent *a, struct err *err)
         *err = state.err;
         return state.failed;
     }
-    if (state.disk_full && !a->disk_full)
+    if (state.disk_full && !a->disk_full) {
+        (void)notify_send("STATUS=the disk is full: reading is stopped");
         log_line(LOG_LEVEL_ERROR, "disk_full", "reason=\"%s\" retry_ms=%" PRId64, state.err.text,
                  AGENT_RETRY_MS);
-    if (!state.disk_full && a->disk_full)
+    }
+    if (!state.disk_full && a->disk_full) {
+        (void)notify_send("STATUS=listening");
         log_line(LOG_LEVEL_INFO, "resumed", "open=%zu", a->clients.count);
+    }
     a->disk_full = state.disk_full;
     return ERR_OK;
+}
+
+static enum stall
+stall_now(const struct agent *a)
+{
+    if (a->disk_full)
+        return STALL_DISK_FULL;
+    return handover_has_room(&a->handover) ? STALL_NONE : STALL_COMMIT;
 }
 
 static bool
 may_read(const struct agent *a)
 {
-    return !a->disk_full && handover_has_room(&a->handover);
+    return stall_now(a) == STALL_NONE;
+}
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+    return a == 0 ? b : b == 0 || a < b ? a : b;
 }
 
 static int
 timeout_ms(const struct agent *a)
 {
-    int64_t due = a->stats_due_ms, now = monotonic_ms();
-    if (a->clients.accept_again_ms != 0 && (due == 0 || a->clients.accept_again_ms < due))
-        due = a->clients.accept_again_ms;
-    if (a->handover.settle_ms != 0 && (due == 0 || a->handover.settle_ms < due))
-        due = a->handover.settle_ms;
+    int64_t now = monotonic_ms(), due = earlier(a->stats_due_ms, a->clients.accept_again_ms);
+    due = earlier(due, earlier(a->status.again_ms, a->watchdog.due_ms));
+    due = earlier(due, a->handover.settle_ms);
     if (due == 0)
         return -1;
     return due > now ? (int)(due - now) : 0;
@@ -179,6 +253,8 @@ on_time(struct agent *a)
 {
     int64_t now = monotonic_ms();
     clients_on_time(&a->clients, now);
+    status_socket_on_time(&a->status, now);
+    notify_watchdog_feed(&a->watchdog, now);
     if (a->stats_due_ms == 0 || now < a->stats_due_ms)
         return;
     log_figures(a, "figures");
@@ -202,6 +278,8 @@ serve(struct agent *a, const struct epoll_event *ready, struct err *err)
         a->stop = true;
     } else if (what == &a->clients.listener) {
         clients_accept(&a->clients);
+    } else if (what == &a->status) {
+        status_socket_serve(&a->status);
     } else {
         bool reading = may_read(a);
         if (reading)
@@ -217,7 +295,8 @@ loop(struct agent *a, struct err *err)
     struct epoll_event ready[AGENT_READY_MAX];
     while (!a->stop) {
         handover_offer(&a->handover);
-        int from = may_read(a) ? a->clients.everything_fd : a->clients.control_fd;
+        see_stall(a, stall_now(a));
+        int from = a->stall == STALL_NONE ? a->clients.everything_fd : a->clients.control_fd;
         int n = epoll_wait(from, ready, AGENT_READY_MAX, timeout_ms(a));
         if (n < 0 && errno != EINTR)
             return err_set_errno(err, errno, "cannot wait for the sockets");
@@ -253,7 +332,8 @@ flush_outs(struct agent *a)
             return;
         int n = epoll_wait(a->clients.control_fd, ready, AGENT_READY_MAX, (int)left);
         for (int i = 0; i < n; i++) {
-            if (ready[i].data.ptr != a->handover.committer && ready[i].data.ptr != &a->signal_fd)
+            if (ready[i].data.ptr != a->handover.committer && ready[i].data.ptr != &a->signal_fd &&
+                ready[i].data.ptr != &a->status)
                 serve_conn(a, ready[i].data.ptr, ready[i].events, false);
         }
     }
@@ -265,6 +345,7 @@ drain(struct agent *a, struct err *err)
 {
     struct commit_state state;
     listen_close(&a->clients.listener);
+    status_socket_close(&a->status);
     enum err_code code = ERR_OK;
     handover_offer(&a->handover);
     while (code == ERR_OK && !a->disk_full && handover_is_filled(&a->handover)) {
@@ -305,8 +386,11 @@ open_signals(struct agent *a, struct err *err)
 static enum err_code
 open_files(struct agent *a, const struct agent_options *o, struct err *err)
 {
-    char lock[FILE_PATH_BYTES_MAX], log[FILE_PATH_BYTES_MAX], sock[FILE_PATH_BYTES_MAX];
+    char lock[FILE_PATH_BYTES_MAX], log[FILE_PATH_BYTES_MAX];
+    char sock[FILE_PATH_BYTES_MAX], status[FILE_PATH_BYTES_MAX];
     enum err_code code = agent_socket_path(o, sock, err);
+    if (code == ERR_OK)
+        code = agent_status_path(o, status, err);
     if (code == ERR_OK)
         code = file_path(lock, o->data, "agent.lock", err);
     if (code == ERR_OK)
@@ -317,6 +401,8 @@ open_files(struct agent *a, const struct agent_options *o, struct err *err)
         code = file_lock(lock, "gbill-agent", &a->lock_fd, err);
     if (code == ERR_OK)
         code = log_writer_open(log, &a->writer, err);
+    if (code == ERR_OK)
+        code = status_socket_open(&a->status, status, gather, a, err);
     if (code == ERR_OK)
         code = listen_open(sock, &a->clients.listener, err);
     return code;
@@ -343,6 +429,8 @@ open_agent(struct agent *a, const struct agent_options *o, struct err *err)
     if (code == ERR_OK)
         code = clients_watch_fd(c, a->signal_fd, &a->signal_fd, true, err);
     if (code == ERR_OK)
+        code = clients_watch_fd(c, a->status.epoll_fd, &a->status, true, err);
+    if (code == ERR_OK)
         code = clients_watch_fd(c, c->listener.fd, &c->listener, false, err);
     return code;
 }
@@ -352,6 +440,7 @@ close_agent(struct agent *a)
 {
     handover_close(&a->handover);
     clients_close(&a->clients);
+    status_socket_close(&a->status);
     log_writer_close(a->writer);
     free(a->read_room);
     if (a->signal_fd >= 0)
@@ -365,13 +454,20 @@ agent_run(const struct agent_options *options, struct err *err)
 {
     struct agent a = {.clock = options->clock, .lock_fd = -1, .signal_fd = -1};
     clients_init(&a.clients);
+    status_socket_init(&a.status);
     handover_init(&a.handover, &a.clients);
     enum err_code code = open_agent(&a, options, err);
     if (code == ERR_OK) {
         log_line(LOG_LEVEL_INFO, "listening", "socket=%s data=%s pid=%ld next_seq=%" PRIu64,
                  a.clients.listener.path, options->data, (long)getpid(),
                  log_writer_next_seq(a.writer, LOG_EVENTS));
+        a.start_utc_ms = clock_now_ms(&a.clock);
+        a.stall_since_ns = clock_monotonic_ns();
+        a.watchdog = notify_watchdog_start(monotonic_ms());
+        (void)notify_send("READY=1\nSTATUS=listening");
         code = loop(&a, err);
+        (void)notify_send("STOPPING=1\nSTATUS=%s",
+                          code == ERR_OK ? "storing what came whole" : err->text);
         if (code == ERR_OK)
             code = drain(&a, err);
         log_figures(&a, code == ERR_OK ? "stopped" : "figures");

@@ -14,6 +14,7 @@
 struct agent_options {
     const char *data;   /* the data directory */
     const char *socket; /* NULL: <data>/agent.sock */
+    const char *status; /* its second socket, for figures; NULL: <data>/status.sock */
     struct clock clock;
 };
 
@@ -23,7 +24,8 @@ enum err_code agent_check(const struct agent_options *options, struct err *err) 
 /*
  * Run until SIGTERM or SIGINT, which drain: what came whole is committed and
  * acked.  Blocks these signals in the calling thread, ignores SIGPIPE, raises the
- * limit of open files; one run per process.  Logs to stderr.
+ * limit of open files; one run per process.  Logs to stderr, and tells a service
+ * manager that it is ready, alive and stopping (store/base/notify.h).
  *
  * Errors: ERR_BUSY when another agent has the data directory or the socket; what
  * opening the log and the socket says; ERR_FULL when told to stop while the disk

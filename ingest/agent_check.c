@@ -8,13 +8,26 @@
 
 #include "ingest/listen.h"
 
+static enum err_code
+socket_path(const struct agent_options *o, const char *given, const char *name,
+            char path[FILE_PATH_BYTES_MAX], struct err *err)
+{
+    enum err_code code = given == NULL ? file_path(path, o->data, name, err) : ERR_OK;
+    if (code == ERR_OK && given != NULL)
+        snprintf(path, FILE_PATH_BYTES_MAX, "%s", given);
+    return code == ERR_OK ? listen_check_path(given != NULL ? given : path, err) : code;
+}
+
 enum err_code
 agent_socket_path(const struct agent_options *o, char path[FILE_PATH_BYTES_MAX], struct err *err)
 {
-    enum err_code code = o->socket == NULL ? file_path(path, o->data, "agent.sock", err) : ERR_OK;
-    if (code == ERR_OK && o->socket != NULL)
-        snprintf(path, FILE_PATH_BYTES_MAX, "%s", o->socket);
-    return code == ERR_OK ? listen_check_path(o->socket != NULL ? o->socket : path, err) : code;
+    return socket_path(o, o->socket, "agent.sock", path, err);
+}
+
+enum err_code
+agent_status_path(const struct agent_options *o, char path[FILE_PATH_BYTES_MAX], struct err *err)
+{
+    return socket_path(o, o->status, "status.sock", path, err);
 }
 
 enum err_code
@@ -23,6 +36,8 @@ agent_check(const struct agent_options *options, struct err *err)
     char path[FILE_PATH_BYTES_MAX];
     struct stat st;
     enum err_code code = agent_socket_path(options, path, err);
+    if (code == ERR_OK)
+        code = agent_status_path(options, path, err);
     if (code != ERR_OK)
         return code;
     if (stat(options->data, &st) == 0) {

@@ -38,6 +38,7 @@ batch_reset(struct batch *batch)
     empty(&batch->acks);
     empty(&batch->receivers);
     batch->event_count = batch->quarantined_count = 0;
+    batch->taken_ns = 0;
 }
 
 size_t

@@ -33,6 +33,7 @@ struct batch {
     uint32_t event_count;
     uint32_t quarantined_count;
     int64_t receive_utc_ms; /* of its first message */
+    int64_t taken_ns;       /* monotonic: when that one was taken; 0: not said */
 };
 
 /* The next size_bytes of acks go to conn. */

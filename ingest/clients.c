@@ -163,6 +163,7 @@ add(struct clients *c, int fd, uint32_t peer_uid)
         int e = errno;
         close(fd);
         free(conn);
+        c->refused++;
         pause_accepting(c, e);
         return;
     }

@@ -24,6 +24,7 @@ struct clients {
     int64_t accept_again_ms; /* monotonic; 0: accepting */
     bool accept_told;        /* that it is paused; once, however long it takes */
     uint64_t accepted;       /* ever */
+    uint64_t refused;        /* at the door */
     uint64_t cut;            /* ended within a message */
 };
 

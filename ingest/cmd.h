@@ -9,4 +9,7 @@
 /* gbill send: replay files of events into the agent's socket. */
 extern const struct cli_cmd cmd_send;
 
+/* gbill status: how agent, log, disk and jobs are. */
+extern const struct cli_cmd cmd_status;
+
 #endif

@@ -7,6 +7,8 @@ static const struct conf_opt opts[] = {
     CONF_ROW_DATA,
     {"socket", "GBILL_SOCKET", CONF_TEXT, "PATH", 0, 0, NULL, false,
      "unix socket to listen on (default: agent.sock in the data directory)"},
+    {"status-socket", "GBILL_STATUS_SOCKET", CONF_TEXT, "PATH", 0, 0, NULL, false,
+     "unix socket that gives the agent's figures (default: status.sock in the data directory)"},
     {"check", NULL, CONF_FLAG, NULL, 0, 0, "false", false, "check the settings and exit (also -n)"},
     {"debug", "DEBUG_BILLING", CONF_FLAG, NULL, 0, 0, "false", false, "log every connection too"},
 };
@@ -17,6 +19,7 @@ run(struct cli *cli, struct err *err)
     struct agent_options o = {
         .data = conf_data_dir(&cli->conf),
         .socket = conf_text(&cli->conf, "socket"),
+        .status = conf_text(&cli->conf, "status-socket"),
         .clock = cli->clock,
     };
     if (conf_flag(&cli->conf, "debug"))
@@ -36,5 +39,8 @@ const struct cli_cmd cmd_agent = {
     .summary = "take events from a unix socket into the log",
     .help = "Takes events over a unix socket, in the Fluentd forward protocol, checks them\n"
             "and appends them to the log.  An event is acknowledged after it is on the disk.\n"
-            "SIGTERM stops it: what it received whole is stored and acknowledged first.\n",
+            "SIGTERM stops it: what it received whole is stored and acknowledged first.\n"
+            "\n"
+            "Its figures, in Prometheus' text format: curl --unix-socket DIR/status.sock\n"
+            "http://agent/metrics; for a person: gbill status.\n",
 };

@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "store/base/clock.h"
+
 enum { COMMIT_DONE_MAX = 4 };
 
 struct committer {
@@ -17,6 +19,7 @@ struct committer {
     bool started;
     atomic_bool idle;
     pthread_t thread;
+    int64_t append_ns; /* the last append's; 0: it had nothing to flush.  Of who has the writer */
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t changed;
     struct batch *offered;
@@ -24,6 +27,8 @@ struct committer {
     size_t done_count;
     bool stop;
     struct commit_state state;
+    struct figures_commits figures;
+    uint64_t next_seq[LOG_STREAMS];
 };
 
 static void
@@ -42,9 +47,13 @@ append(struct committer *c, const struct batch *b, struct err *err)
         [LOG_EVENTS] = {{b->events.data, b->events.size_bytes}, b->event_count},
         [LOG_QUARANTINE] = {{b->quarantined.data, b->quarantined.size_bytes}, b->quarantined_count},
     };
+    c->append_ns = 0;
     if (b->event_count == 0 && b->quarantined_count == 0)
         return ERR_OK; /* acks of empty chunks */
-    return log_writer_append(c->writer, b->receive_utc_ms, parts, err);
+    int64_t began_ns = clock_monotonic_ns();
+    enum err_code code = log_writer_append(c->writer, b->receive_utc_ms, parts, err);
+    c->append_ns = clock_monotonic_ns() - began_ns;
+    return code;
 }
 
 /* Wait before the next try; false when told to stop meanwhile. */
@@ -107,6 +116,19 @@ wait_for_offer(struct committer *c)
     return batch;
 }
 
+/* With the lock held, by whoever used the writer. */
+static void
+count(struct committer *c, const struct batch *batch)
+{
+    if (c->append_ns > 0) {
+        figures_observe(&c->figures.flush_ns, FIGURES_FIRST_NS, (uint64_t)c->append_ns);
+        figures_observe(&c->figures.events, FIGURES_FIRST_COUNT,
+                        (uint64_t)batch->event_count + batch->quarantined_count);
+    }
+    for (int s = 0; s < LOG_STREAMS; s++)
+        c->next_seq[s] = log_writer_next_seq(c->writer, (enum log_stream)s);
+}
+
 /* Tell what became of a batch, and take the next one if it is there. */
 static struct batch *
 hand_back(struct committer *c, struct batch *batch, enum err_code code, const struct err *err)
@@ -117,6 +139,7 @@ hand_back(struct committer *c, struct batch *batch, enum err_code code, const st
         assert(c->done_count < COMMIT_DONE_MAX);
         c->done[c->done_count++] = batch;
         c->state.commits++;
+        count(c, batch);
         c->state.disk_full = false;
         next = take_offer(c);
     } else if (c->state.failed == ERR_OK) {
@@ -153,6 +176,8 @@ commit_start(struct log_writer *writer, int64_t retry_ms, struct committer **ret
         return err_set(err, ERR_LIMIT, "no memory for the committer");
     c->writer = writer;
     c->retry_ms = retry_ms;
+    for (int s = 0; s < LOG_STREAMS; s++)
+        c->next_seq[s] = log_writer_next_seq(writer, (enum log_stream)s);
     pthread_condattr_t attr;
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -276,6 +301,15 @@ commit_state(struct committer *c, struct commit_state *ret)
     ret->commits = c->state.commits;
     if (ret->failed != ERR_OK || ret->disk_full)
         ret->err = c->state.err;
+    pthread_mutex_unlock(&c->lock);
+}
+
+void
+commit_figures(struct committer *c, struct figures_commits *ret, uint64_t ret_next_seq[LOG_STREAMS])
+{
+    pthread_mutex_lock(&c->lock);
+    *ret = c->figures;
+    memcpy(ret_next_seq, c->next_seq, sizeof c->next_seq);
     pthread_mutex_unlock(&c->lock);
 }
 

@@ -25,6 +25,7 @@
 #include <stdint.h>
 
 #include "ingest/batch.h"
+#include "ingest/figures.h"
 #include "store/base/err.h"
 #include "store/log/writer.h"
 
@@ -81,6 +82,10 @@ struct commit_state {
     struct err err; /* set only with failed or disk_full */
 };
 void commit_state(struct committer *c, struct commit_state *ret);
+
+/* What it counted, and the numbers that the log's streams go on with. */
+void commit_figures(struct committer *c, struct figures_commits *ret,
+                    uint64_t ret_next_seq[LOG_STREAMS]);
 
 /*
  * Commit what is on offer, end the thread and wait for it.  Flushed batches are

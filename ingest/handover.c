@@ -50,6 +50,9 @@ send_acks(struct handover *h, struct batch *batch)
         r[i].conn->owed--;
         clients_settle(h->clients, r[i].conn);
     }
+    if (batch->taken_ns != 0 && batch->acks.size_bytes > 0)
+        figures_observe(&h->ack_ns, FIGURES_FIRST_NS,
+                        (uint64_t)(clock_monotonic_ns() - batch->taken_ns));
     batch_reset(batch);
 }
 
@@ -120,6 +123,8 @@ handover_need_fill(struct handover *h)
 void
 handover_between(struct handover *h)
 {
+    if (h->fill->taken_ns == 0 && !batch_is_empty(h->fill))
+        h->fill->taken_ns = clock_monotonic_ns();
     if (batch_bytes(h->fill) < HANDOVER_WORTH_BYTES || !commit_is_idle(h->committer))
         return;
     handover_collect(h);

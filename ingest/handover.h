@@ -10,6 +10,7 @@
 #include "ingest/batch.h"
 #include "ingest/clients.h"
 #include "ingest/commit.h"
+#include "ingest/figures.h"
 
 enum { HANDOVER_BATCHES = 3 /* filled, written, acked */ };
 
@@ -20,7 +21,8 @@ struct handover {
     struct batch *fill; /* being filled, or NULL */
     struct batch *spare[HANDOVER_BATCHES];
     size_t spare_count;
-    int64_t settle_ms; /* monotonic: when to settle; 0: nothing to */
+    int64_t settle_ms;               /* monotonic: when to settle; 0: nothing to */
+    struct figures_histogram ack_ns; /* from a commit's first message to its acks */
 };
 
 /* Empty; handover_close() may be called at once. */

@@ -21,7 +21,7 @@ listen_check_path(const char *path, struct err *err)
     if (strlen(path) >= LISTEN_PATH_BYTES_MAX)
         return err_set(err, ERR_LIMIT,
                        "socket path %.40s… has %zu bytes, limit is %d; give a shorter one with "
-                       "--socket",
+                       "--socket or --status-socket",
                        path, strlen(path), LISTEN_PATH_BYTES_MAX - 1);
     return ERR_OK;
 }
@@ -61,7 +61,7 @@ remove_stale(const char *path, struct err *err)
         return errno == ENOENT ? ERR_OK : err_set_errno(err, errno, "cannot look at %s", path);
     if (!S_ISSOCK(st.st_mode))
         return err_set(err, ERR_CONFLICT,
-                       "%s is there but is not a socket; move it away or give --socket", path);
+                       "%s is there but is not a socket; move it away or name another path", path);
     enum err_code code = check_nobody_answers(path, &stale, err);
     if (code == ERR_OK && stale && unlink(path) != 0 && errno != ENOENT)
         code = err_set_errno(err, errno, "cannot remove the stale socket %s", path);

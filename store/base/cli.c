@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "store/base/log.h"
 #include "store/base/time.h"
 
 static int
 report(const char *program, const char *cmd_name, enum err_code code, const struct err *err)
 {
-    fprintf(stderr, "%s%s%s: %s\n", program, cmd_name[0] != '\0' ? " " : "", cmd_name, err->text);
+    fprintf(stderr, "%s%s%s%s: %s\n", log_prefix(LOG_LEVEL_ERROR), program,
+            cmd_name[0] != '\0' ? " " : "", cmd_name, err->text);
     return err_exit_status(code);
 }
 

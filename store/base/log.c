@@ -2,6 +2,8 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 #include "store/base/clock.h"
 #include "store/base/time.h"
@@ -12,6 +14,20 @@ void
 log_set_level(enum log_level level)
 {
     least = level;
+}
+
+const char *
+log_prefix(enum log_level level)
+{
+    static const char *const prefixes[] = {"<7>", "<6>", "<4>", "<3>"};
+    const char *journal = getenv("JOURNAL_STREAM");
+    unsigned long long device = 0, inode = 0;
+    struct stat st;
+    /* Children inherit the variable, but may write elsewhere. */
+    if (journal == NULL || sscanf(journal, "%llu:%llu", &device, &inode) != 2 ||
+        fstat(2, &st) != 0 || st.st_dev != device || st.st_ino != inode)
+        return "";
+    return prefixes[level];
 }
 
 void
@@ -33,6 +49,6 @@ log_line(enum log_level level, const char *event, const char *fmt, ...)
             *p = ' ';
     }
     /* One call, so that lines of two threads do not mix. */
-    fprintf(stderr, "time=%s level=%s event=%s%s%s\n", when, names[level], event,
-            pairs[0] != '\0' ? " " : "", pairs);
+    fprintf(stderr, "%stime=%s level=%s event=%s%s%s\n", log_prefix(level), when, names[level],
+            event, pairs[0] != '\0' ? " " : "", pairs);
 }

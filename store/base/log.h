@@ -21,4 +21,11 @@ void log_set_level(enum log_level level);
 void log_line(enum log_level level, const char *event, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/*
+ * What to put in front of a line on stderr so that the journal knows its priority:
+ * "<4>" for a warning; "" when stderr is not the journal (JOURNAL_STREAM of
+ * systemd.exec(5)).  log_line() does it by itself.
+ */
+const char *log_prefix(enum log_level level);
+
 #endif

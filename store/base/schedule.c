@@ -7,6 +7,7 @@
 #include <spawn.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -15,6 +16,7 @@
 #include "store/base/clock.h"
 #include "store/base/hash.h"
 #include "store/base/log.h"
+#include "store/base/notify.h"
 
 extern char **environ;
 
@@ -78,9 +80,23 @@ start(const struct schedule_job *job, struct running *r, struct err *err)
     return ERR_OK;
 }
 
+/* Each line with its priority: a child's stderr is not the journal, ours may be. */
+static void
+say(const char *words, size_t size_bytes, bool failed)
+{
+    const char *prefix = log_prefix(failed ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO);
+    const char *end = words + size_bytes;
+    while (words < end) {
+        const char *stop = memchr(words, '\n', (size_t)(end - words));
+        size_t n = (size_t)((stop != NULL ? stop : end) - words);
+        fprintf(stderr, "%s%.*s\n", prefix, (int)n, words);
+        words += n + 1;
+    }
+}
+
 /* Pass on what a child said, but the same words once a minute only. */
 static void
-pass_on_words(struct running *r)
+pass_on_words(struct running *r, bool failed)
 {
     char words[WORDS_BYTES_MAX];
     ssize_t n = pread(r->stderr_fd, words, sizeof words, 0);
@@ -92,7 +108,7 @@ pass_on_words(struct running *r)
         return;
     r->said = hash;
     r->said_ms = now_ms();
-    fwrite(words, 1, (size_t)n, stderr);
+    say(words, (size_t)n, failed);
 }
 
 static void
@@ -100,7 +116,7 @@ finish(const struct schedule_job *job, struct running *r, int wait_status)
 {
     int status = WIFEXITED(wait_status) ? WEXITSTATUS(wait_status) : 128 + WTERMSIG(wait_status);
     r->pid = 0;
-    pass_on_words(r);
+    pass_on_words(r, status != 0);
     if (status == 0) {
         if (r->status != 0)
             log_line(LOG_LEVEL_INFO, "job_recovered", "job=%s", job->args[0]);
@@ -154,8 +170,13 @@ schedule_run(const struct schedule_job *jobs, size_t job_count, struct err *err)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigprocmask(SIG_BLOCK, &set, NULL);
+    struct notify_watchdog watchdog = notify_watchdog_start(now_ms());
+    (void)notify_send("READY=1\nSTATUS=%zu jobs at their cadences", job_count);
     while (!stop && code == ERR_OK) {
         int64_t now = now_ms(), next = now + RETRY_MS_MAX;
+        notify_watchdog_feed(&watchdog, now);
+        if (watchdog.every_ms != 0 && watchdog.due_ms < next)
+            next = watchdog.due_ms;
         for (size_t i = 0; i < job_count && code == ERR_OK; i++) {
             if (running[i].pid == 0 && running[i].due_ms <= now)
                 code = start(&jobs[i], &running[i], err);
@@ -165,6 +186,7 @@ schedule_run(const struct schedule_job *jobs, size_t job_count, struct err *err)
         stop = code == ERR_OK && wait_signal(&set, next);
         reap(jobs, running, job_count);
     }
+    (void)notify_send("STOPPING=1\nSTATUS=waiting for the jobs that still run");
     while (reap(jobs, running, job_count) > 0)
         wait_signal(&set, now_ms() + 1000);
     return code;

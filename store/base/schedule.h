@@ -29,7 +29,8 @@ struct schedule_job {
  *
  * Blocks SIGCHLD, SIGTERM and SIGINT in the calling thread.  Children's results
  * (stdout) are dropped; their messages (stderr) are passed on when they end, the
- * same ones once a minute.
+ * same ones once a minute.  Tells the service manager that it is ready, alive
+ * (its watchdog) and stopping, see notify.h.
  *
  * Errors: ERR_IO when a child cannot be started at all.
  */
