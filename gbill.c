@@ -16,9 +16,13 @@
 
 /* From the log to Postgres in seconds: each stage reads what the one before wrote. */
 static const struct schedule_job jobs[] = {
-    {{"rollup"}, 1000},          {{"limits"}, 2000},
-    {{"invoice", "run"}, 60000}, {{"audit", "--roots"}, 3600000},
-    {{"budgets"}, 2000},         {{"notify"}, 2000},
+    {{"rollup"}, 1000},
+    {{"limits"}, 2000},
+    {{"invoice", "run"}, 60000},
+    {{"chargeback", "run"}, 60000},
+    {{"audit", "--roots"}, 3600000},
+    {{"budgets"}, 2000},
+    {{"notify"}, 2000},
     {{"publish"}, 1000},
 };
 
@@ -77,7 +81,7 @@ static const struct cli_cmd cmd_run = {
     .summary = "run all jobs at their cadences, in the foreground",
     .help =
         "Starts rollup every second, limits, budgets and notify every two, publish every second,\n"
-        "invoice run every minute and audit --roots every hour, each as a process of its own, until SIGTERM or\n"
+        "invoice run and chargeback run every minute and audit --roots every hour, each as a process of its own, until SIGTERM or\n"
         "Ctrl-C.  An event is in Postgres within five seconds.  A job that fails is said and tried again, every five\n"
         "seconds at the slowest; cron or systemd timers may run the same jobs instead.\n",
 };
@@ -98,7 +102,7 @@ main(int argc, char **argv)
         TABLE("Fold", cmd_rollup, cmd_audit, cmd_prices_check, cmd_prices_show, cmd_prices_diff,
               cmd_prices_import),
         TABLE("Billing", cmd_limits, cmd_invoice_run, cmd_invoice_list, cmd_invoice_show,
-              cmd_plans_check, cmd_plans_show),
+              cmd_plans_check, cmd_plans_show, cmd_chargeback_run, cmd_chargeback),
         TABLE("Budgets", cmd_budgets_list, cmd_budgets_show, cmd_budgets, cmd_notify,
               cmd_outbox_list, cmd_outbox_show, cmd_outbox_retry),
         TABLE("Postgres", cmd_migrate, cmd_publish),
