@@ -182,7 +182,8 @@ const struct cli_cmd cmd_budgets_list = {
     .summary = "list how the organizations stand with their budgets",
     .help =
         "One line per organization that sent budget settings, for the month of --now.\n"
-        "confidence of the forecast: high with four weeks of history, low with less than one.\n",
+        "confidence of the forecast: high with four weeks of history, medium with one or more, low with\n"
+        "less, very low with less than a day.\n",
 };
 
 const struct cli_cmd cmd_budgets_show = {

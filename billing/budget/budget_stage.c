@@ -69,7 +69,7 @@ static enum err_code
 read_facts(struct run *r, const struct budget_month *m, struct judge_facts *ret, struct err *err)
 {
     struct spend spend;
-    struct forecast forecast;
+    struct forecast forecast = {0};
     struct budget_pause pause;
     struct judge_facts f = {.minor_pico = r->minor_pico, .is_current = m->month == r->month};
     enum err_code code =
@@ -81,7 +81,8 @@ read_facts(struct run *r, const struct budget_month *m, struct judge_facts *ret,
     f.was_paused_now = f.was_paused && pause.month == m->month;
     if (f.is_current && m->has_monthly && m->forecast_percent > 0 && !m->forecast_reported) {
         code = forecast_make(r->txn, m->organization, r->now_ms, spend.total_pico, &forecast, err);
-        f.has_forecast = true;
+        /* A few hours are nothing to alarm anyone with. */
+        f.has_forecast = code == ERR_OK && forecast.confidence >= FORECAST_LOW;
         f.forecast_pico = forecast.month_pico;
     }
     if (code == ERR_OK)

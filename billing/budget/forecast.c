@@ -8,7 +8,7 @@
 #include "store/base/time.h"
 #include "store/tables/usage.h"
 
-enum { WEEK_HOURS = 168, RATIO_BITS = 40 };
+enum { DAY_HOURS = 24, WEEK_HOURS = 168, RATIO_BITS = 40 };
 
 /* What was spent by hour of the week, and in each week. */
 struct history {
@@ -23,6 +23,7 @@ const char *
 forecast_confidence_name(enum forecast_confidence confidence)
 {
     static const char *const names[] = {[FORECAST_NONE] = "none",
+                                        [FORECAST_VERY_LOW] = "very low",
                                         [FORECAST_LOW] = "low",
                                         [FORECAST_MEDIUM] = "medium",
                                         [FORECAST_HIGH] = "high"};
@@ -154,6 +155,14 @@ find_range(const struct history *h, money_sum left, money_sum spend_pico, struct
     return code;
 }
 
+static enum forecast_confidence
+confidence_of(const struct history *h)
+{
+    if (h->weeks > 0)
+        return h->weeks == FORECAST_WEEKS_MAX ? FORECAST_HIGH : FORECAST_MEDIUM;
+    return h->end_hour - h->first_hour < DAY_HOURS ? FORECAST_VERY_LOW : FORECAST_LOW;
+}
+
 enum err_code
 forecast_make(struct tables_txn *txn, uint32_t organization, int64_t now_ms, money_sum spend_pico,
               struct forecast *ret, struct err *err)
@@ -180,9 +189,7 @@ forecast_make(struct tables_txn *txn, uint32_t organization, int64_t now_ms, mon
     if (code != ERR_OK)
         return code;
     f.month_pico = f.low_pico = f.high_pico = spend_pico + left;
-    f.confidence = h.weeks == FORECAST_WEEKS_MAX ? FORECAST_HIGH
-                   : h.weeks > 0                 ? FORECAST_MEDIUM
-                                                 : FORECAST_LOW;
+    f.confidence = confidence_of(&h);
     if (h.weeks > 0)
         code = find_range(&h, left, spend_pico, &f, err);
     if (code == ERR_OK)

@@ -13,17 +13,18 @@
 enum { FORECAST_WEEKS_MAX = 4 };
 
 enum forecast_confidence {
-    FORECAST_NONE,   /* no usage to go by */
-    FORECAST_LOW,    /* less than a week of history: the average rate goes on */
-    FORECAST_MEDIUM, /* one to three weeks */
-    FORECAST_HIGH,   /* four */
+    FORECAST_NONE,     /* no usage to go by */
+    FORECAST_VERY_LOW, /* less than a day of history: the average rate goes on */
+    FORECAST_LOW,      /* less than a week: the same */
+    FORECAST_MEDIUM,   /* one to three weeks */
+    FORECAST_HIGH,     /* four */
 };
 
 struct forecast {
     enum forecast_confidence confidence;
     money_sum month_pico;          /* spend at the month's end */
     money_sum low_pico, high_pico; /* as in the lightest and the heaviest of the weeks looked at;
-                                      FORECAST_LOW and NONE: both as month_pico */
+                                      without a whole week both are as month_pico */
 };
 
 const char *forecast_confidence_name(enum forecast_confidence confidence);

@@ -495,6 +495,7 @@ Test(billing_budget, a_forecast_without_a_week_goes_on_at_the_average_rate)
     /* A first call a minute ago does not become a fortune: an hour's rate at most. */
     put_hour("new", hour_of("2026-11-29T23:00Z"), DOLLAR);
     f = forecast_at("new", "2026-11-29T23:01:00Z", DOLLAR);
+    cr_expect_eq(f.confidence, FORECAST_VERY_LOW);
     cr_expect_eq(f.month_pico, DOLLAR + money_divide(DOLLAR * (25 * 3600 - 60), 3600));
 }
 
@@ -507,6 +508,11 @@ Test(billing_budget, a_forecast_above_the_budget_is_reported_once_when_asked_for
     cr_expect_str_eq(news_at("acme", "2026-11-11"), "");
     set_budget("acme", "2026-11-01T01:00Z",
                "'monthlyBudget': 7201, 'alertThresholds': {'forecast': 100}");
+    put_hour("new", hour_of("2026-11-10"), DOLLAR);
+    set_budget("new", "2026-11-01", "'monthlyBudget': 200, 'alertThresholds': {'forecast': 100}");
+    spend_cents("new", "2026-11", 100);
+    cr_expect_str_eq(news_at("new", "2026-11-10T23:00Z"), "", "a few hours prove nothing");
+    cr_expect_str_eq(news_at("new", "2026-11-11T00:00Z"), "forecast 100");
     put_pattern("calm", "2026-11-01", "2026-11-10", 10, 10);
     set_budget("calm", "2026-11-01", "'monthlyBudget': 7201, 'alertThresholds': {'forecast': 100}");
     spend_cents("calm", "2026-11", 9 * 24 * 10);
