@@ -81,9 +81,10 @@ static const struct cli_cmd cmd_run = {
     .summary = "run all jobs at their cadences, in the foreground",
     .help =
         "Starts rollup every second, limits, budgets and notify every two, publish every second,\n"
-        "invoice run and chargeback run every minute and audit --roots every hour, each as a process of its own, until SIGTERM or\n"
-        "Ctrl-C.  An event is in Postgres within five seconds.  A job that fails is said and tried again, every five\n"
-        "seconds at the slowest; cron or systemd timers may run the same jobs instead.\n",
+        "invoice run and chargeback run every minute and audit --roots every hour, each as a\n"
+        "process of its own, until SIGTERM or Ctrl-C.  An event is in Postgres within five\n"
+        "seconds.  A job that fails is said and tried again, every five seconds at the slowest;\n"
+        "cron or systemd timers may run the same jobs instead.\n",
 };
 
 #define TABLE(title, ...)                                                          \

@@ -143,17 +143,14 @@ read_url(struct net *net, const char *url, struct err *err)
     bool ok = parts != NULL && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK &&
               curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
               curl_url_get(parts, CURLUPART_HOST, &host, 0) == CURLUE_OK;
+    bool https = ok && strcmp(scheme, "https") == 0, http = ok && strcmp(scheme, "http") == 0;
     enum err_code code = ERR_OK;
     if (!ok)
         code = err_set(err, ERR_INPUT, "the address is no URL such as https://example.com/hook");
-    else if (strcmp(scheme, "https") != 0 && strcmp(scheme, "http") != 0)
+    else if (!https && !(http && (net->allow & NET_LOOPBACK_HTTP) != 0))
         code = err_set(err, ERR_DENIED, "%s: only https is sent to, not %s", host, scheme);
-    else if (strcmp(scheme, "http") == 0 && (net->allow & NET_LOOPBACK_HTTP) == 0)
-        code = err_set(err, ERR_DENIED, "%s: only https is sent to", host);
-    if (code == ERR_OK) {
-        net->plain_http = strcmp(scheme, "http") == 0;
-        snprintf(net->host, sizeof net->host, "%s", host);
-    }
+    net->plain_http = http;
+    snprintf(net->host, sizeof net->host, "%s", ok ? host : "");
     curl_free(scheme);
     curl_free(host);
     curl_url_cleanup(parts);
