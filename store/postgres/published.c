@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "store/postgres/published_budget.h"
 #include "store/tables/invoice.h"
 #include "store/tables/limit.h"
 #include "store/tables/log_day.h"
@@ -264,5 +265,33 @@ const struct published published[PUBLISHED_COUNT] = {
                     "frames", "chain", "quarantine_chain"},
         .put_key = put_log_day_key,
         .put_row = put_log_day_row,
+    },
+    {
+        .table = TABLE_BUDGETS,
+        .name = "budget_settings",
+        .key_count = 1,
+        .columns = {"organization_id", "id", "monthly_budget", "alert_thresholds",
+                    "spike_detection", "email_alerts", "auto_limits", "created_at", "updated_at"},
+        .put_key = published_budget_key,
+        .put_row = published_budget_row,
+    },
+    {
+        .table = TABLE_BUDGET_ALERTS,
+        .name = "budget_alerts",
+        .key_count = 3,
+        .columns = {"organization_id", "month", "alert", "id", "kind", "percent", "threshold",
+                    "currency", "budget_minor", "spend", "spend_minor", "forecast", "log_position",
+                    "created_at"},
+        .put_key = published_alert_key,
+        .put_row = published_alert_row,
+    },
+    {
+        .table = TABLE_CHARGEBACK,
+        .name = "chargeback",
+        .key_count = 4,
+        .columns = {"organization_id", "period_start", "dimension", "value", "period_end", "final",
+                    "currency", "amount_minor", "calls", "credits", "llm_cost"},
+        .put_key = published_chargeback_key,
+        .put_row = published_chargeback_row,
     },
 };
