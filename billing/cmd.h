@@ -6,7 +6,7 @@
 
 #include "store/base/cli.h"
 
-extern const struct cli_cmd cmd_plans_check, cmd_plans_show;
+extern const struct cli_cmd cmd_plans_check, cmd_plans_show, cmd_plans_rate;
 extern const struct cli_cmd cmd_limits;
 extern const struct cli_cmd cmd_invoice_run, cmd_invoice_list, cmd_invoice_show;
 

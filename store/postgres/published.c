@@ -81,10 +81,13 @@ put_limit_row(struct copy *copy, struct bytes key, struct bytes value)
     bool there = limit_get(copy->txn, organization, dimension, &row);
     assert(there);
     copy_u64(copy, row.used);
-    if (row.limit == LIMIT_UNLIMITED)
+    if (row.limit == LIMIT_UNLIMITED) {
         copy_null(copy);
-    else
+        copy_null(copy);
+    } else {
         copy_u64(copy, row.limit);
+        copy_u64(copy, limit_remaining(&row));
+    }
     if (row.percent == LIMIT_PERCENT_NONE)
         copy_null(copy);
     else
@@ -108,10 +111,10 @@ static void
 put_invoice_key(struct copy *copy, struct bytes key)
 {
     uint32_t organization;
-    int32_t month;
-    invoice_key_decode(key, &organization, &month);
+    int64_t from_ms;
+    invoice_key_decode(key, &organization, &from_ms);
     copy_dict(copy, organization);
-    copy_month(copy, month);
+    copy_time(copy, from_ms);
 }
 
 static void
@@ -120,10 +123,11 @@ put_invoice_row(struct copy *copy, struct bytes key, struct bytes value)
     (void)value;
     struct invoice row;
     uint32_t organization;
-    int32_t month;
-    invoice_key_decode(key, &organization, &month);
-    bool there = invoice_get(copy->txn, organization, month, &row);
+    int64_t from_ms;
+    invoice_key_decode(key, &organization, &from_ms);
+    bool there = invoice_get(copy->txn, organization, from_ms, &row);
     assert(there);
+    copy_time(copy, row.to_ms);
     copy_text(copy, str_of(invoice_status_name(row.status)));
     if (row.number == 0)
         copy_null(copy);
@@ -131,6 +135,10 @@ put_invoice_row(struct copy *copy, struct bytes key, struct bytes value)
         copy_u64(copy, row.number);
     copy_text(copy, str_of(row.currency));
     copy_i64(copy, row.total_minor);
+    copy_i64(copy, row.tax_minor);
+    copy_i64(copy, row.credit_minor);
+    copy_i64(copy, invoice_due_minor(&row));
+    copy_i64(copy, row.paid_minor);
     copy_u64(copy, row.credits_used);
     copy_pico(copy, row.llm_cost_pico);
     copy_cents(copy, row.llm_cost_pico);
@@ -149,10 +157,10 @@ static void
 put_line_key(struct copy *copy, struct bytes key)
 {
     uint32_t organization, line;
-    int32_t month;
-    invoice_line_key_decode(key, &organization, &month, &line);
+    int64_t from_ms;
+    invoice_line_key_decode(key, &organization, &from_ms, &line);
     copy_dict(copy, organization);
-    copy_month(copy, month);
+    copy_time(copy, from_ms);
     copy_u64(copy, (uint64_t)line + 1); /* people count from 1 */
 }
 
@@ -162,13 +170,19 @@ put_line_row(struct copy *copy, struct bytes key, struct bytes value)
     (void)value;
     struct invoice_line row;
     uint32_t organization, line;
-    int32_t month;
-    invoice_line_key_decode(key, &organization, &month, &line);
-    bool there = invoice_line_get(copy->txn, organization, month, line, &row);
+    int64_t from_ms;
+    invoice_line_key_decode(key, &organization, &from_ms, &line);
+    bool there = invoice_line_get(copy->txn, organization, from_ms, line, &row);
     assert(there);
     copy_text(copy, str_of(invoice_line_kind_name(row.kind)));
+    copy_text(copy, row.plan);
+    copy_text(copy, row.charge);
+    if (row.corrects == 0)
+        copy_null(copy);
+    else
+        copy_u64(copy, row.corrects);
     copy_text(copy, row.description);
-    copy_u64(copy, row.quantity);
+    copy_pico(copy, row.quantity_pico);
     copy_pico(copy, row.unit_pico);
     copy_pico(copy, row.exact_pico);
     copy_i64(copy, row.amount_minor);
@@ -231,7 +245,7 @@ const struct published published[PUBLISHED_COUNT] = {
         .table = TABLE_LIMITS,
         .name = "limits_snapshots",
         .key_count = 2,
-        .columns = {"organization_id", "dimension", "used", "limit_value", "percent", "state",
+        .columns = {"organization_id", "dimension", "used", "limit_value", "remaining", "percent", "state",
                     "allowed", "plan", "upgrade_plan", "reason", "log_position", "period_start",
                     "period_end"},
         .put_key = put_limit_key,
@@ -241,8 +255,9 @@ const struct published published[PUBLISHED_COUNT] = {
         .table = TABLE_INVOICES,
         .name = "invoices",
         .key_count = 2,
-        .columns = {"organization_id", "month", "status", "number", "currency", "total_minor",
-                    "credits_used", "llm_cost", "llm_cost_cents", "unpriced_calls", "log_position",
+        .columns = {"organization_id", "period_start", "period_end", "status", "number",
+                    "currency", "total_minor", "tax_minor", "credit_minor", "due_minor",
+                    "paid_minor", "credits_used", "llm_cost", "llm_cost_cents", "unpriced_calls", "log_position",
                     "log_chain", "price_book", "plan_book", "finalized_at"},
         .put_key = put_invoice_key,
         .put_row = put_invoice_row,
@@ -251,8 +266,9 @@ const struct published published[PUBLISHED_COUNT] = {
         .table = TABLE_INVOICE_LINES,
         .name = "invoice_lines",
         .key_count = 3,
-        .columns = {"organization_id", "month", "line", "kind", "description", "quantity",
-                    "unit_price", "amount", "amount_minor", "period_start", "period_end"},
+        .columns = {"organization_id", "period_start", "line", "kind", "plan", "charge",
+                    "corrects", "description", "quantity", "unit_price", "amount", "amount_minor",
+                    "line_start", "line_end"},
         .put_key = put_line_key,
         .put_row = put_line_row,
     },

@@ -21,6 +21,7 @@ store/log: store/base store/event store/log
 store/tables: store/base store/event store/log store/tables
 store/postgres: store/base store/event store/log store/tables store/postgres
 rollup/price: rollup/price store/base store/event
+billing/plan: billing/plan store/base store/tables
 <lmdb.h>: store tests
 <zstd.h>: store tests
 <libpq-fe.h>: store tests
@@ -84,6 +85,8 @@ store/log/a.c "store/postgres/b.h"
 store/log/a.c "store/cmd.h"
 rollup/price/a.c "rollup/b.h"
 rollup/price/a.c "store/tables/b.h"
+billing/plan/a.c "billing/b.h"
+billing/plan/a.c "store/log/b.h"
 ingest/a.c "rollup/b.h"
 ingest/client/a.c "billing/b.h"
 rollup/a.c "ingest/b.h"
