@@ -76,7 +76,7 @@ main(int argc, char **argv)
               cmd_quarantine_list, cmd_quarantine_show),
         TABLE("Fold", cmd_rollup, cmd_audit, cmd_prices_check, cmd_prices_show, cmd_prices_diff,
               cmd_prices_import),
-        TABLE("Billing", cmd_limits, cmd_invoice_run, cmd_invoice_list, cmd_invoice_show,
+        TABLE("Billing", cmd_limits, cmd_invoice_run, cmd_invoice_list, cmd_invoice_show, cmd_invoice_verify,
               cmd_plans_check, cmd_plans_show, cmd_plans_rate),
         TABLE("Postgres", cmd_migrate, cmd_publish),
         TABLE("Reports", cmd_report_usage, cmd_report_costs),

@@ -8,6 +8,6 @@
 
 extern const struct cli_cmd cmd_plans_check, cmd_plans_show, cmd_plans_rate;
 extern const struct cli_cmd cmd_limits;
-extern const struct cli_cmd cmd_invoice_run, cmd_invoice_list, cmd_invoice_show;
+extern const struct cli_cmd cmd_invoice_run, cmd_invoice_list, cmd_invoice_show, cmd_invoice_verify;
 
 #endif

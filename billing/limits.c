@@ -7,8 +7,11 @@
 
 #include "billing/consumption.h"
 #include "billing/words.h"
+#include "store/base/time.h"
 #include "store/tables/dict.h"
+#include "store/tables/plan_version.h"
 #include "store/tables/resource.h"
+#include "store/tables/standing.h"
 
 static const char *
 noun(enum limit_dimension dimension, bool one)
@@ -110,6 +113,7 @@ struct run {
     struct consumption consumption;
     struct span period; /* of the AI credits of the organization at hand */
     int64_t now_ms;
+    bool plans_put;
 };
 
 static enum err_code
@@ -155,11 +159,85 @@ put_row(struct run *r, uint32_t organization, const struct standing *s,
     return limit_put(r->stage.txn, &row, err);
 }
 
+/* ---- what stands beside the limits ---- */
+
+static enum standing_status
+status_of(const struct run *r, const struct standing *s)
+{
+    if (s->held == NULL)
+        return STANDING_NONE;
+    if (s->paused)
+        return STANDING_PAUSED;
+    return s->trial_until_ms > r->now_ms ? STANDING_TRIALING : STANDING_ACTIVE;
+}
+
+/* Which plan the organization is on; nothing of one that never said so. */
+static enum err_code
+put_standing(struct run *r, uint32_t organization, const struct standing *s, struct err *err)
+{
+    const struct timeline *t = &r->timeline;
+    struct timeline_walk w;
+    int64_t first_ms;
+    if (!timeline_first_ms(t, &first_ms))
+        return ERR_OK;
+    struct span period = cycle_period(&s->cycle, r->now_ms);
+    struct standing_row row = {.organization = organization,
+                               .status = status_of(r, s),
+                               .plan = s->held != NULL ? s->held->id : s->plan->id,
+                               .tax_percent = timeline_tax_at(t, r->now_ms),
+                               .period_start_ms = period.from_ms,
+                               .period_end_ms = period.to_ms,
+                               .usage_start_ms = r->period.from_ms,
+                               .usage_end_ms = r->period.to_ms,
+                               .trial_end_ms = s->trial_until_ms};
+    memcpy(row.currency, t->currency, sizeof row.currency);
+    timeline_walk_begin(&w, t, r->now_ms, TIME_MAX_MS);
+    if (timeline_walk_next(&w) && w.following != NULL) {
+        row.next_ms = w.until_ms;
+        row.next_plan = w.following->plan->id;
+    }
+    return standing_put(r->stage.txn, &row, err);
+}
+
+/* The book as it is in use, once a run. */
+static enum err_code
+put_plans(struct run *r, struct err *err)
+{
+    const struct plan_book *book = r->stage.book;
+    struct list versions;
+    enum err_code code = ERR_OK;
+    list_init(&versions, sizeof(struct plan_version));
+    for (size_t i = 0; code == ERR_OK && i < book->plan_count; i++) {
+        const struct plan *p = &book->plans[i];
+        /* A custom plan's price is nobody else's business, and all readers see all plans. */
+        for (size_t k = 0; code == ERR_OK && p->organization_count == 0 && k < p->terms_count;
+             k++) {
+            struct plan_version v = {.plan = p->id,
+                                     .name = p->name,
+                                     .version = (uint32_t)k + 1,
+                                     .order = (uint32_t)p->order,
+                                     .is_default = p == book->default_plan,
+                                     .from_ms = p->terms[k].from_ms,
+                                     .terms = p->terms[k].json};
+            memcpy(v.currency, p->currency, sizeof v.currency);
+            if (!list_add(&versions, &v))
+                code = err_set(err, ERR_LIMIT, "no memory for the plans");
+        }
+    }
+    if (code == ERR_OK)
+        code = plan_version_put_all(r->stage.txn, versions.items, versions.count, err);
+    list_clear(&versions);
+    return code;
+}
+
 static enum err_code
 visit(void *context, uint32_t organization, struct err *err)
 {
     struct run *r = context;
-    enum err_code code = timeline_read(&r->timeline, r->stage.txn, organization, err);
+    enum err_code code = r->plans_put ? ERR_OK : put_plans(r, err);
+    r->plans_put = true;
+    if (code == ERR_OK)
+        code = timeline_read(&r->timeline, r->stage.txn, organization, err);
     if (code != ERR_OK)
         return code;
     struct standing s = timeline_at(&r->timeline, r->now_ms);
@@ -172,6 +250,8 @@ visit(void *context, uint32_t organization, struct err *err)
     }
     for (int d = 0; code == ERR_OK && d < LIMIT_DIMENSIONS; d++)
         code = put_row(r, organization, &s, (enum limit_dimension)d, err);
+    if (code == ERR_OK)
+        code = put_standing(r, organization, &s, err);
     r->result.organizations++;
     return code;
 }

@@ -1,5 +1,6 @@
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "billing/plan/load.h"
@@ -178,6 +179,17 @@ take_weights(const struct load_at *at, struct plan_terms *t, struct err *err)
 }
 
 static enum err_code
+keep_json(const struct load_at *at, struct str *ret, struct err *err)
+{
+    char *text = json_dumps(at->object, JSON_COMPACT | JSON_SORT_KEYS);
+    struct str all = {text, text != NULL ? strlen(text) : 0};
+    ret->data = text != NULL ? arena_text(at->load->arena, all) : NULL;
+    ret->size_bytes = all.size_bytes;
+    free(text);
+    return ret->data != NULL ? ERR_OK : load_full(err);
+}
+
+static enum err_code
 take_version(const struct load_at *at, struct plan_terms *t, struct err *err)
 {
     static const char *const keys[] = {"from",       "period",  "usage_period", "cycle",
@@ -202,7 +214,9 @@ take_version(const struct load_at *at, struct plan_terms *t, struct err *err)
         code = load_decimal_opt(at, "commitment", 12, &t->commitment_pico, &t->has_commitment, err);
     if (code == ERR_OK)
         code = load_text(at, "support", &t->support, err);
-    return code == ERR_OK ? load_text(at, "analytics", &t->analytics, err) : code;
+    if (code == ERR_OK)
+        code = load_text(at, "analytics", &t->analytics, err);
+    return code == ERR_OK ? keep_json(at, &t->json, err) : code;
 }
 
 /* A subscription's periods do not change by themselves. */

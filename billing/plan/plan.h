@@ -126,6 +126,7 @@ struct plan_terms {
     bool has_commitment;
     int64_t commitment_pico; /* a period's usage charges are at least this */
     struct str support, analytics;
+    struct str json; /* the version as the book has it */
 };
 
 struct plan {

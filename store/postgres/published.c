@@ -5,6 +5,8 @@
 #include "store/tables/invoice.h"
 #include "store/tables/limit.h"
 #include "store/tables/log_day.h"
+#include "store/tables/plan_version.h"
+#include "store/tables/standing.h"
 #include "store/tables/usage.h"
 
 static void
@@ -191,6 +193,67 @@ put_line_row(struct copy *copy, struct bytes key, struct bytes value)
 }
 
 static void
+put_plan_key(struct copy *copy, struct bytes key)
+{
+    struct plan_version v = plan_version_key_decode(key);
+    copy_text(copy, v.plan);
+    copy_u64(copy, v.version);
+}
+
+static void
+put_plan_row(struct copy *copy, struct bytes key, struct bytes value)
+{
+    struct plan_version v = plan_version_decode(key, value);
+    copy_text(copy, v.name);
+    copy_u64(copy, v.order);
+    copy_bool(copy, v.is_default);
+    copy_text(copy, str_of(v.currency));
+    if (v.from_ms == INT64_MIN)
+        copy_null(copy);
+    else
+        copy_time(copy, v.from_ms);
+    copy_text(copy, v.terms);
+}
+
+static void
+put_standing_key(struct copy *copy, struct bytes key)
+{
+    copy_dict(copy, standing_key_decode(key));
+}
+
+static void
+put_time_opt(struct copy *copy, int64_t utc_ms)
+{
+    if (utc_ms == 0)
+        copy_null(copy);
+    else
+        copy_time(copy, utc_ms);
+}
+
+static void
+put_standing_row(struct copy *copy, struct bytes key, struct bytes value)
+{
+    (void)value;
+    struct standing_row row;
+    bool there = standing_get(copy->txn, standing_key_decode(key), &row);
+    assert(there);
+    copy_text(copy, row.plan);
+    copy_text(copy, str_of(standing_status_name(row.status)));
+    copy_text(copy, str_of(row.currency));
+    copy_pico(copy, (money_sum)row.tax_percent * 1000000); /* 10^-6 percent */
+    copy_time(copy, row.period_start_ms);
+    copy_time(copy, row.period_end_ms);
+    copy_time(copy, row.usage_start_ms);
+    copy_time(copy, row.usage_end_ms);
+    put_time_opt(copy, row.trial_end_ms);
+    put_time_opt(copy, row.next_ms);
+    if (row.next_ms == 0)
+        copy_null(copy);
+    else
+        copy_text(copy, row.next_plan);
+}
+
+static void
 put_log_day_key(struct copy *copy, struct bytes key)
 {
     uint8_t identity[HASH_SHA256_BYTES];
@@ -280,5 +343,24 @@ const struct published published[PUBLISHED_COUNT] = {
                     "frames", "chain", "quarantine_chain"},
         .put_key = put_log_day_key,
         .put_row = put_log_day_row,
+    },
+    {
+        .table = TABLE_PLANS,
+        .name = "plans",
+        .key_count = 2,
+        .columns = {"plan", "version", "name", "sort_order", "is_default", "currency",
+                    "valid_from", "terms"},
+        .put_key = put_plan_key,
+        .put_row = put_plan_row,
+    },
+    {
+        .table = TABLE_STANDINGS,
+        .name = "subscriptions",
+        .key_count = 1,
+        .columns = {"organization_id", "plan", "status", "currency", "tax_percent",
+                    "period_start", "period_end", "usage_start", "usage_end", "trial_end",
+                    "next_change_at", "next_plan"},
+        .put_key = put_standing_key,
+        .put_row = put_standing_row,
     },
 };

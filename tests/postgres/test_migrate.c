@@ -84,7 +84,7 @@ Test(postgres_migrate, an_empty_database_gets_every_file_and_a_second_run_does_n
     must_migrate();
     for (size_t i = 0; i < migrate.count; i++)
         cr_assert_eq(migrate.files[i].state, MIGRATE_NOW);
-    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes 4log_days");
+    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes 4log_days 5billing");
     char before[512];
     snprintf(before, sizeof before, "%s",
              server_value(url, "SELECT string_agg(ctid::text || xmin || applied_at, ' ') FROM "
@@ -108,30 +108,30 @@ Test(postgres_migrate, a_dry_run_says_what_is_pending_and_changes_nothing)
 Test(postgres_migrate, a_new_file_alone_is_applied)
 {
     must_migrate();
-    put_file("005_more.sql", "CREATE TABLE billing.more (n integer);\n");
+    put_file("006_more.sql", "CREATE TABLE billing.more (n integer);\n");
     must_migrate();
-    cr_assert_eq(migrate.files[3].state, MIGRATE_BEFORE);
-    cr_assert_eq(migrate.files[4].state, MIGRATE_NOW);
-    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes 4log_days 5more");
+    cr_assert_eq(migrate.files[4].state, MIGRATE_BEFORE);
+    cr_assert_eq(migrate.files[5].state, MIGRATE_NOW);
+    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes 4log_days 5billing 6more");
 }
 
 Test(postgres_migrate, a_file_that_fails_leaves_nothing_of_itself_and_names_its_line)
 {
-    put_file("005_bad.sql", "CREATE TABLE billing.half (n integer);\n-- \xc3\xa9\nSELEC 1;\n");
+    put_file("006_bad.sql", "CREATE TABLE billing.half (n integer);\n-- \xc3\xa9\nSELEC 1;\n");
     cr_assert_eq(run_migrate(false), ERR_CONFIG);
-    cr_assert_not_null(strstr(err.text, "005_bad.sql: line 3: syntax error"), "%s", err.text);
-    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes 4log_days");
+    cr_assert_not_null(strstr(err.text, "006_bad.sql: line 3: syntax error"), "%s", err.text);
+    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes 4log_days 5billing");
     cr_assert_str_eq(server_value(url, "SELECT to_regclass('billing.half') IS NULL"), "t");
-    put_file("005_bad.sql", "CREATE TABLE billing.half (n integer);\n");
+    put_file("006_bad.sql", "CREATE TABLE billing.half (n integer);\n");
     must_migrate();
 }
 
 Test(postgres_migrate, a_file_that_ends_its_transaction_is_refused)
 {
-    put_file("005_commit.sql", "CREATE TABLE billing.half (n integer); COMMIT;\n");
+    put_file("006_commit.sql", "CREATE TABLE billing.half (n integer); COMMIT;\n");
     cr_assert_eq(run_migrate(false), ERR_CONFIG);
-    cr_assert_not_null(strstr(err.text, "005_commit.sql ends its transaction"), "%s", err.text);
-    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes 4log_days");
+    cr_assert_not_null(strstr(err.text, "006_commit.sql ends its transaction"), "%s", err.text);
+    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes 4log_days 5billing");
 }
 
 Test(postgres_migrate, an_applied_file_that_changed_is_refused_even_in_a_dry_run)
@@ -150,9 +150,9 @@ Test(postgres_migrate, an_applied_file_that_changed_is_refused_even_in_a_dry_run
 Test(postgres_migrate, a_database_of_a_newer_program_is_refused)
 {
     must_migrate();
-    server_run(url, "INSERT INTO billing.schema_migrations VALUES (5, 'later', '')");
+    server_run(url, "INSERT INTO billing.schema_migrations VALUES (6, 'later', '')");
     cr_assert_eq(run_migrate(false), ERR_CONFLICT);
-    cr_assert_not_null(strstr(err.text, "migration 005_later, this gbill knows 4"), "%s", err.text);
+    cr_assert_not_null(strstr(err.text, "migration 006_later, this gbill knows 5"), "%s", err.text);
 }
 
 Test(postgres_migrate, gaps_twins_odd_names_and_empty_directories_are_refused)
@@ -160,7 +160,7 @@ Test(postgres_migrate, gaps_twins_odd_names_and_empty_directories_are_refused)
     static const struct {
         const char *file, *says;
     } cases[] = {
-        {"006_x.sql", "migration 005 is missing, 006_x is there"},
+        {"007_x.sql", "migration 006 is missing, 007_x is there"},
         {"002_twin.sql", "two migrations have the number 002"},
         {"000_x.sql", "two migrations have the number 000"},
         {"4_x.sql", "named NNN_name.sql"},
@@ -257,13 +257,13 @@ reader_url(void)
 }
 
 static const char *const secured[] = {"usage_hourly", "usage_monthly", "limits_snapshots",
-                                      "invoices", "invoice_lines"};
+                                      "invoices", "invoice_lines", "subscriptions"};
 
 Test(postgres_migrate, a_reader_sees_the_organization_it_set_and_no_other)
 {
-    static const char *const acme[] = {"12", "2", "4", "2", "6"}, *const globex[] = {"12", "2", "4",
-                                                                                     "0", "0"};
-    for (size_t i = 0; i < 5; i++) {
+    static const char *const acme[] = {"12", "2", "4", "2", "6", "1"},
+                             *const globex[] = {"12", "2", "4", "0", "0", "0"};
+    for (size_t i = 0; i < sizeof secured / sizeof secured[0]; i++) {
         char sql[256];
         snprintf(sql, sizeof sql,
                  "SET billing.organization_id = 'acme'; SELECT count(*) FROM "
@@ -280,7 +280,7 @@ Test(postgres_migrate, a_reader_sees_the_organization_it_set_and_no_other)
 
 Test(postgres_migrate, a_reader_without_the_setting_sees_nothing)
 {
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < sizeof secured / sizeof secured[0]; i++) {
         char sql[256];
         snprintf(sql, sizeof sql, "SELECT count(*) FROM billing.%s", secured[i]);
         cr_assert_str_eq(server_value(reader_url(), sql), "0", "%s", secured[i]);
