@@ -122,6 +122,7 @@ invoicing_begin(struct invoicing *v, struct tables_txn *txn, uint32_t organizati
         code = ledger_read(&v->ledger, txn, organization, before_number, notices, ret_problems,
                            err);
     v->instant = v->item = 0;
+    v->drawn_ms = INT64_MIN;
     v->swept = false;
     v->from_ms = first_ms;
     return code;
@@ -332,6 +333,8 @@ static bool
 has_draft(const struct invoicing *v)
 {
     struct invoice stored;
+    if (v->from_ms == v->drawn_ms)
+        return true;
     return invoice_get(v->items.txn, v->items.organization, v->from_ms, &stored) &&
            stored.line_count > 0;
 }

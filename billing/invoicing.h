@@ -24,6 +24,7 @@ struct invoicing {
     size_t instant, item;
     int64_t from_ms;
     bool swept; /* what was billed and is no more is on an invoice */
+    int64_t drawn_ms; /* an invoice from here on takes corrections, as if its draft were stored */
 };
 
 void invoicing_init(struct invoicing *v, const struct plan_book *book);

@@ -211,7 +211,16 @@ lines_of(struct tables_txn *txn, const struct invoice *i, struct list *ret, stru
     return ERR_OK;
 }
 
-/* The final invoices before it, and its own place, are what the log does not have. */
+static bool
+adds_up(const struct invoice *i, const struct list *lines)
+{
+    money_sum sum = 0;
+    for (size_t n = 0; n < lines->count; n++)
+        sum += ((const struct invoice_line *)lines->items)[n].amount_minor;
+    return sum == i->total_minor;
+}
+
+/* The final invoices before it are what the log does not have. */
 static enum err_code
 copy_earlier(struct verify *v, struct tables_txn *to, const struct invoice *target,
              uint32_t organization, struct err *err)
@@ -222,12 +231,16 @@ copy_earlier(struct verify *v, struct tables_txn *to, const struct invoice *targ
     while (code == ERR_OK && invoice_scan_next(&scan)) {
         struct invoice i = scan.row;
         struct list lines;
-        if (i.status == INVOICE_DRAFT || i.number > target->number)
+        if (i.status == INVOICE_DRAFT || i.number >= target->number)
             continue;
         code = lines_of(v->txn, &i, &lines, err);
         i.organization = organization;
-        /* The target is there as the draft that it was. */
-        i.status = i.number == target->number ? INVOICE_DRAFT : INVOICE_FINAL;
+        i.status = INVOICE_FINAL;
+        if (code == ERR_OK && !adds_up(&i, &lines))
+            code = err_set(err, ERR_CORRUPT,
+                           "invoice %" PRIu64 ", which it follows, is not the sum of its lines; "
+                           "verify that one first",
+                           i.number);
         if (code == ERR_OK)
             code = invoice_put(to, &i, lines.items, err);
         list_clear(&lines);
@@ -272,6 +285,7 @@ compute(struct verify *v, struct tables_txn *scratch, struct plan_book *book,
     if (code == ERR_OK)
         code = invoicing_begin(&invoicing, scratch, organization, target->finalized_ms,
                                target->number, &none, &problems, &any, err);
+    invoicing.drawn_ms = target->from_ms;
     if (code == ERR_OK && any)
         code = find_again(&invoicing, target, &found, err);
     if (code == ERR_OK && !found) {
