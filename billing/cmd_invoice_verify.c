@@ -57,9 +57,10 @@ const struct cli_cmd cmd_invoice_verify = {
     .opt_count = CLI_COUNT(opts),
     .run = run,
     .summary = "compute final invoices again from the log, offline, and compare the bytes",
-    .help = "Folds the log to the position that an invoice names, with the price book and the plan\n"
-            "book that it names (both are kept in the tables by their SHA-256), takes the final\n"
-            "invoices before it as given, computes it again and compares every byte of it.  What\n"
-            "differs is printed line by line, and the exit status is that of corrupt data.\n"
-            "Needs room for a second tables.mdb, and all days of the log.\n",
+    .help =
+        "Folds the log to the position that an invoice names, with the price book and the plan\n"
+        "book that it names (both are kept in the tables by their SHA-256), takes the final\n"
+        "invoices before it as given, computes it again and compares every byte of it.  What\n"
+        "differs is printed line by line, and the exit status is that of corrupt data.\n"
+        "Needs room for a second tables.mdb, and all days of the log.\n",
 };

@@ -19,9 +19,9 @@ static void
 print_summary(const struct limits_result *r, enum print_form form)
 {
     static const struct print_column columns[] = {
-        {"organizations", PRINT_WHOLE}, {"ok", PRINT_WHOLE},       {"warning", PRINT_WHOLE},
-        {"critical", PRINT_WHOLE},      {"reached", PRINT_WHOLE},  {"exceeded", PRINT_WHOLE},
-        {"paused", PRINT_WHOLE},        {"refused", PRINT_WHOLE},  {"problems", PRINT_WHOLE},
+        {"organizations", PRINT_WHOLE}, {"ok", PRINT_WHOLE},      {"warning", PRINT_WHOLE},
+        {"critical", PRINT_WHOLE},      {"reached", PRINT_WHOLE}, {"exceeded", PRINT_WHOLE},
+        {"paused", PRINT_WHOLE},        {"refused", PRINT_WHOLE}, {"problems", PRINT_WHOLE},
         {"position", PRINT_WHOLE}};
     struct print p;
     print_begin(&p, stdout, form, columns, CLI_COUNT(columns));
@@ -62,10 +62,10 @@ print_organization(const char *data_directory, const char *name, enum print_form
                    struct err *err)
 {
     static const struct print_column columns[] = {
-        {"dimension", PRINT_TEXT}, {"used", PRINT_WHOLE},     {"limit", PRINT_WHOLE},
-        {"remaining", PRINT_WHOLE}, {"percent", PRINT_WHOLE},  {"state", PRINT_TEXT},     {"allowed", PRINT_WHOLE},
-        {"plan", PRINT_TEXT},      {"upgradeTo", PRINT_TEXT}, {"reason", PRINT_TEXT},
-        {"position", PRINT_WHOLE}};
+        {"dimension", PRINT_TEXT},  {"used", PRINT_WHOLE},    {"limit", PRINT_WHOLE},
+        {"remaining", PRINT_WHOLE}, {"percent", PRINT_WHOLE}, {"state", PRINT_TEXT},
+        {"allowed", PRINT_WHOLE},   {"plan", PRINT_TEXT},     {"upgradeTo", PRINT_TEXT},
+        {"reason", PRINT_TEXT},     {"position", PRINT_WHOLE}};
     struct tables *tables;
     struct tables_txn *txn;
     struct print p;

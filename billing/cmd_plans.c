@@ -127,21 +127,20 @@ print_plan(struct print *p, const struct plan *plan, const struct plan_terms *t)
 static void
 print_plans(const struct plan_book *book, int64_t now_ms, enum print_form form)
 {
-    static const struct print_column columns[] = {
-        {"plan", PRINT_TEXT},
-        {"name", PRINT_TEXT},
-        {"period", PRINT_TEXT},
-        {"fee", PRINT_AMOUNT},
-        {"currency", PRINT_TEXT},
-        {"projects", PRINT_WHOLE},
-        {"documents", PRINT_WHOLE},
-        {"aiCredits", PRINT_WHOLE},
-        {"members", PRINT_WHOLE},
-        {"overagePerMillion", PRINT_AMOUNT},
-        {"requestsPerMinute", PRINT_WHOLE},
-        {"tokensPerMinute", PRINT_WHOLE},
-        {"support", PRINT_TEXT},
-        {"analytics", PRINT_TEXT}};
+    static const struct print_column columns[] = {{"plan", PRINT_TEXT},
+                                                  {"name", PRINT_TEXT},
+                                                  {"period", PRINT_TEXT},
+                                                  {"fee", PRINT_AMOUNT},
+                                                  {"currency", PRINT_TEXT},
+                                                  {"projects", PRINT_WHOLE},
+                                                  {"documents", PRINT_WHOLE},
+                                                  {"aiCredits", PRINT_WHOLE},
+                                                  {"members", PRINT_WHOLE},
+                                                  {"overagePerMillion", PRINT_AMOUNT},
+                                                  {"requestsPerMinute", PRINT_WHOLE},
+                                                  {"tokensPerMinute", PRINT_WHOLE},
+                                                  {"support", PRINT_TEXT},
+                                                  {"analytics", PRINT_TEXT}};
     struct print p;
     print_begin(&p, stdout, form, columns, CLI_COUNT(columns));
     for (size_t i = 0; i < book->plan_count; i++)
@@ -152,10 +151,10 @@ print_plans(const struct plan_book *book, int64_t now_ms, enum print_form form)
 static void
 print_charges(const struct plan_book *book, int64_t now_ms, enum print_form form)
 {
-    static const struct print_column columns[] = {
-        {"plan", PRINT_TEXT},   {"charge", PRINT_TEXT}, {"name", PRINT_TEXT},
-        {"model", PRINT_TEXT},  {"meter", PRINT_TEXT},  {"price", PRINT_AMOUNT},
-        {"free", PRINT_AMOUNT}, {"bill", PRINT_TEXT}};
+    static const struct print_column columns[] = {{"plan", PRINT_TEXT},   {"charge", PRINT_TEXT},
+                                                  {"name", PRINT_TEXT},   {"model", PRINT_TEXT},
+                                                  {"meter", PRINT_TEXT},  {"price", PRINT_AMOUNT},
+                                                  {"free", PRINT_AMOUNT}, {"bill", PRINT_TEXT}};
     struct print p;
     char amount[MONEY_TEXT_BYTES];
     print_begin(&p, stdout, form, columns, CLI_COUNT(columns));
@@ -243,8 +242,7 @@ run_rate(struct cli *cli, struct err *err)
     enum err_code code = cmd_shared_clock(cli, &clock, err);
     if (code == ERR_OK && name == NULL)
         code = err_set(err, ERR_USAGE, "needs --plan PLAN; see --help");
-    if (code == ERR_OK &&
-        (quantity[0] == '-' || !money_parse(str_of(quantity), 6, &quantity_pico)))
+    if (code == ERR_OK && (quantity[0] == '-' || !money_parse(str_of(quantity), 6, &quantity_pico)))
         code = err_set(err, ERR_USAGE,
                        "--quantity %.40s is no decimal of 0 or more with at most 6 decimals",
                        quantity);

@@ -50,8 +50,7 @@ struct consumption_model consumption_sum(const struct consumption *consumption);
  */
 money_sum consumption_credits_pico(const struct consumption *consumption,
                                    const struct plan_terms *terms);
-uint64_t consumption_credits(const struct consumption *consumption,
-                             const struct plan_terms *terms);
+uint64_t consumption_credits(const struct consumption *consumption, const struct plan_terms *terms);
 
 /* What a charge counts, in 10^-12 of its unit; calls are those it was counted over. */
 money_sum consumption_quantity(const struct consumption *consumption,

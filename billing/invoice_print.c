@@ -154,9 +154,8 @@ line_object(const struct invoice *i, const struct invoice_line *line)
     put_text(o, "description", line->description);
     put_text(o, "plan", line->plan);
     put_text(o, "charge", line->charge);
-    json_object_set_new(o, "corrects",
-                        line->corrects > 0 ? json_integer((json_int_t)line->corrects)
-                                           : json_null());
+    json_object_set_new(
+        o, "corrects", line->corrects > 0 ? json_integer((json_int_t)line->corrects) : json_null());
     put_amount(o, "quantity", line->quantity_pico, 12, false);
     put_amount(o, "unitPrice", line->unit_pico, 12, false);
     put_amount(o, "exact", line->exact_pico, 12, false);

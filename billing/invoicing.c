@@ -119,8 +119,8 @@ invoicing_begin(struct invoicing *v, struct tables_txn *txn, uint32_t organizati
     *ret_any = true;
     code = items_compute(&v->items, txn, organization, first_ms, now_ms, err);
     if (code == ERR_OK)
-        code = ledger_read(&v->ledger, txn, organization, before_number, notices, ret_problems,
-                           err);
+        code =
+            ledger_read(&v->ledger, txn, organization, before_number, notices, ret_problems, err);
     v->instant = v->item = 0;
     v->drawn_ms = INT64_MIN;
     v->swept = false;
@@ -254,8 +254,7 @@ add_tax(struct invoicing *v, const struct tax *tax, struct err *err)
                                 .period_ms = v->invoice.from_ms,
                                 .quantity_pico = RATE_QUANTITY_ONE,
                                 .exact_pico = pico,
-                                .amount_minor =
-                                    (int64_t)money_divide(product, PLAN_PERCENT_WHOLE),
+                                .amount_minor = (int64_t)money_divide(product, PLAN_PERCENT_WHOLE),
                                 .from_ms = v->invoice.from_ms,
                                 .to_ms = v->invoice.to_ms};
     int64_t before = v->invoice.total_minor;
@@ -376,8 +375,8 @@ take_credit(struct invoicing *v)
         v->ledger.credit_minor += -i->total_minor;
         return;
     }
-    i->credit_minor =
-        v->ledger.credit_minor < i->total_minor ? v->ledger.credit_minor : i->total_minor;
+    i->credit_minor = v->ledger.credit_minor < i->total_minor ? v->ledger.credit_minor
+                                                              : i->total_minor;
     v->ledger.credit_minor -= i->credit_minor;
 }
 

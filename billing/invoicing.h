@@ -23,7 +23,7 @@ struct invoicing {
     /* Where the walk over the open invoices stands. */
     size_t instant, item;
     int64_t from_ms;
-    bool swept; /* what was billed and is no more is on an invoice */
+    bool swept;       /* what was billed and is no more is on an invoice */
     int64_t drawn_ms; /* an invoice from here on takes corrections, as if its draft were stored */
 };
 

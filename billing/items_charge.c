@@ -67,9 +67,8 @@ share_of(struct shares *shares, const struct plan *plan)
         return NULL;
     struct share *s = &shares->of[shares->count++];
     /* The version that a period begins with holds to its end. */
-    *s = (struct share){.plan = plan,
-                        .terms = plan_terms_at(plan, shares->period.from_ms),
-                        .from_ms = INT64_MAX};
+    *s = (struct share){
+        .plan = plan, .terms = plan_terms_at(plan, shares->period.from_ms), .from_ms = INT64_MAX};
     return s;
 }
 
@@ -124,9 +123,10 @@ settle(const struct items *v, const struct plan *plan, struct exact *amount, str
 static enum err_code
 too_large(struct items *v, const struct item *item, struct err *err)
 {
-    enum err_code code = items_problem(
-        v, item->line.from_ms, INT64_MAX, "charge %.*s of plan %.*s does not fit 63 bits of minor units",
-        STR_ARG(item->line.charge), STR_ARG(item->line.plan));
+    enum err_code code =
+        items_problem(v, item->line.from_ms, INT64_MAX,
+                      "charge %.*s of plan %.*s does not fit 63 bits of minor units",
+                      STR_ARG(item->line.charge), STR_ARG(item->line.plan));
     return code == ERR_OK ? ERR_OK : err_set(err, code, "out of memory");
 }
 

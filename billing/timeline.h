@@ -18,9 +18,9 @@
 enum timeline_doubt { DOUBT_PLAN, DOUBT_NOT_FOR, DOUBT_CURRENCY, DOUBT_RATE };
 
 struct standing {
-    const struct plan *plan; /* in force: its limits hold */
-    const struct plan *held; /* what the subscription is to; NULL: there is none */
-    bool paused;             /* held, but the default plan is in force and no fee runs */
+    const struct plan *plan;         /* in force: its limits hold */
+    const struct plan *held;         /* what the subscription is to; NULL: there is none */
+    bool paused;                     /* held, but the default plan is in force and no fee runs */
     struct cycle cycle, usage_cycle; /* of what is held, else the calendar month */
     int64_t trial_until_ms;          /* no fee runs before */
     /* The event that could not be applied, while that is so; bad_seq 0: none. */

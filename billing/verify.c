@@ -22,8 +22,8 @@ struct verify {
     char directory[FILE_PATH_BYTES_MAX], prices[FILE_PATH_BYTES_MAX], plans[FILE_PATH_BYTES_MAX];
     struct tables *tables;
     struct tables_txn *txn;
-    struct list wanted;   /* struct invoice */
-    uint64_t folded_to;   /* what the scratch file holds; 0: nothing */
+    struct list wanted; /* struct invoice */
+    uint64_t folded_to; /* what the scratch file holds; 0: nothing */
     uint8_t folded_book[HASH_SHA256_BYTES];
 };
 
@@ -61,8 +61,7 @@ remove_scratch(const struct verify *v)
 static enum err_code
 make_scratch(struct verify *v, struct err *err)
 {
-    enum err_code code =
-        file_path(v->directory, v->options->data_directory, "verify.tmp", err);
+    enum err_code code = file_path(v->directory, v->options->data_directory, "verify.tmp", err);
     if (code == ERR_OK)
         code = file_path(v->prices, v->directory, "prices.json", err);
     if (code == ERR_OK)

@@ -16,7 +16,7 @@
 
 struct verify_options {
     const char *data_directory;
-    uint64_t number;     /* of the invoice; 0: all of the organization */
+    uint64_t number;          /* of the invoice; 0: all of the organization */
     const char *organization; /* NULL: the one that has the number */
     /* A line for every invoice and every difference; may be NULL. */
     void (*line)(void *context, const char *text);

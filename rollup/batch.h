@@ -35,7 +35,7 @@ struct batch_usage {
 struct batch_setting {
     /* resource; plan, currency, tax; currency, reason; invoice, status, currency */
     uint32_t text[3];
-    int64_t time_or_amount; /* subscription: effective; others: minor units */
+    int64_t time_or_amount;          /* subscription: effective; others: minor units */
     int64_t anchor_ms, trial_end_ms; /* subscription */
     bool at_period_end;              /* subscription */
     uint8_t type, action; /* enum event_resource_type and created; enum event_subscription_action */

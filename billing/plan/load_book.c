@@ -45,8 +45,8 @@ take_plan(struct load_at *at, struct plan *plan, struct err *err)
         code = err_set(err, ERR_CONFIG, "%s: \"currency\" is %s, of which \"rates\" has none",
                        at->where, plan->currency);
     if (code == ERR_OK)
-        code = load_ids_opt(at, "organizations", &plan->organizations, &plan->organization_count,
-                            err);
+        code =
+            load_ids_opt(at, "organizations", &plan->organizations, &plan->organization_count, err);
     return code == ERR_OK ? load_versions(at, plan, err) : code;
 }
 
@@ -108,8 +108,8 @@ take_rate(const struct load_at *at, const struct plan_rate *before, struct plan_
     if (code == ERR_OK)
         code = load_decimal(at, "rate", 9, &rate->rate_nano, err);
     if (code == ERR_OK && (rate->rate_nano == 0 || rate->rate_nano > (int64_t)1000000000000000))
-        code = err_set(err, ERR_CONFIG, "%s: \"rate\" must be above 0 and at most 1000000",
-                       at->where);
+        code =
+            err_set(err, ERR_CONFIG, "%s: \"rate\" must be above 0 and at most 1000000", at->where);
     if (code == ERR_OK && strcmp(rate->currency, at->load->book->currency) == 0)
         code = err_set(err, ERR_CONFIG, "%s: \"currency\" is the book's own", at->where);
     if (code == ERR_OK && before != NULL) {

@@ -23,8 +23,8 @@ static const struct {
     [CHARGE_COST_PLUS] = {"cost_plus", {"markup_percent"}, true},
 };
 
-static const char *const meters[] = {"",      "ai_credits",    "calls",    "tokens", "input_tokens",
-                                     "output_tokens", "llm_cost", NULL};
+static const char *const meters[] = {
+    "", "ai_credits", "calls", "tokens", "input_tokens", "output_tokens", "llm_cost", NULL};
 
 static enum err_code
 check_keys(const struct load_at *at, enum charge_model model, struct err *err)
@@ -48,7 +48,8 @@ static enum err_code
 take_size(const struct load_at *at, const char *key, int64_t *ret, struct err *err)
 {
     int64_t size = 0;
-    enum err_code code = json_get_int_opt(at->object, at->where, key, 1, SIZE_MAX_UNITS, &size, err);
+    enum err_code code =
+        json_get_int_opt(at->object, at->where, key, 1, SIZE_MAX_UNITS, &size, err);
     if (code == ERR_OK && size == 0)
         return err_set(err, ERR_CONFIG, "%s: \"%s\" is missing", at->where, key);
     *ret = size;

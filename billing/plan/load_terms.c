@@ -127,7 +127,8 @@ take_rate_limits(const struct load_at *at, struct plan_terms *t, struct err *err
         struct load_at inner = load_inner(at, limits, "rate_limits", -1);
         code = json_only_keys(limits, inner.where, keys, err);
         for (int i = 0; code == ERR_OK && i < 2; i++)
-            code = json_get_int_opt(limits, inner.where, keys[i], 1, PLAN_LIMIT_MAX, &value[i], err);
+            code =
+                json_get_int_opt(limits, inner.where, keys[i], 1, PLAN_LIMIT_MAX, &value[i], err);
     }
     t->requests_per_minute = value[0] < 0 ? LIMIT_UNLIMITED : (uint64_t)value[0];
     t->tokens_per_minute = value[1] < 0 ? LIMIT_UNLIMITED : (uint64_t)value[1];
@@ -192,10 +193,10 @@ keep_json(const struct load_at *at, struct str *ret, struct err *err)
 static enum err_code
 take_version(const struct load_at *at, struct plan_terms *t, struct err *err)
 {
-    static const char *const keys[] = {"from",       "period",  "usage_period", "cycle",
-                                       "day_count",  "limits",  "trial_days",   "rate_limits",
-                                       "weights",    "charges", "commitment",   "support",
-                                       "analytics",  NULL};
+    static const char *const keys[] = {"from",      "period",  "usage_period", "cycle",
+                                       "day_count", "limits",  "trial_days",   "rate_limits",
+                                       "weights",   "charges", "commitment",   "support",
+                                       "analytics", NULL};
     enum err_code code = json_only_keys(at->object, at->where, keys, err);
     t->from_ms = INT64_MIN;
     if (code == ERR_OK)

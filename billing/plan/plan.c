@@ -8,10 +8,14 @@ const char *
 charge_model_name(enum charge_model model)
 {
     static const char *const names[CHARGE_MODELS] = {
-        [CHARGE_FLAT] = "flat",           [CHARGE_UNIT] = "per_unit",
-        [CHARGE_GRADUATED] = "graduated", [CHARGE_VOLUME] = "volume",
-        [CHARGE_PACKAGE] = "package",     [CHARGE_BLOCK] = "block",
-        [CHARGE_PERCENTAGE] = "percentage", [CHARGE_COST_PLUS] = "cost_plus",
+        [CHARGE_FLAT] = "flat",
+        [CHARGE_UNIT] = "per_unit",
+        [CHARGE_GRADUATED] = "graduated",
+        [CHARGE_VOLUME] = "volume",
+        [CHARGE_PACKAGE] = "package",
+        [CHARGE_BLOCK] = "block",
+        [CHARGE_PERCENTAGE] = "percentage",
+        [CHARGE_COST_PLUS] = "cost_plus",
     };
     assert(model < CHARGE_MODELS);
     return names[model];
@@ -21,9 +25,8 @@ const char *
 charge_meter_name(enum charge_meter meter)
 {
     static const char *const names[CHARGE_METERS] = {
-        [METER_NONE] = "",            [METER_CREDITS] = "ai_credits",
-        [METER_CALLS] = "calls",      [METER_TOKENS] = "tokens",
-        [METER_INPUT] = "input_tokens", [METER_OUTPUT] = "output_tokens",
+        [METER_NONE] = "",         [METER_CREDITS] = "ai_credits", [METER_CALLS] = "calls",
+        [METER_TOKENS] = "tokens", [METER_INPUT] = "input_tokens", [METER_OUTPUT] = "output_tokens",
         [METER_COST] = "llm_cost",
     };
     assert(meter < CHARGE_METERS);

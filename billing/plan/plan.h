@@ -110,13 +110,13 @@ struct plan_weight {
 
 /* A version: what holds from a date on. */
 struct plan_terms {
-    int64_t from_ms;                   /* INT64_MIN: always */
-    struct cycle cycle;                /* of its fees; anchor not set */
-    struct cycle usage_cycle;          /* of what is counted; anchor not set */
-    enum cycle_count day_count;        /* of what is prorated */
-    int64_t trial_days;                /* 0: none */
-    uint64_t limits[LIMIT_DIMENSIONS]; /* LIMIT_UNLIMITED: no limit */
-    bool soft[LIMIT_DIMENSIONS];       /* more is allowed */
+    int64_t from_ms;                                 /* INT64_MIN: always */
+    struct cycle cycle;                              /* of its fees; anchor not set */
+    struct cycle usage_cycle;                        /* of what is counted; anchor not set */
+    enum cycle_count day_count;                      /* of what is prorated */
+    int64_t trial_days;                              /* 0: none */
+    uint64_t limits[LIMIT_DIMENSIONS];               /* LIMIT_UNLIMITED: no limit */
+    bool soft[LIMIT_DIMENSIONS];                     /* more is allowed */
     uint64_t requests_per_minute, tokens_per_minute; /* LIMIT_UNLIMITED: no limit */
     const struct plan_weight *weights;
     size_t weight_count;
@@ -150,7 +150,7 @@ struct plan_book {
     const char *path; /* as given to plan_book_load() */
     uint8_t sha256[HASH_SHA256_BYTES];
     char currency[4];
-    char cost_currency[4]; /* of the price book */
+    char cost_currency[4];    /* of the price book */
     const struct plan *plans; /* by rising order */
     size_t plan_count;
     const struct plan *default_plan;

@@ -86,8 +86,7 @@ rate_block(const struct plan_charge *c, money_sum q, money_sum *ret_yocto)
     money_sum from = 0;
     for (size_t i = 0; i < c->tier_count && q > from; i++) {
         const struct charge_tier *t = &c->tiers[i];
-        bool last =
-            i + 1 == c->tier_count || t->end_pico == CHARGE_NO_END || q <= t->end_pico;
+        bool last = i + 1 == c->tier_count || t->end_pico == CHARGE_NO_END || q <= t->end_pico;
         if (c->top_tier && last)
             return add_blocks(ret_yocto, t, q);
         money_sum to = last ? q : t->end_pico;

@@ -113,10 +113,10 @@ struct event_subscription {
     enum event_subscription_action action;
     struct str plan; /* empty unless EVENT_PLAN_SET */
     int64_t effective_ms;
-    bool at_period_end; /* takes effect when the period ends that holds then */
-    struct str currency; /* may be empty */
+    bool at_period_end;              /* takes effect when the period ends that holds then */
+    struct str currency;             /* may be empty */
     int64_t anchor_ms, trial_end_ms; /* or EVENT_TIME_NONE */
-    struct str tax_percent; /* a decimal; may be empty */
+    struct str tax_percent;          /* a decimal; may be empty */
 };
 
 struct event_budget {

@@ -528,9 +528,9 @@ take_action(struct str word, struct event_subscription *sub, struct event_defect
     static const struct {
         const char *word;
         enum event_subscription_action action;
-    } actions[] = {{"started", EVENT_PLAN_SET},      {"changed", EVENT_PLAN_SET},
+    } actions[] = {{"started", EVENT_PLAN_SET},         {"changed", EVENT_PLAN_SET},
                    {"cancelled", EVENT_PLAN_CANCELLED}, {"paused", EVENT_PLAN_PAUSED},
-                   {"resumed", EVENT_PLAN_RESUMED},  {"settings", EVENT_PLAN_SETTINGS}};
+                   {"resumed", EVENT_PLAN_RESUMED},     {"settings", EVENT_PLAN_SETTINGS}};
     for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
         if (str_is(word, actions[i].word)) {
             sub->action = actions[i].action;
@@ -573,8 +573,7 @@ take_subscription(const struct slots *s, struct event *e, struct event_defect *d
     sub->at_period_end = str_is(when, "periodEnd");
     if (has(s, FIELD_WHEN) && !sub->at_period_end && !str_is(when, "now"))
         return not_one_of(defect, FIELD_WHEN, when, "now, periodEnd");
-    if (sub->at_period_end && sub->action != EVENT_PLAN_SET &&
-        sub->action != EVENT_PLAN_CANCELLED)
+    if (sub->at_period_end && sub->action != EVENT_PLAN_SET && sub->action != EVENT_PLAN_CANCELLED)
         return event_defect_set(defect,
                                 "when is periodEnd, which only a change or cancellation can be");
     if (sub->action == EVENT_PLAN_SET && sub->plan.size_bytes == 0)

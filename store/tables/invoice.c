@@ -22,15 +22,15 @@ enum {
     INVOICE_STATUS_AT = 0,
     INVOICE_NUMBER_AT = 9,
     INVOICE_PAID_AT = 25,
-    INVOICE_FIXED_AT = 33,       /* from here on nothing depends on when it became final */
-    INVOICE_CONTENT_BYTES = 97,  /* all but what it came from */
+    INVOICE_FIXED_AT = 33,      /* from here on nothing depends on when it became final */
+    INVOICE_CONTENT_BYTES = 97, /* all but what it came from */
     INVOICE_ROW_BYTES = INVOICE_CONTENT_BYTES + 8 + 3 * HASH_SHA256_BYTES,
     INVOICE_LINE_KEY_BYTES = 16,
     INVOICE_LINE_FIXED_BYTES = 83,
     INVOICE_ID_BYTES_MAX = 64,
     INVOICE_DESCRIPTION_BYTES_MAX = 200,
-    INVOICE_LINE_BYTES_MAX =
-        INVOICE_LINE_FIXED_BYTES + 2 * INVOICE_ID_BYTES_MAX + INVOICE_DESCRIPTION_BYTES_MAX,
+    INVOICE_LINE_BYTES_MAX = INVOICE_LINE_FIXED_BYTES + 2 * INVOICE_ID_BYTES_MAX +
+                             INVOICE_DESCRIPTION_BYTES_MAX,
 };
 
 static const struct bytes number_key = {(const uint8_t *)"invoice_number", 14};
@@ -45,8 +45,10 @@ static const char *const status_names[INVOICE_STATUSES] = {
 };
 
 static const char *const line_kind_names[INVOICE_LINE_KINDS] = {
-    [INVOICE_PLAN_FEE] = "plan_fee",     [INVOICE_USAGE] = "usage",
-    [INVOICE_COMMITMENT] = "commitment", [INVOICE_ADJUSTMENT] = "adjustment",
+    [INVOICE_PLAN_FEE] = "plan_fee",
+    [INVOICE_USAGE] = "usage",
+    [INVOICE_COMMITMENT] = "commitment",
+    [INVOICE_ADJUSTMENT] = "adjustment",
     [INVOICE_TAX] = "tax",
 };
 
@@ -249,8 +251,8 @@ delete_lines(struct tables_txn *txn, uint32_t organization, int64_t from_ms, uin
     enum err_code code = ERR_OK;
     for (uint32_t i = first; code == ERR_OK && i < stored_count; i++) {
         line_key_encode(organization, from_ms, i, key);
-        code = tables_delete_published(txn, TABLE_INVOICE_LINES, (struct bytes){key, sizeof key},
-                                       err);
+        code =
+            tables_delete_published(txn, TABLE_INVOICE_LINES, (struct bytes){key, sizeof key}, err);
     }
     return code;
 }

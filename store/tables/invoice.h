@@ -39,17 +39,17 @@ struct invoice {
     uint32_t organization;  /* dictionary */
     int64_t from_ms, to_ms; /* to exclusive: the billing instant */
     enum invoice_status status;
-    uint64_t number;  /* 1, 2, 3 … without gaps; 0 while a draft */
-    char currency[4]; /* ISO 4217, NUL-terminated */
-    int64_t total_minor; /* < 0: a credit note */
-    int64_t tax_minor;   /* of the total */
+    uint64_t number;      /* 1, 2, 3 … without gaps; 0 while a draft */
+    char currency[4];     /* ISO 4217, NUL-terminated */
+    int64_t total_minor;  /* < 0: a credit note */
+    int64_t tax_minor;    /* of the total */
     int64_t credit_minor; /* of earlier credit notes, taken off what is to be paid; >= 0 */
     int64_t paid_minor;
     uint32_t line_count;
     uint64_t credits_used;   /* AI credits of its time */
     money_sum llm_cost_pico; /* what the providers charged, for information */
     uint64_t unpriced_calls; /* calls that llm_cost_pico misses */
-    int64_t finalized_ms; /* 0 while a draft */
+    int64_t finalized_ms;    /* 0 while a draft */
     /* Where it came from; with these it can be computed again. */
     uint64_t position;
     uint8_t chain[HASH_SHA256_BYTES];
@@ -60,15 +60,15 @@ struct invoice {
 struct invoice_line {
     enum invoice_line_kind kind;
     /* What the line charges for, once: kind, plan, charge and period name it for good. */
-    struct str plan, charge;   /* ids of the plan book, at most 64 bytes each; may be empty */
-    int64_t period_ms;         /* start of the billing period; of an adjustment its event's seq */
-    uint64_t corrects;         /* the invoice that it corrects; 0: it charges for the first time */
-    struct str description;    /* at most 200 bytes */
-    money_sum quantity_pico;   /* in 10^-12 of a unit; of a fee the seconds or days */
-    int64_t unit_pico;         /* price of one, 0 where the line has no single one */
-    money_sum exact_pico;      /* before rounding */
-    int64_t amount_minor;      /* rounded half away from zero */
-    int64_t from_ms, to_ms;    /* the time it is for, to exclusive */
+    struct str plan, charge; /* ids of the plan book, at most 64 bytes each; may be empty */
+    int64_t period_ms;       /* start of the billing period; of an adjustment its event's seq */
+    uint64_t corrects;       /* the invoice that it corrects; 0: it charges for the first time */
+    struct str description;  /* at most 200 bytes */
+    money_sum quantity_pico; /* in 10^-12 of a unit; of a fee the seconds or days */
+    int64_t unit_pico;       /* price of one, 0 where the line has no single one */
+    money_sum exact_pico;    /* before rounding */
+    int64_t amount_minor;    /* rounded half away from zero */
+    int64_t from_ms, to_ms;  /* the time it is for, to exclusive */
 };
 
 /* What is to be paid. */

@@ -36,8 +36,8 @@ put(struct tables_txn *txn, const struct plan_version *v, struct err *err)
     bytes[17] = (uint8_t)v->name.size_bytes;
     memcpy(bytes + FIXED_BYTES, v->name.data, v->name.size_bytes);
     memcpy(bytes + FIXED_BYTES + v->name.size_bytes, v->terms.data, v->terms.size_bytes);
-    enum err_code code = tables_put_published(txn, TABLE_PLANS, key_of(v, key),
-                                              (struct bytes){bytes, size}, err);
+    enum err_code code =
+        tables_put_published(txn, TABLE_PLANS, key_of(v, key), (struct bytes){bytes, size}, err);
     free(bytes);
     return code;
 }
@@ -76,8 +76,8 @@ delete_others(struct tables_txn *txn, const struct plan_version *versions, size_
     tables_scan_end(&scan);
     for (size_t i = 0; code == ERR_OK && i < gone.count; i++) {
         const struct gone *g = (const struct gone *)gone.items + i;
-        code = tables_delete_published(txn, TABLE_PLANS, (struct bytes){g->key, g->size_bytes},
-                                       err);
+        code =
+            tables_delete_published(txn, TABLE_PLANS, (struct bytes){g->key, g->size_bytes}, err);
     }
     list_clear(&gone);
     return code;

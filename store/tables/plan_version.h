@@ -13,7 +13,7 @@ struct plan_version {
     uint32_t order;
     bool is_default;
     char currency[4];
-    int64_t from_ms; /* INT64_MIN: from ever on */
+    int64_t from_ms;  /* INT64_MIN: from ever on */
     struct str terms; /* the version as the book has it, JSON */
 };
 

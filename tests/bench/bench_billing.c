@@ -71,10 +71,11 @@ use(struct dict *dict, struct tables_txn *txn, uint32_t organization, unsigned i
                               .type = number_of(dict, txn, "chat"),
                               .provider = number_of(dict, txn, m < 2 ? "openai" : "anthropic"),
                               .model = number_of(dict, txn, models[m])};
-        struct usage_row row = {.calls = 100 + i % 900,
-                                .tokens = {[EVENT_INPUT] = 1000 * (1 + i % 2000),
-                                           [EVENT_OUTPUT] = 300 * (1 + i % 2000)},
-                                .cost_pico = 1000000007 * (int64_t)(1 + i % 5000)};
+        struct usage_row row = {
+            .calls = 100 + i % 900,
+            .tokens =
+                {[EVENT_INPUT] = 1000 * (1 + i % 2000), [EVENT_OUTPUT] = 300 * (1 + i % 2000)},
+            .cost_pico = 1000000007 * (int64_t)(1 + i % 5000)};
         usage_key_encode(&k, key);
         check(usage_add(txn, TABLE_MONTHLY, key, &row, &err));
     }
@@ -127,10 +128,10 @@ main(int argc, char **argv)
     if (argc != 4)
         return fprintf(stderr, "Usage: bench_billing GBILL DIRECTORY ORGANIZATIONS\n"), 2;
     unsigned organizations = (unsigned)strtoul(argv[3], NULL, 10);
-    const char *in_month[] = {argv[1], "invoice", "run", "--data", argv[2], "--now", "2026-11-24",
-                              NULL};
-    const char *final[] = {argv[1], "invoice", "run", "--data", argv[2], "--now", "2026-12-02",
-                           NULL};
+    const char *in_month[] = {argv[1], "invoice", "run",        "--data",
+                              argv[2], "--now",   "2026-11-24", NULL};
+    const char *final[] = {argv[1], "invoice", "run",        "--data",
+                           argv[2], "--now",   "2026-12-02", NULL};
     const char *limits[] = {argv[1], "limits", "--data", argv[2], "--now", "2026-11-24", NULL};
     fill(argv[2], organizations);
     printf("billing  %u organizations, a fee and use of three models each, a fifth change plans\n",

@@ -127,9 +127,8 @@ office_subscription_with(const char *organization, enum event_subscription_actio
 void
 office_void_subscription(const char *organization, const char *at, uint64_t of_seq)
 {
-    struct subscription s = {.organization = office_number(organization),
-                             .effective_ms = ms_of(at),
-                             .seq = of_seq};
+    struct subscription s = {
+        .organization = office_number(organization), .effective_ms = ms_of(at), .seq = of_seq};
     cr_assert_eq(subscription_delete(txn, &s, &err), ERR_OK, "%s", err.text);
 }
 

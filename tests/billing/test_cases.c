@@ -285,10 +285,10 @@ run_base(const struct the_case *c)
     if (strstr(c->kind, "block") != NULL) {
         charge = counted("block", "ai_credits");
         json_object_set_new(charge, "tiers", blocks_of(json_object_get(c->in, "tiers")));
-        json_object_set_new(
-            charge, "policy",
-            json_string(strcmp(text_of(c->in, "policy"), "TOP_TIER") == 0 ? "top_tier"
-                                                                           : "all_tiers"));
+        json_object_set_new(charge, "policy",
+                            json_string(strcmp(text_of(c->in, "policy"), "TOP_TIER") == 0
+                                            ? "top_tier"
+                                            : "all_tiers"));
     } else {
         /* A capacity's price is that of the tier the peak lies in; the peak is given. */
         bool graduated = strcmp(c->kind, "base_plus_graduated") == 0;
@@ -353,7 +353,8 @@ run_maximum(const struct the_case *c)
                         json_string_value(json_array_get(cumulative, i)), 0, NULL);
     json_t *charge = tiers ? tiered(c, "graduated") : package(c->in);
     set(charge, "maximum", text_of(c->in, "maximum"));
-    money_sum net = rate(charge, json_string_value(json_array_get(cumulative, 1)), 0, NULL) - billed;
+    money_sum net = rate(charge, json_string_value(json_array_get(cumulative, 1)), 0, NULL) -
+                    billed;
     expect_yocto(c, gross[1] - billed, text_of(c->want, "gross"));
     cr_expect(gross[0] == billed, "%s", c->id);
     expect_yocto(c, net, text_of(c->want, "net"));
@@ -425,9 +426,8 @@ run_llm_cost(const struct the_case *c)
     money_sum sums[2] = {0};
     json_array_foreach (json_object_get(c->in, "lines"), i, line) {
         const char *class = json_string_value(json_array_get(line, 0));
-        sums[strcmp(class, "output") == 0] +=
-            cost_of(json_integer_value(json_array_get(line, 1)),
-                    json_string_value(json_array_get(line, 2)));
+        sums[strcmp(class, "output") == 0] += cost_of(json_integer_value(json_array_get(line, 1)),
+                                                      json_string_value(json_array_get(line, 2)));
     }
     cr_expect(sums[0] == pico_of(text_of(c->want, "input")), "%s", c->id);
     cr_expect(sums[1] == pico_of(text_of(c->want, "output")), "%s", c->id);
@@ -624,8 +624,8 @@ run_lines(const struct the_case *c)
 static void
 run_tax(const struct the_case *c)
 {
-    int64_t tax = tax_minor(minor_of(text_of(c->in, "base"), digits_of(c)),
-                            text_of(c->in, "rate_percent"));
+    int64_t tax =
+        tax_minor(minor_of(text_of(c->in, "base"), digits_of(c)), text_of(c->in, "rate_percent"));
     cr_expect_eq(tax, minor_of(text_of(c->want, "tax"), digits_of(c)), "%s: %lld", c->id,
                  (long long)tax);
 }

@@ -1,8 +1,8 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
-#include "store/base/file.h"
 #include "billing/plan/rate.h"
+#include "store/base/file.h"
 #include "store/log/writer.h"
 #include "tests/billing/office.h"
 
@@ -320,8 +320,9 @@ Test(billing_invoice_stage, an_adjustment_in_another_currency_holds_the_invoice_
     struct invoice_result r = office_invoices(DUE);
     cr_expect_eq(r.problems, 1);
     cr_expect_eq(r.held, 1);
-    cr_expect_not_null(strstr(office_notices(), "organization acme, invoice from 2026-11-01: adjustment"),
-                       "%s", office_notices());
+    cr_expect_not_null(
+        strstr(office_notices(), "organization acme, invoice from 2026-11-01: adjustment"), "%s",
+        office_notices());
     cr_expect_not_null(strstr(office_notices(), "EUR"), "%s", office_notices());
     cr_expect_eq(invoice_of("acme", NOVEMBER).status, INVOICE_DRAFT);
     cr_expect_eq(invoice_of("acme", NOVEMBER).total_minor, 2900);
@@ -509,10 +510,12 @@ Test(billing_invoice_stage, a_book_may_add_what_is_to_come_but_not_change_what_h
     office_subscribe("acme", "pro", "2026-11-01");
     office_commit();
     office_invoices(DUE);
-    struct invoice_options o = {office_directory(),
-                                office_book_with("\"pro\"", "\"amount\": \"29\"",
-                                                 "\"amount\": \"39\""),
-                                &clock, 24, {0}};
+    struct invoice_options o = {
+        office_directory(),
+        office_book_with("\"pro\"", "\"amount\": \"29\"", "\"amount\": \"39\""),
+        &clock,
+        24,
+        {0}};
     cr_expect_eq(invoice_stage_run(&o, &r, &err), ERR_CONFLICT);
     cr_expect_not_null(strstr(err.text, "plan \"pro\" has begun"), "%s", err.text);
     o.plans_path = office_book_with(

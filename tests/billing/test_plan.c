@@ -53,10 +53,10 @@ static const struct {
      "\"order\" is 0, must lie in 1", ERR_CONFIG},
     {BOOK("," PLAN("'id':'x','name':'X'", VERSION(LIMITS "," NONE))), "\"order\" is missing",
      ERR_CONFIG},
-    {BOOK("," PLAN("'id':'a b','name':'X','order':2", VERSION(LIMITS "," NONE))),
-     "printable ASCII", ERR_CONFIG},
-    {BOOK("," PLAN("'id':'','name':'X','order':2", VERSION(LIMITS "," NONE))),
-     "\"id\" has 0 bytes", ERR_CONFIG},
+    {BOOK("," PLAN("'id':'a b','name':'X','order':2", VERSION(LIMITS "," NONE))), "printable ASCII",
+     ERR_CONFIG},
+    {BOOK("," PLAN("'id':'','name':'X','order':2", VERSION(LIMITS "," NONE))), "\"id\" has 0 bytes",
+     ERR_CONFIG},
     {BOOK("," PLAN("'id':'x','name':'X\\nY','order':2", VERSION(LIMITS "," NONE))),
      "control character", ERR_CONFIG},
     {BOOK("," PLAN("'id':'x','name':'X','order':2,'currency':'EUR'", VERSION(LIMITS "," NONE))),
@@ -70,12 +70,13 @@ static const struct {
                    VERSION(LIMITS "," NONE) "," VERSION(LIMITS "," NONE))),
      "\"from\" is missing", ERR_CONFIG},
     {BOOK("," PLAN("'id':'x','name':'X','order':2",
-                   VERSION(LIMITS "," NONE) "," VERSION("'from':'2026-02'," LIMITS "," NONE) ","
-                       VERSION("'from':'2026-01'," LIMITS "," NONE))),
+                   VERSION(LIMITS "," NONE) "," VERSION(
+                       "'from':'2026-02'," LIMITS
+                       "," NONE) "," VERSION("'from':'2026-01'," LIMITS "," NONE))),
      "\"from\" must be behind that of versions[1]", ERR_CONFIG},
     {BOOK("," PLAN("'id':'x','name':'X','order':2",
-                   VERSION(LIMITS "," NONE) ","
-                       VERSION("'from':'2026-02','period':'year'," LIMITS "," NONE))),
+                   VERSION(LIMITS "," NONE) "," VERSION("'from':'2026-02','period':'year'," LIMITS
+                                                        "," NONE))),
      "other ones are another plan", ERR_CONFIG},
     {BOOK("," PLAN("'id':'x','name':'X','order':2",
                    VERSION(LIMITS "," NONE) "," VERSION("'from':'soon'," LIMITS "," NONE))),
@@ -100,7 +101,8 @@ static const struct {
      "\"requests_per_minute\" is 0", ERR_CONFIG},
     {BOOK(BIG(LIMITS "," NONE ",'weights':[{'model':'m','weight':'-1'}]")), "\"weight\" is \"-1\"",
      ERR_CONFIG},
-    {BOOK(BIG(LIMITS "," NONE ",'weights':[{'model':'m','weight':'1'},{'model':'m','weight':'2'}]")),
+    {BOOK(
+         BIG(LIMITS "," NONE ",'weights':[{'model':'m','weight':'1'},{'model':'m','weight':'2'}]")),
      "of this model already", ERR_CONFIG},
     {BOOK(BIG(LIMITS)), "\"charges\" is missing", ERR_CONFIG},
     {CHARGE("'amount':'1'"), "\"model\" is missing", ERR_CONFIG},
@@ -117,8 +119,7 @@ static const struct {
     {CHARGE("'model':'per_unit','price':'1'"), "\"meter\" is missing", ERR_CONFIG},
     {CHARGE("'model':'per_unit'," COUNTED "'price':'0.0000000000001'"), "at most 12 decimals",
      ERR_CONFIG},
-    {CHARGE("'model':'per_unit'," COUNTED "'price':'1','per':1000"), "belong together",
-     ERR_CONFIG},
+    {CHARGE("'model':'per_unit'," COUNTED "'price':'1','per':1000"), "belong together", ERR_CONFIG},
     {CHARGE("'model':'per_unit'," COUNTED "'price':'1','minimum':'2','maximum':'1'"),
      "\"minimum\" is more than \"maximum\"", ERR_CONFIG},
     {CHARGE("'model':'graduated'," COUNTED "'tiers':[]"), "\"tiers\" has 0", ERR_CONFIG},
@@ -135,8 +136,7 @@ static const struct {
      "\"blocks\" may be missing in the last", ERR_CONFIG},
     {CHARGE("'model':'percentage'," COUNTED "'percent':'1'"), "\"meter\" must be llm_cost",
      ERR_CONFIG},
-    {CHARGE("'model':'cost_plus','meter':'llm_cost'"), "\"markup_percent\" is missing",
-     ERR_CONFIG},
+    {CHARGE("'model':'cost_plus','meter':'llm_cost'"), "\"markup_percent\" is missing", ERR_CONFIG},
     {BOOK(BIG(LIMITS ",'charges':[{'id':'c','model':'flat','amount':'1'},"
                      "{'id':'c','model':'flat','amount':'1'}]")),
      "has the id \"c\" already", ERR_CONFIG},
@@ -264,9 +264,9 @@ Test(billing_plan, the_shipped_book_has_the_four_plans_as_they_are_sold)
 
 Test(billing_plan, plans_are_kept_by_order_whatever_the_order_in_the_file)
 {
-    struct plan_book *book = office_load(office_book(
-        HEAD PLAN("'id':'z','name':'Z','order':9", VERSION(LIMITS "," NONE)) ","
-            PLAN("'id':'y','name':'Y','order':5", VERSION(LIMITS "," NONE)) "," FREE TAIL));
+    struct plan_book *book = office_load(
+        office_book(HEAD PLAN("'id':'z','name':'Z','order':9", VERSION(LIMITS "," NONE)) "," PLAN(
+            "'id':'y','name':'Y','order':5", VERSION(LIMITS "," NONE)) "," FREE TAIL));
     cr_expect(str_is(book->plans[0].id, "free"));
     cr_expect(str_is(book->plans[1].id, "y"));
     cr_expect(str_is(book->plans[2].id, "z"));
@@ -275,11 +275,10 @@ Test(billing_plan, plans_are_kept_by_order_whatever_the_order_in_the_file)
 
 Test(billing_plan, a_version_holds_from_its_date_and_the_first_before_all)
 {
-    struct plan_book *book = office_load(office_book(
-        BOOK("," PLAN("'id':'x','name':'X','order':2",
-                      VERSION(LIMITS "," NONE) ","
-                          VERSION("'from':'2026-02'," LIMITS "," NONE) ","
-                              VERSION("'from':'2026-03'," LIMITS "," NONE)))));
+    struct plan_book *book = office_load(office_book(BOOK("," PLAN(
+        "'id':'x','name':'X','order':2",
+        VERSION(LIMITS "," NONE) "," VERSION("'from':'2026-02'," LIMITS "," NONE) "," VERSION(
+            "'from':'2026-03'," LIMITS "," NONE)))));
     const struct plan *p = &book->plans[1];
     cr_expect_eq(plan_terms_at(p, 0), &p->terms[0]);
     cr_expect_eq(plan_terms_at(p, ms_of("2026-02-01") - 1), &p->terms[0]);
@@ -307,10 +306,9 @@ Test(billing_plan, an_upgrade_is_the_smallest_plan_that_would_allow_one_more)
 
 Test(billing_plan, a_custom_plan_is_an_upgrade_for_its_own_organizations_alone)
 {
-    struct plan_book *b = office_load(office_book(
-        BOOK("," PLAN("'id':'own','name':'Own','order':2,'organizations':['acme','zeta']",
-                      VERSION("'limits':{'projects':9,'documents':2,'ai_credits':3,'members':1},"
-                              NONE)))));
+    struct plan_book *b = office_load(office_book(BOOK("," PLAN(
+        "'id':'own','name':'Own','order':2,'organizations':['acme','zeta']",
+        VERSION("'limits':{'projects':9,'documents':2,'ai_credits':3,'members':1}," NONE)))));
     const struct plan *own = &b->plans[1];
     cr_expect(plan_is_for(own, str_of("zeta")));
     cr_expect_not(plan_is_for(own, str_of("other")));

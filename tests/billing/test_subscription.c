@@ -7,10 +7,11 @@
 
 #include "tests/billing/office.h"
 
-#define TERMS(fee, more)                                                                       \
-    "{'limits':{'projects':1,'documents':1,'ai_credits':{'soft':1000},'members':1}," more     \
+#define TERMS(fee, more)                                                                  \
+    "{'limits':{'projects':1,'documents':1,'ai_credits':{'soft':1000},'members':1}," more \
     "'support':'a','analytics':'b','charges':[{'id':'fee','name':'" fee "','model':'flat'"
-#define SOLD "{'id':'credits','name':'Credits','model':'per_unit','meter':'ai_credits','price':'0.01','free_units':'1000'}"
+#define SOLD \
+    "{'id':'credits','name':'Credits','model':'per_unit','meter':'ai_credits','price':'0.01','free_units':'1000'}"
 #define PLAN(id, order, versions) \
     ",{'id':'" id "','name':'" id "','order':" order ",'versions':[" versions "]}"
 #define AHEAD(id, order, amount, more) \
@@ -29,16 +30,15 @@ static const char *const book[] = {
     "'ai_credits':1,'members':1},'charges':[],'support':'a','analytics':'b'}]}",
     AHEAD("small", "2", "30", "") AHEAD("large", "3", "90", "") BEHIND("arrears", "4", "30", ""),
     AHEAD("a-small", "5", "30", "'cycle':'anchored',")
-    AHEAD("a-large", "6", "90", "'cycle':'anchored',"),
+        AHEAD("a-large", "6", "90", "'cycle':'anchored',"),
     AHEAD("a-year", "7", "365", "'cycle':'anchored','period':'year','usage_period':'month',")
-    AHEAD("a-trial", "8", "30", "'cycle':'anchored','trial_days':14,"),
+        AHEAD("a-trial", "8", "30", "'cycle':'anchored','trial_days':14,"),
     BEHIND("by-day", "9", "30", "'day_count':'days',")
-    BEHIND("by-day-inclusive", "10", "30", "'day_count':'days_inclusive',"),
+        BEHIND("by-day-inclusive", "10", "30", "'day_count':'days_inclusive',"),
     AHEAD("ten-days", "11", "10", "'cycle':'anchored','period':{'days':10},")
-    PLAN("committed", "12", TERMS("f", "'commitment':'100',") ",'amount':'1'}," SOLD "]}")
-    ",{'id':'own','name':'own','order':13,'organizations':['acme'],'versions':[" TERMS("own", "")
-    ",'amount':'7'}]}]}"
-    "]}"};
+        PLAN("committed", "12", TERMS("f", "'commitment':'100',") ",'amount':'1'}," SOLD "]}") ",{'id':'own','name':'own','order':13,'organizations':['acme'],'versions':[" TERMS(
+            "own", "") ",'amount':'7'}]}]}"
+                       "]}"};
 
 static const char *path;
 
@@ -225,8 +225,7 @@ Test(billing_subscription, an_anchor_of_the_customers_own_begins_with_a_part_of_
     later("a-small", "2026-11-10", (struct office_terms){.anchor = "2026-11-25"});
     run("2026-11-26");
     /* The period from 25 October has 31 days, 15 of them are left. */
-    expect("2026-11-01",
-           "1452 a-small, 2026-11-10 to 2026-11-25, 1,296,000 of 2,678,400 s");
+    expect("2026-11-01", "1452 a-small, 2026-11-10 to 2026-11-25, 1,296,000 of 2,678,400 s");
     expect("2026-11-10", "3000 a-small, 2026-11-25 to 2026-12-25");
 }
 

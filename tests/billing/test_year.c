@@ -49,8 +49,8 @@ static const char book[] =
     "'charges':[{'id':'fee','model':'flat','amount':'49.99','bill':'advance'}]," WORDS ","
     "{'id':'a-small','name':'A','order':5,'versions':[" LIMITS
     "'cycle':'anchored','charges':[{'id':'fee','model':'flat','amount':'31','bill':'advance'},"
-    "{'id':'use','model':'per_unit','meter':'ai_credits','price':'0.01','free_units':'1000'}],"
-    WORDS ","
+    "{'id':'use','model':'per_unit','meter':'ai_credits','price':'0.01','free_units':'1000'}]," WORDS
+    ","
     "{'id':'a-large','name':'B','order':6,'versions':[" LIMITS
     "'cycle':'anchored','charges':[{'id':'fee','model':'flat','amount':'97.77',"
     "'bill':'advance'}]," WORDS "]}";
@@ -60,8 +60,8 @@ static const struct {
     const char *id;
     int64_t fee_cents, included, price;
     bool ahead;
-} plans[PLANS] = {{"free", 0, 0, 0, false},      {"small", 3000, 1000, 100, false},
-                  {"large", 9001, 5000, 85, false}, {"ahead", 4999, 0, 0, true},
+} plans[PLANS] = {{"free", 0, 0, 0, false},           {"small", 3000, 1000, 100, false},
+                  {"large", 9001, 5000, 85, false},   {"ahead", 4999, 0, 0, true},
                   {"a-small", 3100, 1000, 100, true}, {"a-large", 9777, 0, 0, true}};
 
 /* ---- the model: what happened ---- */
@@ -288,14 +288,14 @@ items_of_period(const struct org *o, int64_t from_s, int64_t to_s, struct item *
     }
     for (int p = 1; p < PLANS; p++) {
         if (seconds[p] > 0)
-            ret[count++] = (struct item){
-                'f', p, from_s,
-                rounded(plans[p].fee_cents * seconds[p], to_s - from_s),
-                plans[p].ahead ? first[p] : to_s};
+            ret[count++] = (struct item){'f', p, from_s,
+                                         rounded(plans[p].fee_cents * seconds[p], to_s - from_s),
+                                         plans[p].ahead ? first[p] : to_s};
     }
     int64_t over = used(o, from_s, to_s) - plans[last].included;
     if (plans[last].price > 0 && over > 0)
-        ret[count++] = (struct item){'u', last, from_s, rounded(over * plans[last].price, 100), to_s};
+        ret[count++] =
+            (struct item){'u', last, from_s, rounded(over * plans[last].price, 100), to_s};
     return count;
 }
 
@@ -522,8 +522,8 @@ expect_bill(struct tables_txn *txn, const struct org *o, uint32_t number, struct
         struct invoice_line l;
         cr_assert(invoice_line_get(txn, number, i.from_ms, n, &l));
         int64_t period = l.kind == INVOICE_ADJUSTMENT ? l.period_ms : l.period_ms / 1000;
-        lines[n] = (struct line){kinds[l.kind], plan_of(l.plan), period, l.amount_minor,
-                                 l.corrects != 0};
+        lines[n] =
+            (struct line){kinds[l.kind], plan_of(l.plan), period, l.amount_minor, l.corrects != 0};
         total += l.amount_minor;
     }
     text_of_lines(lines, i.line_count, got_text, sizeof got_text);
@@ -752,8 +752,7 @@ flush(int64_t now_s)
 static void
 rollup(void)
 {
-    struct rollup_options o = {
-        .data_directory = dir.path, .price_path = prices_path, .threads = 1};
+    struct rollup_options o = {.data_directory = dir.path, .price_path = prices_path, .threads = 1};
     struct rollup_result r;
     cr_assert_eq(rollup_run(&o, &r, &err), ERR_OK, "%s", err.text);
     cr_assert_eq(r.seq, seq);

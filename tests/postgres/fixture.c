@@ -221,10 +221,20 @@ static void
 put_plans(struct writer *w, const char *organization)
 {
     struct plan_version versions[] = {
-        {.plan = str_of("pro"), .name = str_of("Pro"), .version = 1, .order = 2, .currency = "USD",
-         .from_ms = INT64_MIN, .terms = str_of("{\"charges\":[]}")},
-        {.plan = str_of("pro"), .name = str_of("Pro"), .version = 2, .order = 2, .currency = "USD",
-         .from_ms = time_month_start_ms(MONTH), .terms = str_of("{}")},
+        {.plan = str_of("pro"),
+         .name = str_of("Pro"),
+         .version = 1,
+         .order = 2,
+         .currency = "USD",
+         .from_ms = INT64_MIN,
+         .terms = str_of("{\"charges\":[]}")},
+        {.plan = str_of("pro"),
+         .name = str_of("Pro"),
+         .version = 2,
+         .order = 2,
+         .currency = "USD",
+         .from_ms = time_month_start_ms(MONTH),
+         .terms = str_of("{}")},
     };
     struct standing_row row = {.organization = number(w, organization),
                                .status = STANDING_TRIALING,

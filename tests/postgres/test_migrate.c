@@ -257,12 +257,13 @@ reader_url(void)
 }
 
 static const char *const secured[] = {"usage_hourly", "usage_monthly", "limits_snapshots",
-                                      "invoices", "invoice_lines", "subscriptions"};
+                                      "invoices",     "invoice_lines", "subscriptions"};
 
 Test(postgres_migrate, a_reader_sees_the_organization_it_set_and_no_other)
 {
-    static const char *const acme[] = {"12", "2", "4", "2", "6", "1"},
-                             *const globex[] = {"12", "2", "4", "0", "0", "0"};
+    static const char *const acme[] = {"12", "2", "4", "2", "6", "1"}, *const globex[] = {
+                                                                           "12", "2", "4",
+                                                                           "0",  "0", "0"};
     for (size_t i = 0; i < sizeof secured / sizeof secured[0]; i++) {
         char sql[256];
         snprintf(sql, sizeof sql,

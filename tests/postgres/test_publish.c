@@ -111,11 +111,12 @@ Test(postgres_publish, the_roots_of_days_arrive_and_every_reader_may_check_them)
 Test(postgres_publish, an_invoice_arrives_exactly_with_where_it_came_from)
 {
     fixture_must_publish(data, url, false);
-    cr_assert_str_eq(VALUE("SELECT row(status, number, currency, total_minor, credits_used, "
-                           "llm_cost, llm_cost_cents, unpriced_calls, log_position, "
-                           "finalized_at)::text FROM billing.invoices WHERE period_start = '2026-10-01'"),
-                     "(final,1,USD,8700,1123400,4.9950000225,500,3,100,"
-                     "\"2026-12-01 00:00:00.123+00\")");
+    cr_assert_str_eq(
+        VALUE("SELECT row(status, number, currency, total_minor, credits_used, "
+              "llm_cost, llm_cost_cents, unpriced_calls, log_position, "
+              "finalized_at)::text FROM billing.invoices WHERE period_start = '2026-10-01'"),
+        "(final,1,USD,8700,1123400,4.9950000225,500,3,100,"
+        "\"2026-12-01 00:00:00.123+00\")");
     cr_assert_str_eq(VALUE("SELECT count(*) FROM billing.invoices WHERE log_chain = repeat('c1', "
                            "32) AND price_book = repeat('c2', 32) AND plan_book = repeat('c3', "
                            "32)"),
