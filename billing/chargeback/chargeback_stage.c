@@ -23,8 +23,8 @@ chargeback_of_invoice(const struct invoice *invoice)
 {
     struct chargeback_invoice v = {
         .organization = invoice->organization,
-        .from_ms = time_month_start_ms(invoice->month),
-        .to_ms = time_month_start_ms(invoice->month + 1),
+        .from_ms = invoice->from_ms,
+        .to_ms = invoice->to_ms,
         .total_minor = invoice->total_minor,
         .final = invoice->status != INVOICE_DRAFT,
     };

@@ -34,12 +34,16 @@
     X(SUBSCRIPTIONS, "subscriptions", FOLD)     \
     X(BUDGETS, "budgets", FOLD)                 \
     X(ADJUSTMENTS, "adjustments", FOLD)         \
+    X(PAYMENTS, "payments", FOLD)               \
     X(BALANCE, "balance", FOLD)                 \
     X(VOIDS, "voids", FOLD)                     \
     X(CONFLICTS, "conflicts", FOLD)             \
     X(LIMITS, "limits", STAGE)                  \
     X(INVOICES, "invoices", STAGE)              \
     X(INVOICE_LINES, "invoice_lines", STAGE)    \
+    X(BOOKS, "books", STAGE)                    \
+    X(PLANS, "plans", STAGE)                    \
+    X(STANDINGS, "standings", STAGE)            \
     X(LOG_DAYS, "log_days", STAGE)              \
     X(DIRTY, "dirty", STAGE)                    \
     X(BUDGET_MONTHS, "budget_months", STAGE)    \

@@ -13,7 +13,7 @@ judge(const struct plan *plan, const struct plan_book *book, enum limit_dimensio
 {
     struct standing s = {.plan = plan, .held = plan};
     struct limit row;
-    limits_judge(book, &s, dimension, used, &row, reason);
+    limits_judge(book, str_of("acme"), &s, ms_of(NOW), dimension, used, &row, reason);
     return row;
 }
 
@@ -98,8 +98,10 @@ Test(billing_limits, a_limit_of_zero_allows_nothing_and_divides_nothing)
 {
     struct plan_book *b = office_load(SHIPPED_PLANS);
     char reason[LIMITS_REASON_BYTES];
+    struct plan_terms terms = b->plans[0].terms[0];
     struct plan none = b->plans[0];
-    none.limits[LIMIT_PROJECTS] = 0;
+    terms.limits[LIMIT_PROJECTS] = 0;
+    none.terms = &terms;
     struct limit row = judge(&none, b, LIMIT_PROJECTS, 0, reason);
     cr_expect_eq(row.percent, 0);
     cr_expect_eq(row.state, LIMIT_REACHED);
@@ -115,8 +117,10 @@ Test(billing_limits, no_upgrade_is_named_where_no_plan_would_allow_it)
 {
     struct plan_book *b = office_load(SHIPPED_PLANS);
     char reason[LIMITS_REASON_BYTES];
+    struct plan_terms terms = b->plans[3].terms[0];
     struct plan top = b->plans[3];
-    top.limits[LIMIT_PROJECTS] = 2;
+    terms.limits[LIMIT_PROJECTS] = 2;
+    top.terms = &terms;
     struct limit row = judge(&top, b, LIMIT_PROJECTS, 2, reason);
     cr_expect_not(row.allowed);
     cr_expect_eq(row.upgrade.size_bytes, 0);
@@ -217,6 +221,7 @@ Test(billing_limits, a_paused_plan_leaves_the_default_limits_and_says_so)
     cr_expect(str_is(row.plan, "starter"));
     cr_expect_eq(row.limit, 3);
     cr_expect_not(row.allowed);
+    cr_expect_eq(row.state, LIMIT_PAUSED);
     cr_expect_not_null(strstr(row.reason.data, "Pro is paused"), "%s", row.reason.data);
 }
 

@@ -37,7 +37,7 @@ events() {
                "\"outputTokens\":%d}\n", i, i % 10, i % 37, i, i % 7 }'
 }
 digest() {
-    for t in usage_hourly usage_monthly limits_snapshots invoices invoice_lines log_days budget_settings budget_alerts chargeback; do
+    for t in usage_hourly usage_monthly limits_snapshots invoices invoice_lines log_days budget_settings budget_alerts chargeback plans subscriptions; do
         pg_sql "$1" "SELECT t::text FROM billing.$t t ORDER BY 1"
     done | sha256sum
 }
@@ -78,7 +78,7 @@ grep -q 'version 1; all rows were sent: the database is new to this log' "$dir/o
 sums=$(pg_sql "$DATABASE_URL" "SELECT sum(calls), sum(input_tokens), sum(output_tokens) FROM billing.usage_monthly")
 want=$(awk 'BEGIN { for (i = 0; i < 2000; i++) { a += i; b += i % 7 } print 2000 "|" a "|" b }')
 [ "$sums" = "$want" ] || fail "sums are $sums, expected $want"
-[ "$(pg_sql "$DATABASE_URL" "SELECT count(*) FROM billing.invoices WHERE total_minor <> (SELECT sum(amount_minor) FROM billing.invoice_lines l WHERE (l.organization_id, l.month) = (invoices.organization_id, invoices.month))")" = 0 ] ||
+[ "$(pg_sql "$DATABASE_URL" "SELECT count(*) FROM billing.invoices WHERE total_minor <> (SELECT sum(amount_minor) FROM billing.invoice_lines l WHERE (l.organization_id, l.period_start) = (invoices.organization_id, invoices.period_start))")" = 0 ] ||
     fail "an invoice is not the sum of its lines"
 
 # Settings with their defaults, an alert, the parts of each invoice.

@@ -24,6 +24,7 @@ store/net: store/base store/net
 billing/budget: store/base store/event store/tables billing/notify billing/budget
 billing/notify: store/base store/event store/tables store/net billing/notify
 rollup/price: rollup/price store/base store/event
+billing/plan: billing/plan store/base store/tables
 <lmdb.h>: store tests
 <zstd.h>: store tests
 <libpq-fe.h>: store tests
@@ -92,6 +93,8 @@ billing/notify/a.c "store/postgres/b.h"
 billing/budget/a.c "billing/stage.h"
 rollup/price/a.c "rollup/b.h"
 rollup/price/a.c "store/tables/b.h"
+billing/plan/a.c "billing/b.h"
+billing/plan/a.c "store/log/b.h"
 ingest/a.c "rollup/b.h"
 ingest/client/a.c "billing/b.h"
 rollup/a.c "ingest/b.h"

@@ -18,6 +18,8 @@
 #include "store/tables/invoice.h"
 #include "store/tables/limit.h"
 #include "store/tables/log_day.h"
+#include "store/tables/plan_version.h"
+#include "store/tables/standing.h"
 #include "store/tables/usage.h"
 #include "tests/support/number.h"
 #include "tests/support/record.h"
@@ -185,7 +187,8 @@ put_invoice(struct writer *w, const char *organization, int32_t month, bool fina
     struct invoice_line lines[3];
     struct invoice invoice = {
         .organization = number(w, organization),
-        .month = month,
+        .from_ms = time_month_start_ms(month),
+        .to_ms = time_month_start_ms(month + 1),
         .status = final ? INVOICE_FINAL : INVOICE_DRAFT,
         .number = final ? 1 : 0,
         .currency = "USD",
@@ -202,16 +205,54 @@ put_invoice(struct writer *w, const char *organization, int32_t month, bool fina
     memset(invoice.plan_book, 0xc3, sizeof invoice.plan_book);
     for (uint32_t i = 0; i < 3; i++)
         lines[i] = (struct invoice_line){
-            (enum invoice_line_kind)i,
-            str_of("Pro, 2026-11"),
-            123400,
-            100000001,
-            (money_sum)cents * (MONEY_PICO_PER_UNIT / 100) + 1,
-            cents,
-            time_month_start_ms(month),
-            time_month_start_ms(month + 1),
+            .kind = (enum invoice_line_kind)i,
+            .plan = str_of("pro"),
+            .charge = str_of("fee"),
+            .description = str_of("Pro, 2026-11"),
+            .corrects = i == 2 ? 7 : 0,
+            .quantity_pico = 123400 * (money_sum)MONEY_PICO_PER_UNIT,
+            .unit_pico = 100000001,
+            .exact_pico = (money_sum)cents * (MONEY_PICO_PER_UNIT / 100) + 1,
+            .amount_minor = cents,
+            .from_ms = time_month_start_ms(month),
+            .to_ms = time_month_start_ms(month + 1),
         };
     cr_assert_eq(invoice_put(w->txn, &invoice, lines, &w->err), ERR_OK, "%s", w->err.text);
+}
+
+/* Two versions of a plan, and who is on it. */
+static void
+put_plans(struct writer *w, const char *organization)
+{
+    struct plan_version versions[] = {
+        {.plan = str_of("pro"),
+         .name = str_of("Pro"),
+         .version = 1,
+         .order = 2,
+         .currency = "USD",
+         .from_ms = INT64_MIN,
+         .terms = str_of("{\"charges\":[]}")},
+        {.plan = str_of("pro"),
+         .name = str_of("Pro"),
+         .version = 2,
+         .order = 2,
+         .currency = "USD",
+         .from_ms = time_month_start_ms(MONTH),
+         .terms = str_of("{}")},
+    };
+    struct standing_row row = {.organization = number(w, organization),
+                               .status = STANDING_TRIALING,
+                               .plan = str_of("pro"),
+                               .next_plan = str_of("starter"),
+                               .currency = "USD",
+                               .tax_percent = 7250000,
+                               .period_start_ms = time_month_start_ms(MONTH),
+                               .period_end_ms = time_month_start_ms(MONTH + 1),
+                               .usage_start_ms = time_month_start_ms(MONTH),
+                               .usage_end_ms = time_month_start_ms(MONTH + 1),
+                               .next_ms = time_month_start_ms(MONTH + 1)};
+    cr_assert_eq(plan_version_put_all(w->txn, versions, 2, &w->err), ERR_OK, "%s", w->err.text);
+    cr_assert_eq(standing_put(w->txn, &row, &w->err), ERR_OK, "%s", w->err.text);
 }
 
 /* The root of a day of the cursor's log. */
@@ -304,6 +345,7 @@ fixture_fill(const char *directory)
     }
     put_limits(&w, "acme", 10);
     put_limits(&w, "globex", 20);
+    put_plans(&w, "acme");
     put_invoice(&w, "acme", MONTH - 1, true, 3, 2900);
     put_invoice(&w, "acme", MONTH, false, 3, 1000);
     put_log_day(&w, HOUR / 24);

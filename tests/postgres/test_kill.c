@@ -50,6 +50,8 @@ set_up(void)
                "CREATE TABLE saved.budget_settings AS SELECT * FROM billing.budget_settings; "
                "CREATE TABLE saved.budget_alerts AS SELECT * FROM billing.budget_alerts; "
                "CREATE TABLE saved.chargeback AS SELECT * FROM billing.chargeback; "
+               "CREATE TABLE saved.plans AS SELECT * FROM billing.plans; "
+               "CREATE TABLE saved.subscriptions AS SELECT * FROM billing.subscriptions; "
                "CREATE TABLE saved.publish_state AS SELECT * FROM billing.publish_state");
 }
 
@@ -92,7 +94,7 @@ put_back(void)
 {
     static const char *const names[] = {
         "usage_hourly", "usage_monthly",   "limits_snapshots", "invoices",   "invoice_lines",
-        "log_days",     "budget_settings", "budget_alerts",    "chargeback", "publish_state"};
+        "log_days",     "budget_settings", "budget_alerts",    "chargeback", "plans", "subscriptions", "publish_state"};
     char sql[2048] = "BEGIN";
     size_t used = strlen(sql);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)

@@ -59,7 +59,7 @@ Test(postgres_publish, the_first_publish_sends_every_row_exactly)
     result = fixture_must_publish(data, url, false);
     cr_assert_eq(result.mode, PUBLISH_FULL);
     cr_assert_str_eq(result.why, "the database is new to this log");
-    const uint64_t rows[PUBLISHED_COUNT] = {24, 4, 8, 2, 6, 1, 2, 2, 3};
+    const uint64_t rows[PUBLISHED_COUNT] = {24, 4, 8, 2, 6, 1, 2, 2, 3, 2, 1};
     for (size_t i = 0; i < PUBLISHED_COUNT; i++) {
         cr_assert_eq(result.counts[i].sent, rows[i], "%s", published[i].name);
         cr_assert_eq(result.counts[i].written, rows[i], "%s", published[i].name);
@@ -111,11 +111,12 @@ Test(postgres_publish, the_roots_of_days_arrive_and_every_reader_may_check_them)
 Test(postgres_publish, an_invoice_arrives_exactly_with_where_it_came_from)
 {
     fixture_must_publish(data, url, false);
-    cr_assert_str_eq(VALUE("SELECT row(status, number, currency, total_minor, credits_used, "
-                           "llm_cost, llm_cost_cents, unpriced_calls, log_position, "
-                           "finalized_at)::text FROM billing.invoices WHERE month = '2026-10-01'"),
-                     "(final,1,USD,8700,1123400,4.9950000225,500,3,100,"
-                     "\"2026-12-01 00:00:00.123+00\")");
+    cr_assert_str_eq(
+        VALUE("SELECT row(status, number, currency, total_minor, credits_used, "
+              "llm_cost, llm_cost_cents, unpriced_calls, log_position, "
+              "finalized_at)::text FROM billing.invoices WHERE period_start = '2026-10-01'"),
+        "(final,1,USD,8700,1123400,4.9950000225,500,3,100,"
+        "\"2026-12-01 00:00:00.123+00\")");
     cr_assert_str_eq(VALUE("SELECT count(*) FROM billing.invoices WHERE log_chain = repeat('c1', "
                            "32) AND price_book = repeat('c2', 32) AND plan_book = repeat('c3', "
                            "32)"),
@@ -124,9 +125,9 @@ Test(postgres_publish, an_invoice_arrives_exactly_with_where_it_came_from)
                            "status = 'draft'"),
                      "(,)");
     cr_assert_str_eq(VALUE("SELECT row(line, kind, description, quantity, unit_price, amount, "
-                           "amount_minor, period_start, period_end)::text FROM "
-                           "billing.invoice_lines WHERE month = '2026-10-01' AND line = 2"),
-                     "(2,overage,\"Pro, 2026-11\",123400,0.000100000001,29.000000000001,2900,"
+                           "amount_minor, line_start, line_end)::text FROM "
+                           "billing.invoice_lines WHERE period_start = '2026-10-01' AND line = 2"),
+                     "(2,usage,\"Pro, 2026-11\",123400,0.000100000001,29.000000000001,2900,"
                      "\"2026-10-01 00:00:00+00\",\"2026-11-01 00:00:00+00\")");
 }
 
@@ -174,6 +175,18 @@ Test(postgres_publish, alerts_and_parts_of_an_invoice_arrive_exactly)
     cr_assert_str_eq(VALUE("SELECT string_agg(row(value, final, amount_minor)::text, ' ' ORDER BY "
                            "value) FROM billing.chargeback"),
                      "(\"\",f,-1) (\"grant\\\\one\",t,2999)");
+}
+
+Test(postgres_publish, plans_and_subscriptions_arrive_whole)
+{
+    fixture_must_publish(data, url, false);
+    cr_assert_str_eq(VALUE("SELECT string_agg(p::text, ' ' ORDER BY version) FROM billing.plans p"),
+                     "(pro,1,Pro,2,f,USD,,\"{\"\"charges\"\": []}\") "
+                     "(pro,2,Pro,2,f,USD,\"2026-11-01 00:00:00+00\",{})");
+    cr_assert_str_eq(VALUE("SELECT row(organization_id, plan, status, currency, tax_percent, "
+                           "trial_end, next_change_at, next_plan)::text FROM "
+                           "billing.subscriptions"),
+                     "(acme,pro,trialing,USD,7.25,,\"2026-12-01 00:00:00+00\",starter)");
 }
 
 Test(postgres_publish, the_state_names_log_position_chain_and_book)
