@@ -8,6 +8,7 @@
 #include "billing/consumption.h"
 #include "billing/words.h"
 #include "store/base/time.h"
+#include "store/tables/budget_pause.h"
 #include "store/tables/dict.h"
 #include "store/tables/plan_version.h"
 #include "store/tables/resource.h"
@@ -136,6 +137,23 @@ used_of(struct run *r, uint32_t organization, const struct standing *s,
     return code;
 }
 
+/* A budget that pauses stops what costs, whatever the plan still has; a larger plan is no way out. */
+static void
+pause_by_budget(const struct run *r, uint32_t organization, struct limit *row,
+                char reason[LIMITS_REASON_BYTES])
+{
+    struct budget_pause pause;
+    if (row->dimension != LIMIT_AI_CREDITS ||
+        !budget_pause_get(r->stage.txn, organization, time_month(r->now_ms), &pause))
+        return;
+    struct words w = words_of(reason, LIMITS_REASON_BYTES);
+    words_add(&w, "%.*s", STR_ARG(pause.reason));
+    row->state = LIMIT_PAUSED;
+    row->allowed = false;
+    row->upgrade = (struct str){NULL, 0};
+    row->reason = words_str(&w);
+}
+
 static enum err_code
 put_row(struct run *r, uint32_t organization, const struct standing *s,
         enum limit_dimension dimension, struct err *err)
@@ -148,6 +166,7 @@ put_row(struct run *r, uint32_t organization, const struct standing *s,
         return code;
     limits_judge(r->stage.book, dict_text(r->stage.txn, organization), s, r->now_ms, dimension,
                  used, &row, reason);
+    pause_by_budget(r, organization, &row, reason);
     row.organization = organization;
     row.position = r->stage.cursor.seq;
     if (dimension == LIMIT_AI_CREDITS) {

@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "store/tables/budget_pause.h"
 #include "tests/billing/office.h"
 
 #define NOW "2026-11-24T12:00:00Z"
@@ -223,6 +224,28 @@ Test(billing_limits, a_paused_plan_leaves_the_default_limits_and_says_so)
     cr_expect_not(row.allowed);
     cr_expect_eq(row.state, LIMIT_PAUSED);
     cr_expect_not_null(strstr(row.reason.data, "Pro is paused"), "%s", row.reason.data);
+}
+
+Test(billing_limits, a_budget_that_pauses_stops_credits_until_its_month_is_over)
+{
+    struct tables_txn *txn = office_begin();
+    office_subscribe("acme", "pro", "2026-10-01");
+    office_use("acme", "2026-11", 1);
+    struct budget_pause pause = {.organization = office_number("acme"),
+                                 .month = month_of("2026-11"),
+                                 .since_ms = ms_of("2026-11-20T00:00:00Z"),
+                                 .reason = str_of("the budget of 100.00 USD is spent")};
+    struct err err;
+    cr_assert_eq(budget_pause_put(txn, &pause, &err), ERR_OK, "%s", err.text);
+    office_commit();
+    office_limits("2026-11-24T12:00:00Z");
+    struct limit credits = office_limit("acme", LIMIT_AI_CREDITS);
+    cr_expect_eq(credits.state, LIMIT_PAUSED);
+    cr_expect_not(credits.allowed);
+    cr_expect(str_is(credits.reason, "the budget of 100.00 USD is spent"));
+    cr_expect(office_limit("acme", LIMIT_PROJECTS).allowed);
+    office_limits("2026-12-01T00:00:00Z");
+    cr_expect(office_limit("acme", LIMIT_AI_CREDITS).allowed);
 }
 
 Test(billing_limits, an_unknown_plan_is_named_and_the_others_go_on)
