@@ -36,6 +36,7 @@ struct log_writer {
     char directory[FILE_PATH_BYTES_MAX];
     int lock_fd;
     bool failed;
+    bool map_full; /* the last commit failed for it alone */
 };
 
 enum {
@@ -160,6 +161,7 @@ fail(struct log_writer *w, int rc, const char *doing, struct err *err)
     if (rc == EIO && disk_is_full(w))
         code = err_set(err, ERR_FULL, "%s: cannot %s: the disk is full", w->day.path, doing);
     w->failed = code != ERR_FULL;
+    w->map_full = rc == MDB_MAP_FULL;
     return code;
 }
 
@@ -179,11 +181,11 @@ put_record(struct log_writer *w, MDB_txn *txn, const struct tail_record *record)
     return rc;
 }
 
-/* One transaction: what is pending, then the new frames.  Nothing is pending afterwards. */
 static enum err_code
-commit(struct log_writer *w, const struct tail_record *news, struct err *err)
+try_commit(struct log_writer *w, const struct tail_record *news, struct err *err)
 {
     MDB_txn *txn;
+    w->map_full = false;
     int rc = mdb_txn_begin(w->day.env, NULL, 0, &txn);
     if (rc != 0)
         return fail(w, rc, "begin an append", err);
@@ -204,6 +206,17 @@ commit(struct log_writer *w, const struct tail_record *news, struct err *err)
         return fail(w, rc, "flush a frame", err);
     tail_empty(&w->tail);
     return ERR_OK;
+}
+
+/* One transaction: what is pending, then the new frames.  Nothing is pending afterwards. */
+static enum err_code
+commit(struct log_writer *w, const struct tail_record *news, struct err *err)
+{
+    enum err_code code;
+    do {
+        code = try_commit(w, news, err);
+    } while (code == ERR_FULL && w->map_full && day_grow_map(&w->day) == 0);
+    return code;
 }
 
 enum err_code
