@@ -1,0 +1,9 @@
+# Programs that break things below gbill: see tests/faults/CHECKLIST.md.  They are tests with few
+# rounds (label e2e: as shipped) and, with many, the long run (./dev soak).
+
+# What records a program's writes stands between it and the C library, so no inline wrappers.
+add_executable(power_log faults/power_log.c faults/trace.c faults/crash.c)
+target_link_libraries(power_log PRIVATE bench_workload PkgConfig::LMDB)
+target_compile_options(power_log PRIVATE -U_FORTIFY_SOURCE)
+add_test(NAME faults_power_log COMMAND power_log 2000)
+set_tests_properties(faults_power_log PROPERTIES LABELS e2e TIMEOUT 280)
