@@ -57,7 +57,7 @@ make_env(const char *path, bool write, MDB_env **ret)
         rc = mdb_env_create(&env);
     if (rc == 0)
         rc = mdb_env_set_maxdbs(env, DAY_DATABASES);
-    /* A file that has grown over it keeps its larger map. */
+    /* A file that is larger gets what it needs here, and more at its next append. */
     if (rc == 0 && write)
         rc = mdb_env_set_mapsize(env, day_map_bytes);
     if (rc == 0)

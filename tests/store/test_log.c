@@ -1,6 +1,8 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <lmdb.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -338,5 +340,54 @@ Test(store_log, the_quarantine_is_a_stream_of_its_own)
     log_reader_close(r);
     log_writer_close(w);
     buf_clear(&buf);
+    temp_dir_remove(&t);
+}
+
+/* In another process: read what is there each time that a byte comes, and answer. */
+static int
+follow_log(const char *path, int fd, uint64_t frames)
+{
+    char byte;
+    struct log_frame f;
+    struct log_reader *r = NULL;
+    while (read(fd, &byte, 1) == 1) {
+        if (r == NULL)
+            r = open_reader(path, 0);
+        while (next(r, &f))
+            frames--;
+        cr_assert_eq(write(fd, &byte, 1), 1);
+    }
+    log_reader_close(r);
+    return frames == 0 ? 0 : 1;
+}
+
+Test(store_log, a_full_map_grows_and_readers_elsewhere_follow)
+{
+    enum { FRAMES = 200, FRAME_BYTES = 3000 };
+    struct temp_dir t = temp_dir_make_in_memory();
+    int pair[2], status;
+    char byte;
+    day_map_bytes = 128 * 1024;
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    pid_t reader = fork();
+    if (reader == 0) {
+        close(pair[0]);
+        _exit(follow_log(t.path, pair[1], FRAMES));
+    }
+    close(pair[1]);
+    struct log_writer *w = open_writer(t.path);
+    for (int i = 0; i < FRAMES; i++) {
+        append(w, noon, FRAME_BYTES, 'a');
+        if (i == 0 || i == FRAMES - 1)
+            cr_assert(write(pair[0], "g", 1) == 1 && read(pair[0], &byte, 1) == 1);
+    }
+    close(pair[0]);
+    cr_assert_eq(waitpid(reader, &status, 0), reader);
+    cr_expect_eq(status, 0);
+    log_writer_close(w);
+    /* And on after a restart, though the file is larger than a new map. */
+    w = open_writer(t.path);
+    append(w, noon, FRAME_BYTES, 'b');
+    log_writer_close(w);
     temp_dir_remove(&t);
 }
