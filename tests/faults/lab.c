@@ -89,6 +89,12 @@ void
 lab_clean(struct lab *lab)
 {
     remove_tree(lab->data);
+    lab_forget(lab);
+}
+
+void
+lab_forget(struct lab *lab)
+{
     if (unlink(lab->errors) != 0 && errno != ENOENT)
         lab_die(lab->errors);
     lab_disarm(lab);

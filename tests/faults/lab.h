@@ -23,8 +23,9 @@ struct lab {
 };
 
 void lab_open(struct lab *lab);
-void lab_close(struct lab *lab); /* removes all of it */
-void lab_clean(struct lab *lab); /* an empty data directory, nothing said, nothing counted */
+void lab_close(struct lab *lab);  /* removes all of it */
+void lab_clean(struct lab *lab);  /* no data directory, nothing said, nothing counted */
+void lab_forget(struct lab *lab); /* nothing said, nothing counted */
 void lab_die(const char *what) __attribute__((noreturn));
 
 /* Which call is to fail next; see shim.h.  lab_disarm(): none. */

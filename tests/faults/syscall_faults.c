@@ -22,6 +22,7 @@
 
 #include "store/base/err.h"
 #include "tests/faults/lab.h"
+#include "tests/faults/plan.h"
 #include "tests/ingest/wire.h"
 
 enum {
@@ -29,63 +30,8 @@ enum {
     PACKED = 40,    /* events of a chunk: over 4 KiB, so compressed */
     WAIT_MS = 6000, /* for an ack, however often it takes to get it */
     TRY_MS = 2500,  /* on one connection: longer than the agent's wait on a full disk */
-    ERRORS_MAX = 9,
-    SOME_PER_ERROR = 1, /* of the numbers of one call and error: "some" */
     STATUS_IO = 10,
 };
-
-/* What a call can end with; on which the agent may go on is told by is_bound_to_stop(). */
-static const struct {
-    enum shim_call call;
-    int errors[ERRORS_MAX]; /* up to the first 0 */
-} plans[] = {
-    {SHIM_open, {EMFILE, ENOSPC, EIO, EINTR, ENOMEM, SHIM_KILL_BEFORE, SHIM_KILL_AFTER}},
-    {SHIM_opendir, {EMFILE, ENOMEM}},
-    {SHIM_read, {EINTR, EAGAIN, ENOMEM}},
-    {SHIM_recv, {EINTR, ENOMEM, ECONNRESET, SHIM_SHORT}},
-    {SHIM_pread, {EIO, SHIM_SHORT}},
-    {SHIM_write, {EINTR, EAGAIN}},
-    {SHIM_writev,
-     {EIO, ENOSPC, EINTR, EDQUOT, EROFS, SHIM_SHORT, SHIM_KILL_BEFORE, SHIM_KILL_AFTER}},
-    {SHIM_pwrite,
-     {EIO, ENOSPC, EINTR, EDQUOT, EROFS, EFBIG, SHIM_SHORT, SHIM_KILL_BEFORE, SHIM_KILL_AFTER}},
-    {SHIM_send,
-     {EINTR, EAGAIN, ENOBUFS, ENOMEM, EPIPE, SHIM_SHORT, SHIM_KILL_BEFORE, SHIM_KILL_AFTER}},
-    {SHIM_fdatasync, {EIO, ENOSPC, EINTR, EDQUOT, SHIM_KILL_BEFORE, SHIM_KILL_AFTER}},
-    {SHIM_fsync, {EIO, ENOSPC, EINTR, SHIM_KILL_BEFORE, SHIM_KILL_AFTER}},
-    {SHIM_mmap, {ENOMEM}},
-    {SHIM_ftruncate, {EIO, ENOSPC, EINTR, SHIM_KILL_BEFORE, SHIM_KILL_AFTER}},
-    {SHIM_fallocate, {ENOSPC, EIO, EINTR, EOPNOTSUPP}},
-    {SHIM_link, {EIO, ENOSPC, SHIM_KILL_BEFORE, SHIM_KILL_AFTER}},
-    {SHIM_unlink, {EIO, ENOENT, SHIM_KILL_BEFORE, SHIM_KILL_AFTER}},
-    {SHIM_mkdir, {EIO, ENOSPC, SHIM_KILL_BEFORE, SHIM_KILL_AFTER}},
-    {SHIM_stat, {EIO, ENOMEM}},
-    {SHIM_lstat, {EIO, ENOMEM}},
-    {SHIM_fstat, {EIO, ENOMEM}},
-    {SHIM_access, {EIO, ENOMEM}},
-    {SHIM_statvfs, {EIO, EINTR}},
-    {SHIM_flock, {EINTR, ENOLCK}},
-    {SHIM_fcntl, {EINTR, ENOLCK}},
-    {SHIM_epoll_create1, {EMFILE, ENOMEM}},
-    {SHIM_epoll_ctl, {ENOMEM, ENOSPC}},
-    {SHIM_epoll_wait, {EINTR}},
-    {SHIM_eventfd, {EMFILE, ENOMEM}},
-    {SHIM_signalfd, {EMFILE, ENOMEM}},
-    {SHIM_poll, {EINTR, ENOMEM}},
-    {SHIM_accept4, {EINTR, EMFILE, ENFILE, ENOMEM, ECONNABORTED}},
-    {SHIM_getsockopt, {ENOMEM}},
-    {SHIM_socket, {EMFILE, ENOBUFS}},
-    {SHIM_bind, {ENOSPC, EACCES, EADDRINUSE}},
-    {SHIM_listen, {EADDRINUSE}},
-    {SHIM_connect, {EINTR, EAGAIN}},
-    {SHIM_getrandom, {EINTR, EAGAIN}},
-    {SHIM_setrlimit, {EPERM}},
-    {SHIM_pthread_create, {EAGAIN}},
-    {SHIM_close, {EIO, EINTR}},
-    {SHIM_allocate, {ENOMEM}},
-};
-
-enum { PLANS = sizeof plans / sizeof plans[0] };
 
 /* One run. */
 struct attempt {
@@ -265,7 +211,7 @@ judge_log(struct attempt *a)
     }
 }
 
-/* True when all is well; counts (may be NULL) gets how often each call was made. */
+/* A fault_try: one agent's life. */
 static bool
 attempt(uint64_t counts[], struct lab *lab, enum shim_call call, uint64_t number, int error)
 {
@@ -289,56 +235,8 @@ attempt(uint64_t counts[], struct lab *lab, enum shim_call call, uint64_t number
     return false;
 }
 
-/* ---- which ---- */
-
-struct tally {
-    unsigned runs, failures, fired;
-};
-
-static void
-run_one(struct lab *lab, struct tally *t, enum shim_call call, uint64_t number, int error)
-{
-    t->runs++;
-    if (!attempt(NULL, lab, call, number, error))
-        t->failures++;
-    t->fired += lab->shim->fired > 0;
-    if (isatty(STDERR_FILENO) && t->runs % 10 == 0)
-        fprintf(stderr, "\r%u runs, %u failures", t->runs, t->failures);
-}
-
-/* All numbers of a call, or a few: the first and some in between. */
-static void
-run_plan(struct lab *lab, struct tally *t, int plan, const uint64_t counts[], bool all)
-{
-    enum shim_call call = plans[plan].call;
-    for (int e = 0; e < ERRORS_MAX && plans[plan].errors[e] != 0; e++) {
-        uint64_t end = counts[call] + 1, picks = all ? end - 1 : SOME_PER_ERROR;
-        for (uint64_t i = 0; i < picks && end > 1; i++) {
-            uint64_t number = all ? i + 1 : 1 + (uint64_t)rand() % (end - 1);
-            run_one(lab, t, call, number, plans[plan].errors[e]);
-        }
-    }
-}
-
 int
 main(int argc, char **argv)
 {
-    struct lab lab;
-    struct tally t = {0};
-    uint64_t counts[SHIM_CALL_COUNT];
-    const char *what = argc > 1 ? argv[1] : "some";
-    srand(argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 1);
-    lab_open(&lab);
-    if (!attempt(counts, &lab, SHIM_open, 0, 0)) {
-        fprintf(stderr, "syscall_faults: fails without a fault\n");
-        return 1;
-    }
-    for (int c = 0; c < SHIM_CALL_COUNT && strcmp(what, "list") == 0; c++)
-        printf("%-16s %" PRIu64 "\n", lab_call_name((enum shim_call)c), counts[c]);
-    for (int p = 0; p < PLANS && strcmp(what, "list") != 0; p++)
-        run_plan(&lab, &t, p, counts, strcmp(what, "all") == 0);
-    lab_close(&lab);
-    printf("%u runs of the agent with one failed call each (%u came to it), %u failures\n", t.runs,
-           t.fired, t.failures);
-    return t.failures == 0 ? 0 : 1;
+    return fault_main(argc, argv, "runs of the agent", attempt);
 }
