@@ -8,6 +8,21 @@
 
 #include "store/base/file.h"
 
+/*
+ * jansson 2.14 frees what it never had when it is out of memory while it begins to read.
+ * Only jobs read JSON, and a job may end at any instruction: it ends here, and says why.
+ */
+static void *
+allocate_or_end(size_t size)
+{
+    void *block = malloc(size);
+    if (block == NULL) {
+        fprintf(stderr, "no memory to read a JSON file: %zu bytes more are needed\n", size);
+        exit(err_exit_status(ERR_LIMIT));
+    }
+    return block;
+}
+
 enum err_code
 json_file_load(const char *path, json_t **ret_root, uint8_t ret_sha256[HASH_SHA256_BYTES],
                struct err *err)
@@ -17,6 +32,7 @@ json_file_load(const char *path, json_t **ret_root, uint8_t ret_sha256[HASH_SHA2
     if (code != ERR_OK)
         return code;
     json_error_t json_err;
+    json_set_alloc_funcs(allocate_or_end, free);
     json_t *root =
         json_loadb((const char *)text.data, text.size_bytes, JSON_REJECT_DUPLICATES, &json_err);
     if (root == NULL)

@@ -83,7 +83,8 @@ static void
 run_plan(struct lab *lab, struct tally *t, fault_try *attempt, int plan, uint64_t count, bool all)
 {
     for (int e = 0; e < ERRORS_MAX && plans[plan].errors[e] != 0; e++) {
-        uint64_t picks = all || count == 0 ? count : 1;
+        uint64_t few = plans[plan].call == SHIM_fdatasync ? 4 : 1,
+                 picks = all || count == 0 ? count : few;
         for (uint64_t i = 0; i < picks; i++) {
             uint64_t number = all ? i + 1 : 1 + (uint64_t)rand() % count;
             run_one(lab, t, attempt, plans[plan].call, number, plans[plan].errors[e]);

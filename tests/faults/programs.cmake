@@ -38,3 +38,8 @@ gbill_faults(power_log power_log 2000)
 gbill_faults(syscalls syscall_faults some)
 gbill_faults(rollup rollup_faults some)
 gbill_faults(kills kill_cycles 300)
+
+add_executable(hostile faults/hostile.c)
+target_link_libraries(hostile PRIVATE faults_lab)
+add_dependencies(hostile gbill-agent shim)
+gbill_faults(hostile hostile 20000)

@@ -100,7 +100,7 @@ judge_end(const struct lab *lab, int status, int error)
         return killed && WTERMSIG(status) == SIGKILL ? NULL : "ended by a signal";
     if (WEXITSTATUS(status) > 13 || WEXITSTATUS(status) == 1)
         return "an exit status that no error of the world has";
-    if (status != 0 && !lab_said(lab, "gbill rollup: "))
+    if (status != 0 && !lab_said(lab, "gbill rollup: ") && !lab_said(lab, "no memory"))
         return "failed and did not say why";
     return NULL;
 }
