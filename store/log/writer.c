@@ -37,12 +37,14 @@ struct log_writer {
     int lock_fd;
     bool failed;
     bool map_full; /* the last commit failed for it alone */
+    unsigned commits_unchecked;
 };
 
 enum {
     WRITER_FRAME_BYTES_MAX = 2 * (FRAME_RAW_BYTES_MAX + FRAME_RAW_BYTES_MAX / 64),
     /* Of more than this the tail would only write twice what one flush waits for anyway. */
     WRITER_SMALL_BYTES = 16 * 1024,
+    WRITER_READER_CHECK_COMMITS = 64,
 };
 
 /* The newest day that was ever used; ERR_NOT_FOUND in an empty log. */
@@ -208,11 +210,26 @@ try_commit(struct log_writer *w, const struct tail_record *news, struct err *err
     return ERR_OK;
 }
 
+/*
+ * A reader that was killed keeps its slot, and with it every page that was in use then:
+ * 20 KiB of file per commit, until somebody looks.
+ */
+static void
+look_for_dead_readers(struct log_writer *w)
+{
+    int dead;
+    if (++w->commits_unchecked < WRITER_READER_CHECK_COMMITS)
+        return;
+    w->commits_unchecked = 0;
+    (void)mdb_reader_check(w->day.env, &dead);
+}
+
 /* One transaction: what is pending, then the new frames.  Nothing is pending afterwards. */
 static enum err_code
 commit(struct log_writer *w, const struct tail_record *news, struct err *err)
 {
     enum err_code code;
+    look_for_dead_readers(w);
     do {
         code = try_commit(w, news, err);
     } while (code == ERR_FULL && w->map_full && day_grow_map(&w->day) == 0);
