@@ -22,7 +22,7 @@ enum err_code agent_check(const struct agent_options *options, struct err *err) 
 
 /*
  * Run until SIGTERM or SIGINT, which drain: what came whole is committed and
- * acked.  Blocks these signals in the calling thread, ignores SIGPIPE, raises the
+ * acked.  Blocks these signals in the calling thread, ignores SIGPIPE and SIGXFSZ, raises the
  * limit of open files; one run per process.  Logs to stderr.
  *
  * Errors: ERR_BUSY when another agent has the data directory or the socket; what

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "store/base/file.h"
+#include "store/base/heap.h"
 
 /*
  * jansson 2.14 frees what it never had when it is out of memory while it begins to read.
@@ -16,10 +17,8 @@ static void *
 allocate_or_end(size_t size)
 {
     void *block = malloc(size);
-    if (block == NULL) {
-        fprintf(stderr, "no memory to read a JSON file: %zu bytes more are needed\n", size);
-        exit(err_exit_status(ERR_LIMIT));
-    }
+    if (block == NULL)
+        heap_end_out_of_memory("to read a JSON file");
     return block;
 }
 

@@ -6,6 +6,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "store/base/lmdb_file.h"
@@ -278,6 +279,23 @@ int
 day_follow_map(struct day *day)
 {
     return mdb_env_set_mapsize(day->env, 0);
+}
+
+bool
+day_can_grow(const struct day *day, uint64_t bytes)
+{
+    static const uint8_t zeros[64 * 1024];
+    struct stat st;
+    mdb_filehandle_t fd = -1;
+    uint64_t done = 0;
+    ssize_t n = 1;
+    if (mdb_env_get_fd(day->env, &fd) != 0 || fstat(fd, &st) != 0)
+        return true;
+    for (; n > 0 && done<bytes; done += n> 0 ? (uint64_t)n : 0)
+        n = pwrite(fd, zeros, sizeof zeros, st.st_size + (off_t)done);
+    int rc = ftruncate(fd, st.st_size);
+    (void)rc; /* what is behind the last page is never read */
+    return done >= bytes;
 }
 
 void

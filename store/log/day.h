@@ -68,6 +68,9 @@ extern size_t day_map_bytes; /* of a new file; tests make it small */
 int day_grow_map(struct day *day);
 int day_follow_map(struct day *day);
 
+/* Can the file grow by so many bytes now?  Tries it: quotas are not in the disk's figures. */
+bool day_can_grow(const struct day *day, uint64_t bytes);
+
 /* Closing a closed day is fine. */
 void day_close(struct day *day);
 

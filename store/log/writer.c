@@ -148,12 +148,12 @@ refuse(const struct log_writer *w, struct err *err)
                    w->day.path);
 }
 
-/* LMDB reports a short write as EIO, which is what a filling disk gives first. */
+/* LMDB reports a short write as EIO, which is what a filling disk, or quota, gives first. */
 static bool
 disk_is_full(const struct log_writer *w)
 {
     uint64_t need = 1024 * 1024 + 2 * (uint64_t)(w->frame.size_bytes + w->tail.records.size_bytes);
-    return file_free_bytes(w->directory) < need;
+    return file_free_bytes(w->directory) < need || !day_can_grow(&w->day, need);
 }
 
 static enum err_code

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "store/base/file.h"
+#include "store/base/heap.h"
 #include "store/base/lmdb_file.h"
 
 size_t tables_map_bytes = (size_t)1 << 40;
@@ -431,18 +432,27 @@ tables_edit_end(struct tables_edit *edit)
     edit->rows = edit->dirty = NULL;
 }
 
+/* LMDB's only failure here, but for our own bugs, is that there is no memory. */
+static MDB_cursor *
+open_cursor(struct tables_txn *txn, enum table table)
+{
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(txn->txn, txn->tables->dbis[table], &cursor);
+    if (rc == ENOMEM)
+        heap_end_out_of_memory("to read a table");
+    assert(rc == 0);
+    return cursor;
+}
+
 void
 tables_scan_begin(struct tables_scan *scan, struct tables_txn *txn, enum table table,
                   struct bytes prefix)
 {
-    MDB_cursor *cursor;
     *scan = (struct tables_scan){.prefix_bytes = prefix.size_bytes};
     assert(prefix.size_bytes <= sizeof scan->prefix);
     if (prefix.size_bytes > 0)
         memcpy(scan->prefix, prefix.data, prefix.size_bytes);
-    int rc = mdb_cursor_open(txn->txn, txn->tables->dbis[table], &cursor);
-    assert(rc == 0);
-    scan->cursor = cursor;
+    scan->cursor = open_cursor(txn, table);
 }
 
 static bool
@@ -485,11 +495,9 @@ bool
 tables_first_from(struct tables_txn *txn, enum table table, struct bytes from,
                   struct bytes *ret_key)
 {
-    MDB_cursor *cursor;
+    MDB_cursor *cursor = open_cursor(txn, table);
     MDB_val k = val_of(from), v;
-    int rc = mdb_cursor_open(txn->txn, txn->tables->dbis[table], &cursor);
-    assert(rc == 0);
-    rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    int rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
     mdb_cursor_close(cursor);
     assert(rc == 0 || rc == MDB_NOTFOUND);
     if (rc == 0)
