@@ -31,10 +31,10 @@ stop_agent() { kill "$agent"; wait "$agent" || fail "the agent did not end with 
 wait_said() { for _ in $(seq 300); do grep -q "$1" "$dir/agent.log" && return; sleep 0.02; done; fail "the agent never said $1"; }
 now_ms() { echo $(($(date +%s%N) / 1000000)); }
 
-# send FROM COUNT OUT: events FROM to FROM + COUNT - 1, until they are acknowledged
+# send FROM COUNT OUT: in chunks that are too large for the log's tail, which has its room already: events FROM to FROM + COUNT - 1, until they are acknowledged
 send() {
     seq "$1" $(($1 + $2 - 1)) | awk '{printf "{\"id\":\"e%d\",\"organizationId\":\"o\",\"userId\":\"u-%x-%x\",\"type\":\"chat\",\"provider\":\"openai\",\"model\":\"gpt-4o\",\"inputTokens\":%d,\"outputTokens\":1}\n", $1, $1 * 2654435761 % 4294967296, $1 * 40503 % 65536, $1}' |
-        "$bin/gbill" send --format jsonl --chunk 500 --timeout 60 --json - >"$3"
+        "$bin/gbill" send --format jsonl --chunk 2000 --timeout 60 --json - >"$3"
 }
 logged() { "$bin/gbill" log verify --json | sed -n 's/.*"stream":"events","events":\([0-9]*\).*/\1/p'; }
 

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/base/log.h"
 #include "store/base/time.h"
 #include "store/log/quarantine.h"
 #include "store/log/verify.h"
@@ -307,6 +308,7 @@ main(int argc, char **argv)
 {
     uint64_t seeds = argc > 1 ? strtoull(argv[1], NULL, 10) : 2000;
     uint64_t first = argc > 2 ? strtoull(argv[2], NULL, 10) : 0, failures = 0;
+    log_set_level(LOG_LEVEL_ERROR);
     snprintf(base, sizeof base, "/dev/shm/gbill-power-XXXXXX");
     if (mkdtemp(base) == NULL) {
         snprintf(base, sizeof base, "/tmp/gbill-power-XXXXXX");
