@@ -376,6 +376,7 @@ open_signals(struct agent *a, struct err *err)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a limit on the size of files is a full disk */
     int rc = pthread_sigmask(SIG_BLOCK, &set, NULL);
     a->signal_fd = rc == 0 ? signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK) : -1;
     if (a->signal_fd < 0)

@@ -23,7 +23,7 @@ enum err_code agent_check(const struct agent_options *options, struct err *err) 
 
 /*
  * Run until SIGTERM or SIGINT, which drain: what came whole is committed and
- * acked.  Blocks these signals in the calling thread, ignores SIGPIPE, raises the
+ * acked.  Blocks these signals in the calling thread, ignores SIGPIPE and SIGXFSZ, raises the
  * limit of open files; one run per process.  Logs to stderr, and tells a service
  * manager that it is ready, alive and stopping (store/base/notify.h).
  *

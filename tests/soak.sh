@@ -1,16 +1,32 @@
 #!/usr/bin/env bash
-# ./dev soak [MINUTES]: kill the agent at random moments under load, again and again (default 30
-# minutes), 500 kills a round; every round checks that what was acknowledged is in the log, that the
-# log verifies and that the totals are exact.
+# ./dev soak [DIVISOR]: every fault test in its long form, a line for each at the end.  DIVISOR makes
+# the counts smaller: 100 to see that all of it works.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-minutes=${1:-30}
-case $minutes in '' | *[!0-9]*) echo "soak: \"$minutes\" is no number of minutes" >&2; exit 2 ;; esac
-end=$(($(date +%s) + minutes * 60))
-round=0
-while [ "$(date +%s)" -lt "$end" ]; do
-    round=$((round + 1))
-    printf 'round %d: ' "$round"
-    KILLS=${KILLS:-500} SEED=$RANDOM tests/e2e/kill_agent.sh 2>/dev/null
-done
-echo "soak: $round rounds without a loss"
+divisor=${1:-1}
+case $divisor in '' | *[!0-9]* | 0) echo "soak: \"$divisor\" is no divisor" >&2; exit 2 ;; esac
+tests=${GBILL_BIN:?set GBILL_BIN to the build directory}/tests
+part() { echo $((($1 + divisor - 1) / divisor)); }
+table= failures=0
+
+# run NAME COMMAND...: its last line goes to the table
+run() {
+    local name=$1 from=$SECONDS said status=0
+    shift
+    printf '%s: %s\n' "$name" "$*" >&2
+    said=$("$@" | tail -1) || status=$?
+    [ "$status" = 0 ] || failures=$((failures + 1))
+    table+=$(printf '%-14s %-6s %6d s  %s' "$name" "$([ "$status" = 0 ] && echo ok || echo FAIL)" $((SECONDS - from)) "$said")$'\n'
+}
+
+calls() { [ "$divisor" = 1 ] && echo all || echo some; }
+run "power cuts" "$tests/power_log" "$(part 100000)" "$((RANDOM * 1000))"
+run "kills" "$tests/kill_cycles" "$(part 10000)" "$RANDOM"
+run "failed calls" "$tests/syscall_faults" "$(calls)" "$RANDOM"
+run "failed folds" "$tests/rollup_faults" "$(calls)" "$RANDOM"
+run "hostile bytes" "$tests/hostile" "$(part 1000000)"
+run "kills, traces" env KILLS="$(part 500)" SEED=$RANDOM tests/e2e/kill_agent.sh
+run "killed folds" env KILLS="$(part 500)" SEED=$RANDOM tests/e2e/kill_jobs.sh
+run "full disk" tests/e2e/full_disk_agent.sh
+printf '\n%s' "$table"
+[ "$failures" = 0 ] || { echo "soak: $failures of these failed"; exit 1; }

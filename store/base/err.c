@@ -80,7 +80,7 @@ enum err_code
 err_set_errno(struct err *err, int errno_value, const char *fmt, ...)
 {
     enum err_code code = ERR_IO;
-    if (errno_value == ENOSPC || errno_value == EDQUOT)
+    if (errno_value == ENOSPC || errno_value == EDQUOT || errno_value == EFBIG)
         code = ERR_FULL;
     else if (errno_value == EACCES || errno_value == EPERM || errno_value == EROFS)
         code = ERR_DENIED;

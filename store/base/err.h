@@ -65,7 +65,7 @@ enum err_code err_wrap(struct err *err, enum err_code code, const char *fmt, ...
     __attribute__((format(printf, 3, 4)));
 
 /*
- * Set an error from errno_value: ENOSPC and EDQUOT become ERR_FULL; EACCES, EPERM
+ * Set an error from errno_value: ENOSPC, EDQUOT, EFBIG become ERR_FULL; EACCES, EPERM
  * and EROFS ERR_DENIED; ENOENT ERR_NOT_FOUND; all others ERR_IO.  The system's own
  * words are appended.
  */

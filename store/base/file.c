@@ -133,14 +133,33 @@ file_free_bytes(const char *path)
     return statvfs(path, &fs) == 0 ? (uint64_t)fs.f_bavail * fs.f_frsize : UINT64_MAX;
 }
 
+/* The directory that path, which may end in slashes, lies in. */
+static void
+parent_of(const char *path, char parent[FILE_PATH_BYTES_MAX])
+{
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    while (n > 0 && path[n - 1] != '/')
+        n--;
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    snprintf(parent, FILE_PATH_BYTES_MAX, "%.*s", n > 0 ? (int)n : 1, n > 0 ? path : ".");
+}
+
 enum err_code
 file_make_directory(const char *path, struct err *err)
 {
     struct stat st;
+    char parent[FILE_PATH_BYTES_MAX];
+    parent_of(path, parent);
     if (mkdir(path, 0750) == 0)
-        return ERR_OK;
+        return file_sync_directory(parent, err);
     if (errno != EEXIST)
         return err_set_errno(err, errno, "cannot make directory %s", path);
+    /* Whoever made it may have been killed before this; it matters little and costs nothing. */
+    enum err_code ignored = file_sync_directory(parent, NULL);
+    (void)ignored;
     if (stat(path, &st) != 0)
         return err_set_errno(err, errno, "cannot stat %s", path);
     if (!S_ISDIR(st.st_mode))

@@ -46,7 +46,8 @@ enum err_code file_path(char path[FILE_PATH_BYTES_MAX], const char *directory, c
 uint64_t file_free_bytes(const char *path);
 
 /*
- * Make a directory (mode 0750) if it is not there; its parent must be.
+ * Make a directory (mode 0750) if it is not there; its parent must be.  A new one's
+ * name is flushed: what is flushed in it would else be gone with it after a power cut.
  *
  * Errors: ERR_DENIED, ERR_NOT_FOUND (the parent), ERR_CONFLICT (there is
  * something else of that name), ERR_FULL, ERR_IO.

@@ -1,32 +1,25 @@
 /* SHA-256 and what is made from it, apart: libgbill takes the other hashes and no OpenSSL. */
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <assert.h>
 #include <limits.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/sha.h>
 
 #include "store/base/hash.h"
 
+/*
+ * OpenSSL's older functions on purpose: the newer ones allocate, also within OpenSSL,
+ * which does not bear to be out of memory everywhere.  These cannot fail.
+ */
 void
 hash_sha256(const struct bytes *parts, size_t count, uint8_t digest[HASH_SHA256_BYTES])
 {
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    int ok = ctx != NULL && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1;
-    for (size_t i = 0; ok && i < count; i++)
-        ok = EVP_DigestUpdate(ctx, parts[i].data, parts[i].size_bytes) == 1;
-    ok = ok && EVP_DigestFinal_ex(ctx, digest, NULL) == 1;
-    EVP_MD_CTX_free(ctx);
-    /* SHA-256 fails only without memory or without a crypto provider. */
-    assert(ok);
-}
-
-void
-hash_hmac_sha256(struct bytes key, struct bytes data, uint8_t digest[HASH_SHA256_BYTES])
-{
-    unsigned digest_bytes = 0;
-    assert(key.size_bytes > 0 && key.size_bytes <= INT_MAX);
-    const unsigned char *done = HMAC(EVP_sha256(), key.data, (int)key.size_bytes, data.data,
-                                     data.size_bytes, digest, &digest_bytes);
-    assert(done != NULL && digest_bytes == HASH_SHA256_BYTES);
+    SHA256_CTX ctx;
+    SHA256_Init(&ctx);
+    for (size_t i = 0; i < count; i++)
+        SHA256_Update(&ctx, parts[i].data, parts[i].size_bytes);
+    SHA256_Final(digest, &ctx);
 }
 
 void

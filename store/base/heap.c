@@ -3,10 +3,13 @@
 #include <limits.h>
 #include <malloc.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+
+#include "store/base/err.h"
 
 enum {
     LARGE_PAGE_BYTES = 2 * 1024 * 1024,
@@ -107,4 +110,11 @@ heap_resize(void *block, size_t old_bytes, size_t new_bytes)
     if (old_bytes > 0)
         free_block(block, old_bytes);
     return moved;
+}
+
+void
+heap_end_out_of_memory(const char *wanted)
+{
+    fprintf(stderr, "gbill: no memory %s\n", wanted);
+    exit(err_exit_status(ERR_LIMIT));
 }

@@ -34,4 +34,14 @@ void heap_prefer_large_pages(size_t bytes);
  */
 void *heap_resize(void *block, size_t old_bytes, size_t new_bytes);
 
+/*
+ * End the program because there is no memory: one line on stderr, ERR_LIMIT's status.
+ *
+ *   wanted  what for: "to read a JSON file"
+ *
+ * For jobs, which may end at any instruction, where a library or an interface has no
+ * way to say it.
+ */
+void heap_end_out_of_memory(const char *wanted) __attribute__((noreturn));
+
 #endif

@@ -7,6 +7,20 @@
 #include <string.h>
 
 #include "store/base/file.h"
+#include "store/base/heap.h"
+
+/*
+ * jansson 2.14 frees what it never had when it is out of memory while it begins to read.
+ * Only jobs read JSON, and a job may end at any instruction: it ends here, and says why.
+ */
+static void *
+allocate_or_end(size_t size)
+{
+    void *block = malloc(size);
+    if (block == NULL)
+        heap_end_out_of_memory("to read a JSON file");
+    return block;
+}
 
 enum err_code
 json_file_load(const char *path, json_t **ret_root, uint8_t ret_sha256[HASH_SHA256_BYTES],
@@ -17,6 +31,7 @@ json_file_load(const char *path, json_t **ret_root, uint8_t ret_sha256[HASH_SHA2
     if (code != ERR_OK)
         return code;
     json_error_t json_err;
+    json_set_alloc_funcs(allocate_or_end, free);
     json_t *root =
         json_loadb((const char *)text.data, text.size_bytes, JSON_REJECT_DUPLICATES, &json_err);
     if (root == NULL)

@@ -6,15 +6,16 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/base/lmdb_file.h"
 #include "store/base/time.h"
 #include "store/log/frame.h"
 
-/* Address space, not memory or disk: the file grows with what is in it. */
-#define DAY_MAP_BYTES ((size_t)256 << 30)
+size_t day_map_bytes = (size_t)256 << 30;
 
-enum { DAY_TIP_BYTES = 8 + HASH_SHA256_BYTES, DAY_MODE = 0640 };
+enum { DAY_DATABASES = 4, DAY_TIP_BYTES = 8 + HASH_SHA256_BYTES, DAY_MODE = 0640 };
 
 enum err_code
 day_err(struct err *err, int lmdb_code, const char *path, const char *doing)
@@ -52,11 +53,14 @@ make_env(const char *path, bool write, MDB_env **ret)
 {
     unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | (write ? 0 : MDB_RDONLY);
     MDB_env *env = NULL;
-    int rc = mdb_env_create(&env);
+    int rc = write ? lmdb_file_reserve_lock(path, DAY_MODE) : 0;
     if (rc == 0)
-        rc = mdb_env_set_maxdbs(env, 4);
+        rc = mdb_env_create(&env);
+    if (rc == 0)
+        rc = mdb_env_set_maxdbs(env, DAY_DATABASES);
+    /* A file that is larger gets what it needs here, and more at its next append. */
     if (rc == 0 && write)
-        rc = mdb_env_set_mapsize(env, DAY_MAP_BYTES);
+        rc = mdb_env_set_mapsize(env, day_map_bytes);
     if (rc == 0)
         rc = mdb_env_open(env, path, flags, DAY_MODE);
     /* Readers that were killed keep their slots until somebody looks; there are 126. */
@@ -116,32 +120,44 @@ give_env(struct day_env *e)
     pthread_mutex_unlock(&open_envs_lock);
 }
 
-/* Environment and databases; *ret_txn is a transaction in which they were opened. */
 static enum err_code
-open_env(struct day *day, const char *directory, int32_t number, bool write, bool create,
-         MDB_txn **ret_txn, struct err *err)
+day_path(char path[FILE_PATH_BYTES_MAX], const char *directory, int32_t number, struct err *err)
 {
-    static const char *const names[LOG_STREAMS] = {"events", "quarantine"};
     char name[TIME_TEXT_BYTES + 8], date[TIME_TEXT_BYTES];
-    *day = (struct day){.number = number};
     time_format_day(number, date);
     snprintf(name, sizeof name, "%s.mdb", date);
-    enum err_code code = file_path(day->path, directory, name, err);
+    return file_path(path, directory, name, err);
+}
+
+static int
+open_databases(MDB_txn *txn, unsigned flags, MDB_dbi *ret_meta, MDB_dbi ret_streams[LOG_STREAMS])
+{
+    static const char *const names[LOG_STREAMS] = {"events", "quarantine"};
+    int rc = mdb_dbi_open(txn, "meta", flags, ret_meta);
+    for (int s = 0; rc == 0 && s < LOG_STREAMS; s++)
+        rc = mdb_dbi_open(txn, names[s], flags | MDB_INTEGERKEY, &ret_streams[s]);
+    return rc;
+}
+
+/* Environment and databases; *ret_txn is a transaction in which they were opened. */
+static enum err_code
+open_env(struct day *day, const char *directory, int32_t number, bool write, MDB_txn **ret_txn,
+         struct err *err)
+{
+    *day = (struct day){.number = number};
+    enum err_code code = day_path(day->path, directory, number, err);
     if (code != ERR_OK)
         return code;
-    unsigned db_flags = create ? MDB_CREATE : 0;
-    if (!create && access(day->path, F_OK) != 0)
+    if (access(day->path, F_OK) != 0)
         return err_set_errno(err, errno, "%s", day->path);
     MDB_txn *txn = NULL;
     int rc = take_env(day->path, write, &day->shared);
     if (rc == 0) {
         day->env = day->shared->env;
-        rc = mdb_txn_begin(day->env, NULL, create ? 0 : MDB_RDONLY, &txn);
+        rc = mdb_txn_begin(day->env, NULL, MDB_RDONLY, &txn);
     }
     if (rc == 0)
-        rc = mdb_dbi_open(txn, "meta", db_flags, &day->meta);
-    for (int s = 0; rc == 0 && s < LOG_STREAMS; s++)
-        rc = mdb_dbi_open(txn, names[s], db_flags | MDB_INTEGERKEY, &day->streams[s]);
+        rc = open_databases(txn, 0, &day->meta, day->streams);
     if (rc == 0) {
         *ret_txn = txn;
         return ERR_OK;
@@ -184,8 +200,8 @@ read_meta(struct day *day, MDB_txn *txn, struct err *err)
 enum err_code
 day_open(struct day *day, const char *directory, int32_t number, bool write, struct err *err)
 {
-    MDB_txn *txn;
-    enum err_code code = open_env(day, directory, number, write, false, &txn, err);
+    MDB_txn *txn = NULL;
+    enum err_code code = open_env(day, directory, number, write, &txn, err);
     if (code != ERR_OK)
         return code;
     code = read_meta(day, txn, err);
@@ -198,36 +214,88 @@ day_open(struct day *day, const char *directory, int32_t number, bool write, str
     return code;
 }
 
+/* What a day's meta says. */
+struct beginning {
+    const uint8_t *identity;
+    const struct day_tip *start;
+};
+
+static int
+fill_day(MDB_txn *txn, void *context)
+{
+    const struct beginning *b = context;
+    uint8_t tips[LOG_STREAMS * DAY_TIP_BYTES];
+    MDB_dbi meta, streams[LOG_STREAMS];
+    for (int s = 0; s < LOG_STREAMS; s++) {
+        put_le64(tips + s * DAY_TIP_BYTES, b->start[s].next_seq);
+        memcpy(tips + s * DAY_TIP_BYTES + 8, b->start[s].chain, HASH_SHA256_BYTES);
+    }
+    MDB_val key = text_val("identity");
+    MDB_val value = {HASH_SHA256_BYTES, (void *)(uintptr_t)b->identity};
+    MDB_val start_key = text_val("start"), start_value = {sizeof tips, tips};
+    int rc = open_databases(txn, MDB_CREATE, &meta, streams);
+    if (rc == 0)
+        rc = mdb_put(txn, meta, &key, &value, 0);
+    return rc == 0 ? mdb_put(txn, meta, &start_key, &start_value, 0) : rc;
+}
+
+/* Earlier versions could be interrupted between making a day file and its first commit. */
+static void
+remove_unused(const char *directory, int32_t number)
+{
+    struct day old;
+    if (day_open(&old, directory, number, false, NULL) == ERR_NOT_FOUND)
+        (void)unlink(old.path);
+    else
+        day_close(&old);
+}
+
 enum err_code
 day_create(struct day *day, const char *directory, int32_t number,
            const uint8_t identity[HASH_SHA256_BYTES], const struct day_tip start[LOG_STREAMS],
            struct err *err)
 {
-    MDB_txn *txn;
-    enum err_code code = open_env(day, directory, number, true, true, &txn, err);
+    struct beginning b = {identity, start};
+    const struct lmdb_file_plan plan = {day_map_bytes, DAY_DATABASES, DAY_MODE, fill_day, &b};
+    char path[FILE_PATH_BYTES_MAX];
+    enum err_code code = day_path(path, directory, number, err);
     if (code != ERR_OK)
         return code;
-    uint8_t tips[LOG_STREAMS * DAY_TIP_BYTES];
-    for (int s = 0; s < LOG_STREAMS; s++) {
-        put_le64(tips + s * DAY_TIP_BYTES, start[s].next_seq);
-        memcpy(tips + s * DAY_TIP_BYTES + 8, start[s].chain, HASH_SHA256_BYTES);
-        day->start[s] = start[s];
-    }
-    memcpy(day->identity, identity, HASH_SHA256_BYTES);
-    MDB_val key = text_val("identity"), value = {HASH_SHA256_BYTES, day->identity};
-    MDB_val start_key = text_val("start"), start_value = {sizeof tips, tips};
-    int rc = mdb_put(txn, day->meta, &key, &value, 0);
-    if (rc == 0)
-        rc = mdb_put(txn, day->meta, &start_key, &start_value, 0);
-    if (rc != 0)
-        mdb_txn_abort(txn);
-    else
-        rc = mdb_txn_commit(txn);
-    code = rc != 0 ? day_err(err, rc, day->path, "make the day")
-                   : file_sync_directory(directory, err);
-    if (code != ERR_OK)
-        day_close(day);
-    return code;
+    remove_unused(directory, number);
+    int rc = lmdb_file_make(path, &plan);
+    code = rc != 0 ? day_err(err, rc, path, "make the day") : file_sync_directory(directory, err);
+    return code == ERR_OK ? day_open(day, directory, number, true, err) : code;
+}
+
+int
+day_grow_map(struct day *day)
+{
+    MDB_envinfo info;
+    mdb_env_info(day->env, &info);
+    return mdb_env_set_mapsize(day->env, info.me_mapsize * 2);
+}
+
+int
+day_follow_map(struct day *day)
+{
+    return mdb_env_set_mapsize(day->env, 0);
+}
+
+bool
+day_can_grow(const struct day *day, uint64_t bytes)
+{
+    static const uint8_t zeros[64 * 1024];
+    struct stat st;
+    mdb_filehandle_t fd = -1;
+    uint64_t done = 0;
+    ssize_t n = 1;
+    if (mdb_env_get_fd(day->env, &fd) != 0 || fstat(fd, &st) != 0)
+        return true;
+    for (; n > 0 && done<bytes; done += n> 0 ? (uint64_t)n : 0)
+        n = pwrite(fd, zeros, sizeof zeros, st.st_size + (off_t)done);
+    int rc = ftruncate(fd, st.st_size);
+    (void)rc; /* what is behind the last page is never read */
+    return done >= bytes;
 }
 
 void

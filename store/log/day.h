@@ -4,8 +4,7 @@
  *
  * Databases: "events" and "quarantine" (first sequence number, native u64 ->
  * frame) and "meta" ("identity" -> 32 bytes, "start" -> for each stream the
- * sequence number and the chain that the day begins with).  A day file without
- * meta was never used: its making was interrupted.
+ * sequence number and the chain that the day begins with).
  *
  * LMDB forbids opening a file twice in one process (closing one would drop the
  * other's locks and reader slots), so every struct day of one file shares one
@@ -51,12 +50,26 @@ enum err_code day_open(struct day *day, const char *directory, int32_t number, b
                        struct err *err) ERR_MUST_CHECK;
 
 /*
- * Make a day file that begins at start, durably: its directory entry too.  An
- * interrupted one is taken over.  Errors: ERR_FULL, ERR_DENIED, ERR_IO.
+ * Make a day file that begins at start and open it for appending.  It is there whole
+ * and durably, its directory entry too, or not at all.  Errors: ERR_FULL, ERR_DENIED,
+ * ERR_IO.
  */
 enum err_code day_create(struct day *day, const char *directory, int32_t number,
                          const uint8_t identity[HASH_SHA256_BYTES],
                          const struct day_tip start[LOG_STREAMS], struct err *err) ERR_MUST_CHECK;
+
+/*
+ * LMDB maps a file into so much address space, which costs neither memory nor disk.
+ * When it is full the writer doubles it, while this process has no transaction on the
+ * file; readers elsewhere meet MDB_MAP_RESIZED and follow.  Each returns 0 or what
+ * LMDB says.
+ */
+extern size_t day_map_bytes; /* of a new file; tests make it small */
+int day_grow_map(struct day *day);
+int day_follow_map(struct day *day);
+
+/* Can the file grow by so many bytes now?  Tries it: quotas are not in the disk's figures. */
+bool day_can_grow(const struct day *day, uint64_t bytes);
 
 /* Closing a closed day is fine. */
 void day_close(struct day *day);

@@ -299,6 +299,8 @@ log_reader_next_stored(struct log_reader *reader, struct buf *room, struct frame
             return code;
         MDB_val key, value;
         int rc = mdb_txn_renew(r->txn);
+        if (rc == MDB_MAP_RESIZED && (rc = day_follow_map(&r->day)) == 0)
+            rc = mdb_txn_renew(r->txn);
         if (rc == 0) {
             rc = seek_frame(r, &key, &value);
             if (rc == 0) {

@@ -36,12 +36,15 @@ struct log_writer {
     char directory[FILE_PATH_BYTES_MAX];
     int lock_fd;
     bool failed;
+    bool map_full; /* the last commit failed for it alone */
+    unsigned commits_unchecked;
 };
 
 enum {
     WRITER_FRAME_BYTES_MAX = 2 * (FRAME_RAW_BYTES_MAX + FRAME_RAW_BYTES_MAX / 64),
     /* Of more than this the tail would only write twice what one flush waits for anyway. */
     WRITER_SMALL_BYTES = 16 * 1024,
+    WRITER_READER_CHECK_COMMITS = 64,
 };
 
 /* The newest day that was ever used; ERR_NOT_FOUND in an empty log. */
@@ -145,12 +148,12 @@ refuse(const struct log_writer *w, struct err *err)
                    w->day.path);
 }
 
-/* LMDB reports a short write as EIO, which is what a filling disk gives first. */
+/* LMDB reports a short write as EIO, which is what a filling disk, or quota, gives first. */
 static bool
 disk_is_full(const struct log_writer *w)
 {
     uint64_t need = 1024 * 1024 + 2 * (uint64_t)(w->frame.size_bytes + w->tail.records.size_bytes);
-    return file_free_bytes(w->directory) < need;
+    return file_free_bytes(w->directory) < need || !day_can_grow(&w->day, need);
 }
 
 static enum err_code
@@ -160,6 +163,7 @@ fail(struct log_writer *w, int rc, const char *doing, struct err *err)
     if (rc == EIO && disk_is_full(w))
         code = err_set(err, ERR_FULL, "%s: cannot %s: the disk is full", w->day.path, doing);
     w->failed = code != ERR_FULL;
+    w->map_full = rc == MDB_MAP_FULL;
     return code;
 }
 
@@ -179,11 +183,11 @@ put_record(struct log_writer *w, MDB_txn *txn, const struct tail_record *record)
     return rc;
 }
 
-/* One transaction: what is pending, then the new frames.  Nothing is pending afterwards. */
 static enum err_code
-commit(struct log_writer *w, const struct tail_record *news, struct err *err)
+try_commit(struct log_writer *w, const struct tail_record *news, struct err *err)
 {
     MDB_txn *txn;
+    w->map_full = false;
     int rc = mdb_txn_begin(w->day.env, NULL, 0, &txn);
     if (rc != 0)
         return fail(w, rc, "begin an append", err);
@@ -204,6 +208,32 @@ commit(struct log_writer *w, const struct tail_record *news, struct err *err)
         return fail(w, rc, "flush a frame", err);
     tail_empty(&w->tail);
     return ERR_OK;
+}
+
+/*
+ * A reader that was killed keeps its slot, and with it every page that was in use then:
+ * 20 KiB of file per commit, until somebody looks.
+ */
+static void
+look_for_dead_readers(struct log_writer *w)
+{
+    int dead;
+    if (++w->commits_unchecked < WRITER_READER_CHECK_COMMITS)
+        return;
+    w->commits_unchecked = 0;
+    (void)mdb_reader_check(w->day.env, &dead);
+}
+
+/* One transaction: what is pending, then the new frames.  Nothing is pending afterwards. */
+static enum err_code
+commit(struct log_writer *w, const struct tail_record *news, struct err *err)
+{
+    enum err_code code;
+    look_for_dead_readers(w);
+    do {
+        code = try_commit(w, news, err);
+    } while (code == ERR_FULL && w->map_full && day_grow_map(&w->day) == 0);
+    return code;
 }
 
 enum err_code

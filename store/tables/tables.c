@@ -8,12 +8,13 @@
 #include <unistd.h>
 
 #include "store/base/file.h"
+#include "store/base/heap.h"
+#include "store/base/lmdb_file.h"
 
-/* Address space, not memory or disk. */
-#define TABLES_MAP_BYTES ((size_t)1 << 40)
+size_t tables_map_bytes = (size_t)1 << 40;
 
 /* A disk with less room than this is taken for full. */
-enum { FULL_BELOW_BYTES = 64 * 1024 * 1024, OPEN_BYTES_MIN = 1024 * 1024 };
+enum { FULL_BELOW_BYTES = 64 * 1024 * 1024 };
 
 enum { TABLES_FORMAT = 4, TABLES_MODE = 0640, TABLES_DIRTY_KEY_BYTES_MAX = 128 };
 
@@ -104,6 +105,59 @@ open_dbis(struct tables *t, bool write, struct err *err)
     return code;
 }
 
+static int
+make_dbis(MDB_txn *txn, void *context)
+{
+    MDB_dbi dbi;
+    int rc = 0;
+    (void)context;
+    for (int i = 0; rc == 0 && i < TABLE_COUNT; i++)
+        rc = mdb_dbi_open(txn, names[i], MDB_CREATE, &dbi);
+    return rc;
+}
+
+static enum err_code
+make_file(const struct tables *t, const char *data_directory, struct err *err)
+{
+    const struct lmdb_file_plan plan = {tables_map_bytes, TABLE_COUNT, TABLES_MODE, make_dbis,
+                                        NULL};
+    int rc = lmdb_file_make(t->path, &plan);
+    return rc != 0 ? fail(err, rc, t->path, "make it") : file_sync_directory(data_directory, err);
+}
+
+/* A file that fills half of its map gets a larger one, while nobody here has a transaction on it. */
+static int
+grow_map(MDB_env *env)
+{
+    MDB_envinfo info;
+    MDB_stat st;
+    mdb_env_info(env, &info);
+    mdb_env_stat(env, &st);
+    size_t used = (info.me_last_pgno + 1) * st.ms_psize, map = info.me_mapsize;
+    while (used > map / 2)
+        map *= 2;
+    return map > info.me_mapsize ? mdb_env_set_mapsize(env, map) : 0;
+}
+
+static int
+open_env(struct tables *t, bool write)
+{
+    int dead, rc = write ? lmdb_file_reserve_lock(t->path, TABLES_MODE) : 0;
+    if (rc == 0)
+        rc = mdb_env_create(&t->env);
+    if (rc == 0)
+        rc = mdb_env_set_maxdbs(t->env, TABLE_COUNT);
+    if (rc == 0)
+        rc = mdb_env_set_mapsize(t->env, tables_map_bytes);
+    if (rc == 0)
+        rc = mdb_env_open(t->env, t->path, MDB_NOSUBDIR | MDB_NOTLS | (write ? 0 : MDB_RDONLY),
+                          TABLES_MODE);
+    if (rc == 0)
+        rc = grow_map(t->env);
+    /* Readers that were killed keep their slots until somebody looks. */
+    return rc == 0 ? mdb_reader_check(t->env, &dead) : rc;
+}
+
 enum err_code
 tables_open(const char *data_directory, enum tables_mode mode, struct tables **ret, struct err *err)
 {
@@ -111,12 +165,6 @@ tables_open(const char *data_directory, enum tables_mode mode, struct tables **r
     if (t == NULL)
         return err_set(err, ERR_LIMIT, "no memory");
     bool write = mode == TABLES_WRITE;
-    /* LMDB writes to its lock file through a map, which a full disk answers with SIGBUS. */
-    if (write && file_free_bytes(data_directory) < OPEN_BYTES_MIN) {
-        free(t);
-        return err_set(err, ERR_FULL, "%s: the disk is full; make room and run it again",
-                       data_directory);
-    }
     enum err_code code = file_path(t->path, data_directory, "tables.mdb", err);
     if (code != ERR_OK)
         goto out;
@@ -125,21 +173,13 @@ tables_open(const char *data_directory, enum tables_mode mode, struct tables **r
                        t->path);
         goto out;
     }
-    int rc = mdb_env_create(&t->env);
-    if (rc == 0)
-        rc = mdb_env_set_maxdbs(t->env, TABLE_COUNT);
-    if (rc == 0)
-        rc = mdb_env_set_mapsize(t->env, TABLES_MAP_BYTES);
-    if (rc == 0)
-        rc = mdb_env_open(t->env, t->path, MDB_NOSUBDIR | MDB_NOTLS | (write ? 0 : MDB_RDONLY),
-                          TABLES_MODE);
-    if (rc != 0) {
+    if (write && access(t->path, F_OK) != 0)
+        code = make_file(t, data_directory, err);
+    int rc = code == ERR_OK ? open_env(t, write) : 0;
+    if (rc != 0)
         code = fail(err, rc, t->path, "open");
-        goto out;
-    }
-    int dead;
-    mdb_reader_check(t->env, &dead);
-    code = open_dbis(t, write, err);
+    if (code == ERR_OK)
+        code = open_dbis(t, write, err);
 out:
     if (code != ERR_OK) {
         tables_close(t);
@@ -392,18 +432,27 @@ tables_edit_end(struct tables_edit *edit)
     edit->rows = edit->dirty = NULL;
 }
 
+/* LMDB's only failure here, but for our own bugs, is that there is no memory. */
+static MDB_cursor *
+open_cursor(struct tables_txn *txn, enum table table)
+{
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(txn->txn, txn->tables->dbis[table], &cursor);
+    if (rc == ENOMEM)
+        heap_end_out_of_memory("to read a table");
+    assert(rc == 0);
+    return cursor;
+}
+
 void
 tables_scan_begin(struct tables_scan *scan, struct tables_txn *txn, enum table table,
                   struct bytes prefix)
 {
-    MDB_cursor *cursor;
     *scan = (struct tables_scan){.prefix_bytes = prefix.size_bytes};
     assert(prefix.size_bytes <= sizeof scan->prefix);
     if (prefix.size_bytes > 0)
         memcpy(scan->prefix, prefix.data, prefix.size_bytes);
-    int rc = mdb_cursor_open(txn->txn, txn->tables->dbis[table], &cursor);
-    assert(rc == 0);
-    scan->cursor = cursor;
+    scan->cursor = open_cursor(txn, table);
 }
 
 static bool
@@ -446,11 +495,9 @@ bool
 tables_first_from(struct tables_txn *txn, enum table table, struct bytes from,
                   struct bytes *ret_key)
 {
-    MDB_cursor *cursor;
+    MDB_cursor *cursor = open_cursor(txn, table);
     MDB_val k = val_of(from), v;
-    int rc = mdb_cursor_open(txn->txn, txn->tables->dbis[table], &cursor);
-    assert(rc == 0);
-    rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    int rc = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
     mdb_cursor_close(cursor);
     assert(rc == 0 || rc == MDB_NOTFOUND);
     if (rc == 0)

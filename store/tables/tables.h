@@ -68,7 +68,8 @@ enum tables_mode { TABLES_READ, TABLES_WRITE };
 /*
  * Open <data>/tables.mdb.
  *
- *   mode  TABLES_WRITE makes the file if needed; TABLES_READ needs it there
+ *   mode  TABLES_WRITE makes the file if needed, whole or not at all; TABLES_READ
+ *         needs it there
  *
  * Errors: ERR_NOT_FOUND (reading and nothing has been folded yet), ERR_DENIED,
  * ERR_IO, ERR_CONFLICT (a format this program does not know).
@@ -76,6 +77,9 @@ enum tables_mode { TABLES_READ, TABLES_WRITE };
 enum err_code tables_open(const char *data_directory, enum tables_mode mode, struct tables **ret,
                           struct err *err) ERR_MUST_CHECK;
 void tables_close(struct tables *tables);
+
+/* Address space for a new file, not memory or disk; grows with the file.  Tests make it small. */
+extern size_t tables_map_bytes;
 
 /*
  * Begin a transaction.  End it with tables_commit() or tables_abort(); both free

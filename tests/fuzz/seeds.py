@@ -135,6 +135,38 @@ GENAI = {
 }
 
 
+PRICES = {
+    "minimal": {"format": "gbill-prices/1", "currency": "USD", "unit": "1000000 tokens", "models": [
+        {"provider": "openai", "model": "m", "aliases": [
+            {"id": "a", "from": None, "recorded": "2026-11-24"}], "prices": [
+            {"from": None, "recorded": "2026-11-24", "tier": "standard",
+             "rates": {"input": "2.5", "output": "10"}},
+            {"from": "2026-08-01", "recorded": "2026-11-24", "tier": "standard",
+             "rates": {"input": "2", "output": "8"}, "bands": [
+                 {"input_tokens": 272000, "op": ">", "scope": "request", "rates": {"input": "4"}}],
+             "fees": {"web_search": "10"}, "factors": {"region": {"us": "1.1"}}}]}]},
+}
+CONF = {
+    "all": "data = /tmp/x\n# a comment\nminutes = 5\njson = true\ntoken = \"quoted\"\n",
+    "wrong": "minutes = 99999999999999999999\n=\n\n\\\nunknown = 1\n",
+}
+REPLAY = {
+    "jsonl": (0, '{"id":"e","organizationId":"o","userId":"u","type":"chat","provider":"openai",'
+              '"model":"m","inputTokens":1,"outputTokens":2,"usage":{"a":[1,2.5,null,"x"]}}\n'
+              '{"kind":"void","voids":"e","at":1}\n\nnot json\n'),
+    "csv": (1, 'id,organizationId,userId,type,provider,model,inputTokens,outputTokens,latencyMs,x\r\n'
+            'e,o,u,chat,openai,m,1,2,3.5,y\r\n"e""2","o,p",u,chat,openai,m,,,,"two\nlines"\r\n'),
+    "azure": (2, "TIMESTAMP,ContextTokens,GeneratedTokens\r\n"
+              "2023-11-16 18:15:46.6805900,374,44\r\n2023-11-16 18:15:50.9951690,396,109\r\n"),
+}
+
+
+def frame(events, count, seq):
+    head = b"GBF1" + struct.pack("<BBHIIIIQq", 1, 0, 0, count, len(events), len(events), 0, seq,
+                                 1763942400000)
+    return head + bytes(8 + 32) + events
+
+
 def write(target, name, data):
     folder = CORPUS / target
     folder.mkdir(parents=True, exist_ok=True)
@@ -176,6 +208,24 @@ def main():
     for name, models in GENAI.items():
         data = [{"id": "openai", "name": "OpenAI", "models": models}]
         write("price_import", "genai-" + name, b"g" + json.dumps(data).encode())
+    stored = b"".join(pack([k, 1763942400000 + k, 0, r]) for k, r in KINDS.values())
+    write("frame", "raw", b"\x01" + frame(stored, len(KINDS), 1))
+    write("frame", "wrong-checksum", b"\x00" + frame(stored, len(KINDS), 1))
+    write("frame", "cut", b"\x01" + frame(stored, len(KINDS), 1)[:90])
+    write("frame", "head-only", b"\x01" + frame(b"", 1, 1))
+    compressed = bytearray(frame(bytes(range(60)), 1, 7))
+    compressed[5] = 1
+    write("frame", "not-zstd", b"\x01" + bytes(compressed))
+    write("quarantine", "one", pack(["why", "gbill.usage", 1763942400000, 1000, b"\x81\x01\x02"]))
+    write("quarantine", "two", 2 * pack(["", "", -1, 0, b""]))
+    for name, book in PRICES.items():
+        write("prices", name, json.dumps(book).encode())
+    plans = (HERE.parent.parent / "schemas" / "plans.json").read_bytes()
+    write("plans", "shipped", plans)
+    for name, text in CONF.items():
+        write("conf", name, text.encode())
+    for name, (form, text) in REPLAY.items():
+        write("replay", name, bytes([form]) + text.encode())
     for i, text in enumerate(TIMES):
         write("time", f"{i:02}", text.encode())
     for i, text in enumerate(MONEY):

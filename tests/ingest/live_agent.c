@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -20,6 +21,21 @@ char live_data[96], live_sock[128], live_errors[96];
 pid_t live_pid;
 rlim_t live_file_limit;
 static char dir[64];
+static volatile int64_t *clock_shift_ms; /* shared with the agents */
+
+static int64_t
+shifted_now(const struct clock *clock)
+{
+    (void)clock;
+    struct clock system = clock_system();
+    return clock_now_ms(&system) + *clock_shift_ms;
+}
+
+void
+live_shift_clock(int64_t by_ms)
+{
+    *clock_shift_ms += by_ms;
+}
 
 void
 live_start_agent(void)
@@ -30,7 +46,7 @@ live_start_agent(void)
             setrlimit(RLIMIT_NOFILE, &(struct rlimit){live_file_limit, live_file_limit});
         int fd = open(live_errors, O_WRONLY | O_CREAT | O_APPEND, 0600);
         dup2(fd, 2);
-        struct agent_options o = {.data = live_data, .clock = clock_system()};
+        struct agent_options o = {.data = live_data, .clock = {.now_utc_ms = shifted_now}};
         struct err err = {.code = ERR_OK};
         enum err_code code = agent_run(&o, &err);
         if (code != ERR_OK)
@@ -123,7 +139,7 @@ live_is_closed(int fd)
 int64_t
 live_now_s(void)
 {
-    return (int64_t)time(NULL);
+    return (int64_t)time(NULL) + *clock_shift_ms / 1000;
 }
 
 void
@@ -187,6 +203,10 @@ live_setup(void)
 {
     snprintf(dir, sizeof dir, "/tmp/gbill-agent-XXXXXX");
     cr_assert_not_null(mkdtemp(dir));
+    void *page = mmap(NULL, sizeof *clock_shift_ms, PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    cr_assert_neq(page, MAP_FAILED);
+    clock_shift_ms = page;
     snprintf(live_data, sizeof live_data, "%s/data", dir);
     snprintf(live_sock, sizeof live_sock, "%s/agent.sock", live_data);
     snprintf(live_errors, sizeof live_errors, "%s/stderr", dir);

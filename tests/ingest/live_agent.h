@@ -18,6 +18,9 @@ extern char live_data[96], live_sock[128], live_errors[96]; /* paths; the last i
 extern pid_t live_pid;
 extern rlim_t live_file_limit; /* of the next agent; 0: as it is */
 
+/* Add to the clock of every agent, also of one that runs. */
+void live_shift_clock(int64_t by_ms);
+
 /* .init and .fini of a suite. */
 void live_setup(void);
 void live_teardown(void);

@@ -1,6 +1,9 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
 #include <lmdb.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -338,5 +341,106 @@ Test(store_log, the_quarantine_is_a_stream_of_its_own)
     log_reader_close(r);
     log_writer_close(w);
     buf_clear(&buf);
+    temp_dir_remove(&t);
+}
+
+/* A reader that is killed within a transaction on the day file, and leaves its slot. */
+static void
+kill_a_reader(const char *path)
+{
+    int ready[2], status;
+    char byte;
+    cr_assert_eq(pipe(ready), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        MDB_env *env;
+        MDB_txn *txn;
+        if (mdb_env_create(&env) == 0 && mdb_env_set_maxdbs(env, 4) == 0 &&
+            mdb_env_open(env, path, MDB_NOSUBDIR | MDB_RDONLY, 0640) == 0 &&
+            mdb_txn_begin(env, NULL, MDB_RDONLY, &txn) == 0 && write(ready[1], "r", 1) == 1)
+            pause();
+        _exit(1);
+    }
+    cr_assert_eq(read(ready[0], &byte, 1), 1);
+    kill(pid, SIGKILL);
+    cr_assert_eq(waitpid(pid, &status, 0), pid);
+    close(ready[0]);
+    close(ready[1]);
+}
+
+/* How large a day file becomes by many small appends, with a reader killed before them or not. */
+static off_t
+day_bytes_after_appends(bool killed_reader)
+{
+    enum { APPENDS = 4000 };
+    struct temp_dir t = temp_dir_make_in_memory();
+    char path[128];
+    struct stat st;
+    struct log_writer *w = open_writer(t.path);
+    append(w, noon, 1, 'a');
+    snprintf(path, sizeof path, "%s/2026-11-24.mdb", t.path);
+    if (killed_reader)
+        kill_a_reader(path);
+    for (int i = 0; i < APPENDS; i++)
+        append(w, noon, 100, 'b');
+    log_writer_close(w);
+    cr_assert_eq(stat(path, &st), 0);
+    temp_dir_remove(&t);
+    return st.st_size;
+}
+
+Test(store_log, a_reader_that_was_killed_does_not_make_the_file_grow)
+{
+    off_t alone = day_bytes_after_appends(false), beside = day_bytes_after_appends(true);
+    cr_expect_leq(beside, 2 * alone + 8 * 1024 * 1024, "%lld bytes, %lld without a killed reader",
+                  (long long)beside, (long long)alone);
+}
+
+/* In another process: read what is there each time that a byte comes, and answer. */
+static int
+follow_log(const char *path, int fd, uint64_t frames)
+{
+    char byte;
+    struct log_frame f;
+    struct log_reader *r = NULL;
+    while (read(fd, &byte, 1) == 1) {
+        if (r == NULL)
+            r = open_reader(path, 0);
+        while (next(r, &f))
+            frames--;
+        cr_assert_eq(write(fd, &byte, 1), 1);
+    }
+    log_reader_close(r);
+    return frames == 0 ? 0 : 1;
+}
+
+Test(store_log, a_full_map_grows_and_readers_elsewhere_follow)
+{
+    enum { FRAMES = 200, FRAME_BYTES = 3000 };
+    struct temp_dir t = temp_dir_make_in_memory();
+    int pair[2], status;
+    char byte;
+    day_map_bytes = 128 * 1024;
+    cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    pid_t reader = fork();
+    if (reader == 0) {
+        close(pair[0]);
+        _exit(follow_log(t.path, pair[1], FRAMES));
+    }
+    close(pair[1]);
+    struct log_writer *w = open_writer(t.path);
+    for (int i = 0; i < FRAMES; i++) {
+        append(w, noon, FRAME_BYTES, 'a');
+        if (i == 0 || i == FRAMES - 1)
+            cr_assert(write(pair[0], "g", 1) == 1 && read(pair[0], &byte, 1) == 1);
+    }
+    close(pair[0]);
+    cr_assert_eq(waitpid(reader, &status, 0), reader);
+    cr_expect_eq(status, 0);
+    log_writer_close(w);
+    /* And on after a restart, though the file is larger than a new map. */
+    w = open_writer(t.path);
+    append(w, noon, FRAME_BYTES, 'b');
+    log_writer_close(w);
     temp_dir_remove(&t);
 }

@@ -273,3 +273,26 @@ Test(store_tables, organizations_are_found_in_every_table_once)
     cr_assert_eq(seen[1], 7);
     tear_down(&x);
 }
+
+Test(store_tables, the_map_grows_with_the_file)
+{
+    static const uint8_t value[4000];
+    struct temp_dir dir = temp_dir_make_in_memory();
+    struct err err;
+    tables_map_bytes = 1024 * 1024;
+    for (uint32_t i = 0; i < 2000; i++) {
+        struct fixture x = {.dir = dir};
+        uint8_t key[4];
+        cr_assert_eq(tables_open(dir.path, TABLES_WRITE, &x.tables, &err), ERR_OK, "%s", err.text);
+        begin(&x);
+        for (int n = 0; n < 50; n++, i++) {
+            put_be32(key, i);
+            cr_assert_eq(tables_put(x.txn, TABLE_META, (struct bytes){key, sizeof key},
+                                    (struct bytes){value, sizeof value}, &err),
+                         ERR_OK, "%s", err.text);
+        }
+        cr_assert_eq(tables_commit(x.txn, &err), ERR_OK, "%s", err.text);
+        tables_close(x.tables);
+    }
+    temp_dir_remove(&dir);
+}
