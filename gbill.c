@@ -72,7 +72,7 @@ main(int argc, char **argv)
 {
     const struct cli_table tables[] = {
         TABLE("Events in", cmd_send),
-        TABLE("The log", cmd_log_stat, cmd_log_cat, cmd_log_verify, cmd_log_probe,
+        TABLE("The log", cmd_log_stat, cmd_log_cat, cmd_log_verify, cmd_log_seal, cmd_log_probe,
               cmd_quarantine_list, cmd_quarantine_show),
         TABLE("Fold", cmd_rollup, cmd_audit, cmd_prices_check, cmd_prices_show, cmd_prices_diff,
               cmd_prices_import),

@@ -107,8 +107,11 @@ turn_to_day(struct log_writer *w, int64_t receive_utc_ms, struct err *err)
 {
     int32_t day = (int32_t)(receive_utc_ms / TIME_DAY_MS);
     uint8_t identity[HASH_SHA256_BYTES];
-    if (w->day.env != NULL && day <= w->day.number)
-        return ERR_OK;
+    if (w->day.env != NULL && day <= w->day.number) {
+        if (!w->day.sealed)
+            return ERR_OK;
+        day = w->day.number + 1; /* what is sealed stays as it is */
+    }
     if (w->day.env != NULL)
         memcpy(identity, w->day.identity, sizeof identity);
     else if (getrandom(identity, sizeof identity, 0) != sizeof identity)
