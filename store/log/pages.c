@@ -70,11 +70,12 @@ read_meta(const struct pages *p, uint64_t page_bytes, unsigned which, struct pag
         return false;
     *ret = (struct pages_meta){.free = read_db(m + 24),
                                .main = read_db(m + 24 + DB_BYTES),
+                               .map_bytes = get_le64(m + 16),
                                .last_page = get_le64(m + 24 + 2 * DB_BYTES),
                                .txn = get_le64(m + 32 + 2 * DB_BYTES)};
     return (ret->free.flags & DB_INTEGER_KEY) != 0 && ret->main.flags == 0 &&
-           ret->last_page >= META_PAGES - 1 && ret->last_page < p->map_bytes / page_bytes &&
-           (ret->txn & 1) == which;
+           get_le64(m + 8) == 0 && ret->last_page >= META_PAGES - 1 &&
+           ret->last_page < p->map_bytes / page_bytes && (ret->txn & 1) == which;
 }
 
 /* The two states, of which one follows the other. */
@@ -89,7 +90,7 @@ read_metas(struct pages *p, struct pages_meta metas[META_PAGES])
     const struct pages_meta *older = newer == &metas[1] ? &metas[0] : &metas[1];
     /* A new file's metas are of transactions 0 and 1, and the first commit is 1. */
     return newer->txn - older->txn == 1 && newer->last_page >= older->last_page &&
-           newer->free.flags == older->free.flags;
+           newer->free.flags == older->free.flags && newer->map_bytes == older->map_bytes;
 }
 
 bool
@@ -482,4 +483,45 @@ pages_account(struct pages *pages, const struct pages_visit *visit)
             return;
         }
     }
+}
+
+/* ---- all of a file ---- */
+
+struct first_fault {
+    bool found;
+    uint64_t page;
+    const char *why;
+};
+
+static void
+keep_first(void *context, uint64_t page, const char *why)
+{
+    struct first_fault *f = context;
+    if (!f->found)
+        *f = (struct first_fault){true, page, why};
+}
+
+enum err_code
+pages_check(const char *path, struct err *err)
+{
+    static const char *const names[] = {"meta", "events", "quarantine"};
+    struct pages p;
+    struct first_fault first = {0};
+    struct pages_visit visit = {&first, ignore_db, keep_first};
+    enum err_code code = pages_open(&p, path, err);
+    if (code != ERR_OK)
+        return code;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        struct pages_db db;
+        if (pages_find(&p, &p.meta, names[i], &db))
+            pages_walk(&p, &db, &visit);
+        else
+            keep_first(&first, p.meta.main.root, "does not lead to all of its databases");
+    }
+    if (!first.found)
+        pages_account(&p, &visit);
+    pages_close(&p);
+    return !first.found ? ERR_OK
+                        : err_set(err, ERR_CORRUPT, "%s: page %" PRIu64 " %s; run gbill log verify",
+                                  path, first.page, first.why);
 }

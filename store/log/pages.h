@@ -27,7 +27,7 @@ struct pages_db {
 /* One of the file's two states; the one with the larger transaction is the newest. */
 struct pages_meta {
     struct pages_db free, main;
-    uint64_t last_page, txn;
+    uint64_t map_bytes, last_page, txn;
 };
 
 struct pages {
@@ -72,5 +72,13 @@ void pages_walk(struct pages *pages, const struct pages_db *db, const struct pag
 
 /* After all databases have been walked: mark the main one and the free list; is every page there once? */
 void pages_account(struct pages *pages, const struct pages_visit *visit);
+
+/*
+ * Check the pages of a file that is not written to, not what lies in its values:
+ * after this LMDB may be let at it.
+ *
+ * Errors: as pages_open(); ERR_CORRUPT names the first page that is wrong.
+ */
+enum err_code pages_check(const char *path, struct err *err) ERR_MUST_CHECK;
 
 #endif

@@ -10,6 +10,7 @@
 
 #include "store/log/block.h"
 #include "store/log/day.h"
+#include "store/log/pages.h"
 
 /*
  * The happy path: read a stream's frames in order, checking checksum and chain;
@@ -374,8 +375,6 @@ seal_start(struct seal *s, struct err *err)
 static void
 seal_stop(struct seal *s)
 {
-    if (s->write != NULL)
-        mdb_txn_abort(s->write);
     if (s->read != NULL)
         mdb_txn_abort(s->read);
     day_close(&s->from);
@@ -409,10 +408,11 @@ make_sealed(struct seal *s, const char *path, struct err *err)
     enum err_code code = day_begin_sealed(&s->to, path, &s->from, &s->write, err);
     for (int i = 0; code == ERR_OK && i < LOG_STREAMS; i++)
         code = seal_stream(s, (enum log_stream)i, err);
-    if (code == ERR_OK) {
+    if (code == ERR_OK)
         code = day_end_sealed(&s->to, s->write, s->end, err);
-        s->write = NULL;
-    }
+    else if (s->write != NULL)
+        mdb_txn_abort(s->write);
+    s->write = NULL;
     return code == ERR_OK ? compare(s, err) : code;
 }
 
@@ -448,6 +448,8 @@ log_seal_day(const char *directory, int32_t number, struct log_sealed *ret, stru
     }
     if (code == ERR_OK)
         code = check_closed(directory, number, err);
+    if (code == ERR_OK)
+        code = pages_check(s.from.path, err);
     if (code == ERR_OK) {
         code = make_sealed(&s, made, err);
         fill_result(&s, made, ret);
