@@ -67,6 +67,11 @@ decoder_new(void)
     list_init(&d->heads, sizeof(struct read_head));
     list_init(&d->steps, sizeof(struct read_step));
     list_init(&d->followers, sizeof(uint32_t));
+    if (!list_reserve(&d->followers, 1)) { /* pointed at even while there are none */
+        ZSTD_freeDCtx(d->zstd);
+        free(d);
+        return NULL;
+    }
     for (size_t i = 0; i < 256; i++) {
         d->hex[i][0] = digits[i >> 4];
         d->hex[i][1] = digits[i & 15];
