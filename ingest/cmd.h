@@ -9,4 +9,7 @@
 /* gbill send: replay files of events into the agent's socket. */
 extern const struct cli_cmd cmd_send;
 
+/* gbill quarantine redrive: send what passes now as what it was. */
+extern const struct cli_cmd cmd_quarantine_redrive;
+
 #endif

@@ -97,7 +97,7 @@ stat_stream(const struct conf *conf, enum log_stream stream, struct print *p, st
     struct log_reader *reader;
     struct log_frame frame;
     bool more = true;
-    enum err_code code = open_log(conf, stream, 0, &reader, err);
+    enum err_code code = open_log(conf, stream, LOG_OLDEST, &reader, err);
     if (code != ERR_OK)
         return code;
     while ((code = log_reader_next(reader, &frame, &more, err)) == ERR_OK && more)
@@ -143,13 +143,14 @@ print_event(uint64_t seq, const struct event *e, int64_t receive_utc_ms)
 static enum err_code
 run_cat(struct cli *cli, struct err *err)
 {
-    uint64_t from = (uint64_t)conf_int(&cli->conf, "from");
+    uint64_t from = (uint64_t)conf_int(&cli->conf, "from"); /* 0: the oldest */
     uint64_t left = (uint64_t)conf_int(&cli->conf, "count");
     const char *organization = conf_text(&cli->conf, "org");
     struct log_reader *reader;
     struct log_frame frame;
     bool more = true;
-    enum err_code code = open_log(&cli->conf, LOG_EVENTS, from - 1, &reader, err);
+    enum err_code code =
+        open_log(&cli->conf, LOG_EVENTS, from > 0 ? from - 1 : LOG_OLDEST, &reader, err);
     if (code != ERR_OK)
         return code;
     while (left > 0 && (code = log_reader_next(reader, &frame, &more, err)) == ERR_OK && more) {
@@ -201,7 +202,8 @@ static const struct conf_opt plain_opts[] = {CONF_ROW_DATA, CONF_ROW_JSON};
 
 static const struct conf_opt cat_opts[] = {
     CONF_ROW_DATA,
-    {"from", NULL, CONF_INT, "SEQ", 1, INT64_MAX, "1", false, "first sequence number"},
+    {"from", NULL, CONF_INT, "SEQ", 0, INT64_MAX, "0", false,
+     "first sequence number; 0: the oldest that is kept"},
     {"count", NULL, CONF_INT, "N", 1, INT64_MAX, "9223372036854775807", false,
      "stop after so many events"},
     {"org", NULL, CONF_TEXT, "ID", 0, 0, NULL, false, "only this organization's events"},

@@ -6,7 +6,7 @@
 #include "store/base/print.h"
 #include "store/base/time.h"
 #include "store/cmd.h"
-#include "store/log/root.h"
+#include "store/log/keep.h"
 #include "store/log/seal.h"
 
 static void
@@ -40,9 +40,9 @@ static enum err_code
 seal_all(struct print *p, const char *directory, struct err *err)
 {
     struct list days;
-    enum err_code code = log_closed_days(directory, &days, err);
-    for (size_t i = 0; code == ERR_OK && i < days.count; i++)
-        code = seal_one(p, directory, ((const int32_t *)days.items)[i], err);
+    enum err_code code = log_days(directory, &days, err);
+    for (size_t i = 0; code == ERR_OK && i + 1 < days.count; i++)
+        code = seal_one(p, directory, ((const struct log_day_span *)days.items)[i].number, err);
     list_clear(&days);
     return code;
 }
@@ -64,7 +64,7 @@ run_seal(struct cli *cli, struct err *err)
                        day_text);
     enum err_code code = file_path(directory, conf_data_dir(&cli->conf), "log", err);
     if (code == ERR_OK)
-        code = log_keep_lock(directory, "gbill log seal", &lock_fd, err);
+        code = log_keep_lock(directory, "gbill log job", &lock_fd, err);
     if (code != ERR_OK)
         return code;
     print_begin(&p, stdout, conf_flag(&cli->conf, "json") ? PRINT_JSON : PRINT_TABLE, columns,

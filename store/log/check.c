@@ -385,7 +385,8 @@ log_check(const struct log_check *check, uint64_t *ret_faults, struct err *err)
     enum err_code code = r.checker == NULL ? err_set(err, ERR_LIMIT, "no memory to check the log")
                                            : day_list(check->directory, &days, &count, err);
     for (size_t i = 0; code == ERR_OK && i < count; i++)
-        code = check_day(&r, days[i], i + 1 == count, err);
+        if (days[i] >= check->from_day)
+            code = check_day(&r, days[i], i + 1 == count, err);
     free(days);
     list_clear(&r.values);
     checker_free(r.checker);

@@ -38,6 +38,7 @@ struct log_fault {
 struct log_check {
     const char *directory; /* <data>/log */
     unsigned threads;      /* 0: one for each processor */
+    int32_t from_day;      /* only this day and later ones; 0: all */
     void *context;
     void (*fault)(void *context, const struct log_fault *fault);
     void (*checked)(void *context, const struct log_checked *checked);

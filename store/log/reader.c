@@ -77,6 +77,27 @@ find_day(struct log_reader *r, bool *ret_entered, struct err *err)
     return code;
 }
 
+/* Stand before the oldest event that is kept; in an empty log before the first. */
+static enum err_code
+find_oldest(struct log_reader *r, struct err *err)
+{
+    int32_t *days = NULL;
+    size_t count = 0;
+    bool entered = false;
+    enum err_code code = day_list(r->directory, &days, &count, err);
+    r->next_seq = 1;
+    for (size_t i = 0; code == ERR_OK && !entered && i < count; i++) {
+        code = enter_day(r, days[i], err);
+        entered = code == ERR_OK;
+        if (code == ERR_NOT_FOUND)
+            code = ERR_OK; /* made but never used */
+    }
+    if (entered)
+        r->next_seq = r->day.start[r->stream].next_seq;
+    free(days);
+    return code;
+}
+
 enum err_code
 log_reader_open(const char *directory, enum log_stream stream, uint64_t after_seq,
                 struct log_reader **ret, struct err *err)
@@ -92,8 +113,9 @@ log_reader_open(const char *directory, enum log_stream stream, uint64_t after_se
     r->next_seq = after_seq + 1;
     r->codec = frame_codec_new();
     snprintf(r->directory, sizeof r->directory, "%s", directory);
-    enum err_code code = r->codec == NULL ? err_set(err, ERR_LIMIT, "no memory for zstd")
-                                          : find_day(r, &entered, err);
+    enum err_code code = r->codec == NULL          ? err_set(err, ERR_LIMIT, "no memory for zstd")
+                         : after_seq == LOG_OLDEST ? find_oldest(r, err)
+                                                   : find_day(r, &entered, err);
     if (code != ERR_OK) {
         log_reader_close(r);
         return code;

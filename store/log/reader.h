@@ -19,6 +19,9 @@
 
 struct log_reader;
 
+/* after_seq: from the oldest event that is kept on. */
+#define LOG_OLDEST UINT64_MAX
+
 /* One frame, checked and decompressed. */
 struct log_frame {
     uint64_t first_seq;
@@ -37,7 +40,7 @@ struct log_frame {
  *
  *   directory  borrowed until the reader is closed: <data>/log
  *   stream     which of the two
- *   after_seq  the first frame given is the one that holds after_seq + 1
+ *   after_seq  the first frame given is the one that holds after_seq + 1; LOG_OLDEST
  *
  * Errors: ERR_NOT_FOUND when there is no log; ERR_DENIED, ERR_IO of the files.
  */

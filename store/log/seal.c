@@ -10,6 +10,7 @@
 
 #include "store/log/block.h"
 #include "store/log/day.h"
+#include "store/log/keep.h"
 #include "store/log/pages.h"
 
 /*
@@ -42,14 +43,6 @@ struct seal {
     uint8_t before[HASH_SHA256_BYTES]; /* of the one before the first gathered */
     struct day_end end[LOG_STREAMS];
 };
-
-enum err_code
-log_keep_lock(const char *directory, const char *who, int *ret_fd, struct err *err)
-{
-    char path[FILE_PATH_BYTES_MAX];
-    enum err_code code = file_path(path, directory, "keep.lock", err);
-    return code == ERR_OK ? file_lock(path, who, ret_fd, err) : code;
-}
 
 /* ---- gathering ---- */
 
@@ -287,55 +280,14 @@ compare(struct seal *s, struct err *err)
 
 /* ---- the file ---- */
 
-/* Remove a day's old file; it may be gone already. */
-static enum err_code
-remove_old(const char *directory, int32_t number, struct err *err)
-{
-    char path[FILE_PATH_BYTES_MAX], lock[FILE_PATH_BYTES_MAX + 8];
-    enum err_code code = day_path(path, directory, number, false, err);
-    if (code != ERR_OK)
-        return code;
-    snprintf(lock, sizeof lock, "%s-lock", path);
-    if (unlink(path) != 0 && errno != ENOENT)
-        return err_set_errno(err, errno, "cannot remove %s", path);
-    if (unlink(lock) != 0 && errno != ENOENT)
-        return err_set_errno(err, errno, "cannot remove %s", lock);
-    return file_sync_directory(directory, err);
-}
-
-enum err_code
-log_closed_days(const char *directory, struct list *ret, struct err *err)
-{
-    int32_t *days = NULL;
-    size_t count = 0;
-    list_init(ret, sizeof *days);
-    enum err_code code = day_list(directory, &days, &count, err);
-    for (size_t i = 0; code == ERR_OK && i < count; i++) {
-        struct day day;
-        code = day_open(&day, directory, days[i], false, err);
-        if (code == ERR_NOT_FOUND) {
-            code = ERR_OK; /* made but never used */
-            continue;
-        }
-        if (code == ERR_OK)
-            day_close(&day);
-        if (code == ERR_OK && !list_add(ret, &days[i]))
-            code = err_set(err, ERR_LIMIT, "no memory for %zu days", count);
-    }
-    free(days);
-    if (ret->count > 0)
-        ret->count--;
-    return code;
-}
-
 static enum err_code
 check_closed(const char *directory, int32_t number, struct err *err)
 {
     struct list days;
-    bool closed = false;
-    enum err_code code = log_closed_days(directory, &days, err);
-    for (size_t i = 0; code == ERR_OK && !closed && i < days.count; i++)
-        closed = ((const int32_t *)days.items)[i] == number;
+    enum err_code code = log_days(directory, &days, err);
+    const struct log_day_span *newest =
+        days.count > 0 ? (const struct log_day_span *)days.items + days.count - 1 : NULL;
+    bool closed = newest != NULL && number < newest->number;
     list_clear(&days);
     return code != ERR_OK || closed
                ? code
@@ -444,7 +396,7 @@ log_seal_day(const char *directory, int32_t number, struct log_sealed *ret, stru
     if (code == ERR_OK && s.from.sealed) {
         *ret = (struct log_sealed){.was_sealed = true};
         seal_stop(&s);
-        return remove_old(directory, number, err);
+        return log_day_remove_unsealed(directory, number, err);
     }
     if (code == ERR_OK)
         code = check_closed(directory, number, err);
@@ -463,7 +415,7 @@ log_seal_day(const char *directory, int32_t number, struct log_sealed *ret, stru
         if (code == ERR_OK)
             code = file_sync_directory(directory, err);
         if (code == ERR_OK)
-            code = remove_old(directory, number, err);
+            code = log_day_remove_unsealed(directory, number, err);
     }
     seal_stop(&s);
     return code;

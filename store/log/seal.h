@@ -18,7 +18,6 @@
 #include <stdint.h>
 
 #include "store/base/err.h"
-#include "store/base/list.h"
 
 struct log_sealed {
     bool was_sealed; /* before; the rest is then not filled */
@@ -29,7 +28,7 @@ struct log_sealed {
 /*
  * Seal one day.
  *
- *   directory  <data>/log; the caller holds log_keep_lock()
+ *   directory  <data>/log; the caller holds log_keep_lock() (keep.h)
  *   number     days since 1970-01-01
  *   ret        filled
  *
@@ -40,24 +39,5 @@ struct log_sealed {
  */
 enum err_code log_seal_day(const char *directory, int32_t number, struct log_sealed *ret,
                            struct err *err) ERR_MUST_CHECK;
-
-/*
- * The closed days of a log: all that were used but the newest.
- *
- *   ret  int32_t, upwards; list_clear() it, also after an error
- *
- * Errors: ERR_NOT_FOUND when there is no log; those of opening a day; ERR_LIMIT.
- */
-enum err_code log_closed_days(const char *directory, struct list *ret,
-                              struct err *err) ERR_MUST_CHECK;
-
-/*
- * Take the lock of whoever makes, replaces or removes whole day files: seal, prune,
- * backup and restore exclude each other.  close() releases it.
- *
- * Errors: ERR_BUSY; ERR_DENIED, ERR_NOT_FOUND, ERR_IO of the lock file.
- */
-enum err_code log_keep_lock(const char *directory, const char *who, int *ret_fd,
-                            struct err *err) ERR_MUST_CHECK;
 
 #endif
