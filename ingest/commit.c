@@ -203,15 +203,21 @@ commit_offer(struct committer *c, struct batch *batch)
     return is_free;
 }
 
+/* Only the caller offers, so an idle committer stays idle until it is told otherwise. */
+static bool
+have_writer(struct committer *c)
+{
+    pthread_mutex_lock(&c->lock);
+    bool alone = commit_is_idle(c) && c->offered == NULL && c->state.failed == ERR_OK;
+    pthread_mutex_unlock(&c->lock);
+    return alone;
+}
+
 bool
 commit_now(struct committer *c, struct batch *batch)
 {
     struct err err = {.code = ERR_OK};
-    /* Only the caller offers, so an idle committer stays idle until it is told otherwise. */
-    pthread_mutex_lock(&c->lock);
-    bool alone = commit_is_idle(c) && c->offered == NULL && c->state.failed == ERR_OK;
-    pthread_mutex_unlock(&c->lock);
-    if (!alone)
+    if (!have_writer(c))
         return false;
     enum err_code code = append(c, batch, &err);
     if (code == ERR_FULL)
@@ -219,6 +225,20 @@ commit_now(struct committer *c, struct batch *batch)
     hand_back(c, batch, code, &err);
     if (code != ERR_OK)
         wake_io(c);
+    return code == ERR_OK;
+}
+
+bool
+commit_settle(struct committer *c)
+{
+    struct err err = {.code = ERR_OK};
+    if (!have_writer(c))
+        return false;
+    enum err_code code = log_writer_settle(c->writer, &err);
+    if (code != ERR_OK && code != ERR_FULL) {
+        hand_back(c, NULL, code, &err);
+        wake_io(c);
+    }
     return code == ERR_OK;
 }
 

@@ -60,6 +60,13 @@ bool commit_offer(struct committer *c, struct batch *batch) __attribute__((warn_
  */
 bool commit_now(struct committer *c, struct batch *batch) __attribute__((warn_unused_result));
 
+/*
+ * Nobody waits: let the calling thread move the log's tail into its day file, if the
+ * committer is idle (log_writer_settle()).  False: not now, or the disk is full; ask
+ * again later.  A failure is one of commit_state().
+ */
+bool commit_settle(struct committer *c) __attribute__((warn_unused_result));
+
 /* Take the offer back; NULL when there is none or the committer has taken it. */
 struct batch *commit_withdraw(struct committer *c);
 

@@ -9,6 +9,7 @@
 #include "store/log/check_value.h"
 #include "store/log/day.h"
 #include "store/log/pages.h"
+#include "store/log/tail.h"
 
 enum {
     VALUES_MAX = 1024,             /* checked together */
@@ -43,6 +44,7 @@ struct run {
     size_t value_bytes;
     const uint8_t *prev_chain; /* of the next value */
     uint8_t last_chain[HASH_SHA256_BYTES];
+    struct buf tail; /* as it was before the newest day was looked at */
 };
 
 static void
@@ -153,6 +155,96 @@ see_broken(void *context, uint64_t page, const char *why)
     tell_file(r, text);
 }
 
+/* ---- the tail ---- */
+
+/* One frame of a record, behind where its stream stands. */
+static void
+check_tail_frame(struct run *r, enum log_stream stream, struct bytes frame)
+{
+    uint8_t before[HASH_SHA256_BYTES];
+    struct stream *s = &r->streams[stream];
+    memcpy(before, s->chain, sizeof before);
+    struct check_value v = {
+        .stored = frame, .key = frame_first_seq(frame), .stream = stream, .prev_chain = before};
+    r->stream = stream;
+    checker_run(r->checker, &v, 1);
+    take_checked(r, &v);
+}
+
+/* A whole record behind the end that is of this round, not of an earlier one. */
+static bool
+lies_ahead(const struct run *r, const struct tail_record *record)
+{
+    for (int s = 0; s < LOG_STREAMS; s++) {
+        if (record->frames[s].size_bytes > FRAME_HEAD_BYTES &&
+            frame_first_seq(record->frames[s]) > r->streams[s].next_seq)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * What no record follows is the end; but where later records of the same round lie
+ * behind it, one that was acknowledged is damaged.  While a writer is there the
+ * blocks change under us, and it has what they should hold.
+ */
+static void
+check_tail_end(struct run *r, struct bytes rest)
+{
+    char lock[FILE_PATH_BYTES_MAX];
+    struct err ignored;
+    struct tail_record record;
+    int fd;
+    if (file_path(lock, r->check->directory, "writer.lock", &ignored) != ERR_OK ||
+        file_lock(lock, "log writer", &fd, &ignored) != ERR_OK)
+        return;
+    while (rest.size_bytes >= TAIL_BLOCK_BYTES) {
+        struct bytes at = rest;
+        if (tail_next(&at, &record) && lies_ahead(r, &record)) {
+            r->stream = LOG_EVENTS;
+            tell_gap(r, &r->streams[LOG_EVENTS],
+                     record.frames[LOG_EVENTS].size_bytes > 0
+                         ? frame_first_seq(record.frames[LOG_EVENTS])
+                         : 0,
+                     "a record is damaged, with others behind it");
+            break;
+        }
+        rest.data += TAIL_BLOCK_BYTES;
+        rest.size_bytes -= TAIL_BLOCK_BYTES;
+    }
+    close(fd);
+}
+
+/* What is flushed but not yet in the newest day. */
+static void
+check_tail(struct run *r)
+{
+    struct frame_codec *codec = frame_codec_new();
+    struct bytes all = {r->tail.data, r->tail.size_bytes}, rest;
+    struct tail_record record;
+    struct day_tip tips[LOG_STREAMS];
+    size_t count, followed;
+    if (codec == NULL) {
+        r->no_memory = true;
+        return;
+    }
+    for (int s = 0; s < LOG_STREAMS; s++) {
+        tips[s].next_seq = r->streams[s].next_seq;
+        memcpy(tips[s].chain, r->streams[s].chain, HASH_SHA256_BYTES);
+    }
+    followed = tail_follow(all, codec, tips, &count);
+    frame_codec_free(codec);
+    rest = (struct bytes){all.data, followed};
+    snprintf(r->day->path, sizeof r->day->path, "%s/tail", r->check->directory);
+    while (rest.size_bytes > 0 && tail_next(&rest, &record)) {
+        for (int s = 0; s < LOG_STREAMS; s++) {
+            if (record.frames[s].size_bytes > 0)
+                check_tail_frame(r, (enum log_stream)s, record.frames[s]);
+        }
+    }
+    check_tail_end(r, (struct bytes){all.data + followed, all.size_bytes - followed});
+}
+
 /* ---- a day ---- */
 
 enum { TIP_BYTES = 8 + HASH_SHA256_BYTES, END_BYTES = TIP_BYTES + 16 };
@@ -249,7 +341,6 @@ walk_stream(struct run *r, struct pages *pages, enum log_stream stream, const ch
         s->next_seq = end->tip.next_seq;
         memcpy(s->chain, end->tip.chain, sizeof s->chain);
     }
-    r->check->checked(r->check->context, &s->sum);
 }
 
 /* Entries of both streams in a state; false when they cannot be counted. */
@@ -359,8 +450,13 @@ check_day(struct run *r, int32_t number, bool newest, struct err *err)
         code = pin_day(r, &day, &pages, &pin, err);
     if (code != ERR_OK)
         tell_file(r, err->text);
-    else if (!is_unused(&pages))
+    else if (!is_unused(&pages)) {
         walk_day(r, &pages);
+        if (newest && r->streams[LOG_EVENTS].known && r->streams[LOG_QUARANTINE].known)
+            check_tail(r);
+        for (int s = 0; s < LOG_STREAMS; s++)
+            r->check->checked(r->check->context, &r->streams[s].sum);
+    }
     if (pin != NULL)
         mdb_txn_abort(pin);
     day_close(&day);
@@ -382,13 +478,17 @@ log_check(const struct log_check *check, uint64_t *ret_faults, struct err *err)
     int32_t *days = NULL;
     size_t count = 0;
     list_init(&r.values, sizeof(struct check_value));
+    buf_init(&r.tail, TAIL_BLOCKS * TAIL_BLOCK_BYTES);
     enum err_code code = r.checker == NULL ? err_set(err, ERR_LIMIT, "no memory to check the log")
-                                           : day_list(check->directory, &days, &count, err);
+                                           : tail_read(check->directory, &r.tail, err);
+    if (code == ERR_OK)
+        code = day_list(check->directory, &days, &count, err);
     for (size_t i = 0; code == ERR_OK && i < count; i++)
         if (days[i] >= check->from_day)
             code = check_day(&r, days[i], i + 1 == count, err);
     free(days);
     list_clear(&r.values);
+    buf_clear(&r.tail);
     checker_free(r.checker);
     *ret_faults = r.faults;
     return code;

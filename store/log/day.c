@@ -424,40 +424,60 @@ day_close(struct day *day)
     day->env = NULL;
 }
 
-enum err_code
-day_tip_read(const struct day *day, enum log_stream stream, struct day_tip *ret, struct err *err)
+static enum err_code
+read_tip(const struct day *day, MDB_txn *txn, enum log_stream stream, struct day_tip *ret,
+         struct err *err)
 {
-    MDB_txn *txn;
-    MDB_cursor *cursor = NULL;
+    MDB_cursor *cursor;
     MDB_val key, value;
     struct frame frame;
-    enum err_code code = ERR_OK;
-    if (day->sealed) {
-        *ret = day->end[stream].tip;
+    int rc = mdb_cursor_open(txn, day->streams[stream], &cursor);
+    if (rc == 0) {
+        rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
+        mdb_cursor_close(cursor);
+    }
+    if (rc == MDB_NOTFOUND) {
+        *ret = day->start[stream];
         return ERR_OK;
     }
+    if (rc != 0)
+        return day_err(err, rc, day->path, "read its last frame");
+    enum err_code code = frame_decode((struct bytes){value.mv_data, value.mv_size}, &frame, err);
+    if (code != ERR_OK)
+        return err_wrap(err, code, "%s: its last frame", day->path);
+    ret->next_seq = frame.first_seq + frame.event_count;
+    memcpy(ret->chain, frame.chain, HASH_SHA256_BYTES);
+    return ERR_OK;
+}
+
+enum err_code
+day_tips_read(const struct day *day, struct day_tip ret[LOG_STREAMS], struct err *err)
+{
+    MDB_txn *txn;
+    enum err_code code = ERR_OK;
+    for (int s = 0; day->sealed && s < LOG_STREAMS; s++)
+        ret[s] = day->end[s].tip;
+    if (day->sealed)
+        return ERR_OK;
     int rc = mdb_txn_begin(day->env, NULL, MDB_RDONLY, &txn);
     if (rc != 0)
         return day_err(err, rc, day->path, "read");
-    rc = mdb_cursor_open(txn, day->streams[stream], &cursor);
-    if (rc == 0)
-        rc = mdb_cursor_get(cursor, &key, &value, MDB_LAST);
-    if (rc == MDB_NOTFOUND) {
-        *ret = day->start[stream];
-    } else if (rc != 0) {
-        code = day_err(err, rc, day->path, "read its last frame");
-    } else {
-        code = frame_decode((struct bytes){value.mv_data, value.mv_size}, &frame, err);
-        if (code == ERR_OK) {
-            ret->next_seq = frame.first_seq + frame.event_count;
-            memcpy(ret->chain, frame.chain, HASH_SHA256_BYTES);
-        }
-        code = err_wrap(err, code, "%s: its last frame", day->path);
-    }
-    if (cursor != NULL)
-        mdb_cursor_close(cursor);
+    for (int s = 0; code == ERR_OK && s < LOG_STREAMS; s++)
+        code = read_tip(day, txn, (enum log_stream)s, &ret[s], err);
     mdb_txn_abort(txn);
     return code;
+}
+
+bool
+day_tip_go_on(struct day_tip *tip, struct frame_codec *codec, struct bytes frame)
+{
+    struct frame f;
+    if (frame_decode(frame, &f, NULL) != ERR_OK || f.first_seq != tip->next_seq ||
+        !frame_chain_ok(codec, frame, tip->chain))
+        return false;
+    tip->next_seq = f.first_seq + f.event_count;
+    memcpy(tip->chain, f.chain, sizeof tip->chain);
+    return true;
 }
 
 enum err_code

@@ -25,6 +25,7 @@
 #include "store/base/err.h"
 #include "store/base/file.h"
 #include "store/base/hash.h"
+#include "store/log/frame.h"
 #include "store/log/writer.h"
 
 /* Where a stream stands: the next number, and the chain to go on from. */
@@ -114,11 +115,14 @@ enum err_code day_path(char path[FILE_PATH_BYTES_MAX], const char *directory, in
 void day_close(struct day *day);
 
 /*
- * Where a stream of this day ends.  Errors: ERR_CORRUPT when its last frame
- * cannot be read, ERR_IO.
+ * Where both streams of this day end, at one moment.  Errors: ERR_CORRUPT when a
+ * last frame cannot be read, ERR_IO.
  */
-enum err_code day_tip_read(const struct day *day, enum log_stream stream, struct day_tip *ret,
-                           struct err *err) ERR_MUST_CHECK;
+enum err_code day_tips_read(const struct day *day, struct day_tip ret[LOG_STREAMS],
+                            struct err *err) ERR_MUST_CHECK;
+
+/* Does a frame, as stored, go on at the tip?  Then move it. */
+bool day_tip_go_on(struct day_tip *tip, struct frame_codec *codec, struct bytes frame);
 
 /* How many frames a stream of this day came in, whatever form they have now.  ERR_IO. */
 enum err_code day_frames(const struct day *day, enum log_stream stream, uint64_t *ret,

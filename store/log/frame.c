@@ -18,6 +18,7 @@ enum {
 struct frame_codec {
     ZSTD_CCtx *compress;
     ZSTD_DCtx *decompress;
+    struct buf room; /* of frame_chain_ok() */
 };
 
 struct frame_codec *
@@ -26,6 +27,7 @@ frame_codec_new(void)
     struct frame_codec *c = calloc(1, sizeof *c);
     if (c == NULL)
         return NULL;
+    buf_init(&c->room, FRAME_RAW_BYTES_MAX);
     c->compress = ZSTD_createCCtx();
     c->decompress = ZSTD_createDCtx();
     if (c->compress == NULL || c->decompress == NULL) {
@@ -42,6 +44,7 @@ frame_codec_free(struct frame_codec *codec)
         return;
     ZSTD_freeCCtx(codec->compress);
     ZSTD_freeDCtx(codec->decompress);
+    buf_clear(&codec->room);
     free(codec);
 }
 
@@ -171,4 +174,18 @@ frame_events(struct frame_codec *codec, const struct frame *frame, struct buf *r
     room->size_bytes = n;
     *ret_events = (struct bytes){room->data, n};
     return ERR_OK;
+}
+
+bool
+frame_chain_ok(struct frame_codec *codec, struct bytes bytes,
+               const uint8_t prev_chain[HASH_SHA256_BYTES])
+{
+    struct frame f;
+    struct bytes events;
+    uint8_t chain[HASH_SHA256_BYTES];
+    if (frame_decode(bytes, &f, NULL) != ERR_OK ||
+        frame_events(codec, &f, &codec->room, &events, NULL) != ERR_OK)
+        return false;
+    frame_chain(prev_chain, &f, events, chain);
+    return memcmp(chain, f.chain, sizeof chain) == 0;
 }

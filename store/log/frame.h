@@ -81,6 +81,20 @@ enum err_code frame_encode(struct frame_codec *codec, struct bytes events, uint3
  */
 enum err_code frame_decode(struct bytes bytes, struct frame *ret, struct err *err) ERR_MUST_CHECK;
 
+/* The sequence number of the first event, of a frame that frame_encode() made or frame_decode() took. */
+static inline uint64_t
+frame_first_seq(struct bytes frame)
+{
+    return get_le64(frame.data + 24);
+}
+
+/*
+ * Does the stored frame follow prev_chain?  False also when it cannot be read, or
+ * when memory is short.
+ */
+bool frame_chain_ok(struct frame_codec *codec, struct bytes bytes,
+                    const uint8_t prev_chain[HASH_SHA256_BYTES]);
+
 /*
  * Give the frame's events: its stored body if that is raw, else decompressed
  * into room, which is overwritten.

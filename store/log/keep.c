@@ -10,6 +10,7 @@
 
 #include "store/log/day.h"
 #include "store/log/pages.h"
+#include "store/log/tail.h"
 
 enum err_code
 log_keep_lock(const char *directory, const char *who, int *ret_fd, struct err *err)
@@ -30,16 +31,16 @@ static enum err_code
 read_span(const char *directory, int32_t number, struct log_day_span *ret, struct err *err)
 {
     struct day day;
+    struct day_tip tips[LOG_STREAMS];
     enum err_code code = day_open(&day, directory, number, false, err);
     if (code != ERR_OK)
         return code;
     *ret = (struct log_day_span){.number = number, .bytes = file_bytes(day.path)};
     memcpy(ret->identity, day.identity, sizeof ret->identity);
+    code = day_tips_read(&day, tips, err);
     for (int s = 0; code == ERR_OK && s < LOG_STREAMS; s++) {
-        struct day_tip tip = {0};
-        code = day_tip_read(&day, (enum log_stream)s, &tip, err);
         ret->first_seq[s] = day.start[s].next_seq;
-        ret->last_seq[s] = tip.next_seq - 1;
+        ret->last_seq[s] = tips[s].next_seq - 1;
     }
     day_close(&day);
     return code;
@@ -115,6 +116,7 @@ static enum err_code
 is_there(const struct day *from, const char *to, bool *ret_there, struct err *err)
 {
     struct day copy;
+    struct day_tip here[LOG_STREAMS], there[LOG_STREAMS];
     bool same = true;
     *ret_there = false;
     enum err_code code = day_open(&copy, to, from->number, false, err);
@@ -125,13 +127,13 @@ is_there(const struct day *from, const char *to, bool *ret_there, struct err *er
     if (memcmp(copy.identity, from->identity, sizeof copy.identity) != 0)
         code = err_set(err, ERR_CONFLICT, "%s: is of another log than %s; choose another directory",
                        copy.path, from->path);
+    if (code == ERR_OK)
+        code = day_tips_read(from, here, err);
+    if (code == ERR_OK)
+        code = day_tips_read(&copy, there, err);
     for (int s = 0; code == ERR_OK && s < LOG_STREAMS; s++) {
-        struct day_tip here = {0}, there = {0};
-        code = day_tip_read(from, (enum log_stream)s, &here, err);
-        if (code == ERR_OK)
-            code = day_tip_read(&copy, (enum log_stream)s, &there, err);
-        same = same && same_tip(&here, &there) && same_tip(&from->start[s], &copy.start[s]);
-        if (code == ERR_OK && there.next_seq > here.next_seq)
+        same = same && same_tip(&here[s], &there[s]) && same_tip(&from->start[s], &copy.start[s]);
+        if (there[s].next_seq > here[s].next_seq)
             code = err_set(err, ERR_CONFLICT,
                            "%s: holds more than %s: the log has lost its end, or went on from an "
                            "older copy; keep both and choose another directory",
@@ -206,25 +208,73 @@ copy_if_new(const char *from, int32_t number, bool newest, const char *to, struc
     return code;
 }
 
+/* The newest day that was ever used; ERR_NOT_FOUND when there is none. */
+static enum err_code
+open_newest(const char *directory, struct day *day, struct err *err)
+{
+    int32_t *days = NULL;
+    size_t count = 0;
+    enum err_code code = day_list(directory, &days, &count, err);
+    if (code == ERR_OK)
+        code = err_set(err, ERR_NOT_FOUND, "%s: no day was ever used", directory);
+    while (code == ERR_NOT_FOUND && count > 0)
+        code = day_open(day, directory, days[--count], false, err);
+    free(days);
+    return code;
+}
+
+/*
+ * Of the log's tail what goes on behind the copied days; *ret_last_seq becomes the
+ * last event of all that was copied.
+ */
+static enum err_code
+copy_tail(const char *to, struct bytes records, uint64_t *ret_last_seq, struct err *err)
+{
+    struct day day;
+    struct day_tip tips[LOG_STREAMS];
+    char path[FILE_PATH_BYTES_MAX];
+    size_t count;
+    enum err_code code = open_newest(to, &day, err);
+    if (code == ERR_NOT_FOUND)
+        return ERR_OK;
+    if (code != ERR_OK)
+        return code;
+    struct frame_codec *codec = frame_codec_new();
+    code = codec == NULL ? err_set(err, ERR_LIMIT, "no memory for zstd")
+                         : day_tips_read(&day, tips, err);
+    day_close(&day);
+    if (code == ERR_OK)
+        code = file_path(path, to, "tail", err);
+    if (code == ERR_OK) {
+        records.size_bytes = tail_follow(records, codec, tips, &count);
+        *ret_last_seq = tips[LOG_EVENTS].next_seq - 1;
+        if (count > 0)
+            code = file_replace(path, 0640, records, err);
+        else if (unlink(path) != 0 && errno != ENOENT)
+            code = err_set_errno(err, errno, "cannot remove %s", path);
+    }
+    frame_codec_free(codec);
+    return code;
+}
+
 enum err_code
 log_copy(const char *from, const char *to, struct log_copied *ret, struct err *err)
 {
     int32_t *days = NULL;
     size_t count = 0;
     struct log_copied sum = {.first_day = INT32_MAX};
-    struct log_day_span last;
-    enum err_code code = day_list(from, &days, &count, err);
+    struct buf tail;
+    buf_init(&tail, TAIL_BLOCKS * TAIL_BLOCK_BYTES);
+    /* The tail first: what is moved out of it meanwhile comes with the newest day. */
+    enum err_code code = tail_read(from, &tail, err);
+    if (code == ERR_OK)
+        code = day_list(from, &days, &count, err);
     for (size_t i = 0; code == ERR_OK && i < count; i++)
         code = copy_if_new(from, days[i], i + 1 == count, to, &sum, err);
-    /* What the newest day held when it was copied: more may have come since. */
-    for (size_t i = count; code == ERR_OK && i > 0 && sum.last_seq == 0; i--) {
-        enum err_code found = read_span(to, days[i - 1], &last, err);
-        if (found == ERR_OK)
-            sum.last_seq = last.last_seq[LOG_EVENTS];
-        else if (found != ERR_NOT_FOUND)
-            code = found;
-    }
+    if (code == ERR_OK)
+        code = copy_tail(to, (struct bytes){tail.data, tail.size_bytes}, &sum.last_seq, err);
     free(days);
+    buf_clear(&tail);
     if (code == ERR_OK)
         *ret = sum;
     return code;

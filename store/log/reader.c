@@ -7,6 +7,7 @@
 #include "store/base/buf.h"
 #include "store/log/block.h"
 #include "store/log/day.h"
+#include "store/log/tail.h"
 
 struct log_reader {
     char directory[FILE_PATH_BYTES_MAX];
@@ -21,6 +22,7 @@ struct log_reader {
     struct buf stored, room; /* of log_reader_next(): the frame as stored, its events */
     struct block block;      /* of a sealed day: the one that is being read */
     size_t block_bytes;      /* its size, until a frame of it has been given */
+    struct buf tail;         /* what tail_read() gave last */
 };
 
 /* Leave the open day and open another. */
@@ -109,6 +111,7 @@ log_reader_open(const char *directory, enum log_stream stream, uint64_t after_se
     buf_init(&r->stored, FRAME_RAW_BYTES_MAX);
     buf_init(&r->room, FRAME_RAW_BYTES_MAX);
     block_init(&r->block);
+    buf_init(&r->tail, TAIL_BLOCKS * TAIL_BLOCK_BYTES);
     r->stream = stream;
     r->next_seq = after_seq + 1;
     r->codec = frame_codec_new();
@@ -136,6 +139,7 @@ log_reader_close(struct log_reader *reader)
     buf_clear(&reader->stored);
     buf_clear(&reader->room);
     block_clear(&reader->block);
+    buf_clear(&reader->tail);
     free(reader);
 }
 
@@ -244,6 +248,23 @@ take_stored(struct log_reader *r, struct bytes stored, struct buf *room, struct 
     return ERR_OK;
 }
 
+/* What was taken is what comes next, or it goes back. */
+static enum err_code
+accept(struct log_reader *r, enum err_code code, const struct frame *f, struct buf *room,
+       size_t start, struct frame *ret, struct err *err)
+{
+    if (code == ERR_OK)
+        code = expect_frame(r, f, err);
+    if (code != ERR_OK) {
+        room->size_bytes = start;
+        return code;
+    }
+    r->next_seq = f->first_seq + f->event_count;
+    r->at_frame = true;
+    *ret = *f;
+    return ERR_OK;
+}
+
 /* The next frame of the open day; MDB_NOTFOUND in *ret_rc at its end. */
 static enum err_code
 take_frame(struct log_reader *r, struct buf *room, struct frame *ret, int *ret_rc, struct err *err)
@@ -269,16 +290,8 @@ take_frame(struct log_reader *r, struct buf *room, struct frame *ret, int *ret_r
         if (*ret_rc != 0)
             return ERR_OK;
     }
-    if (code == ERR_OK)
-        code = expect_frame(r, &f, err);
-    if (code != ERR_OK) {
-        room->size_bytes = start;
-        return err_wrap(err, code, "%s: frame %" PRIu64, r->day.path, seq);
-    }
-    r->next_seq = f.first_seq + f.event_count;
-    r->at_frame = true;
-    *ret = f;
-    return ERR_OK;
+    code = accept(r, code, &f, room, start, ret, err);
+    return err_wrap(err, code, "%s: frame %" PRIu64, r->day.path, seq);
 }
 
 /* Enter the day after the open one, if there is one by now. */
@@ -314,11 +327,83 @@ next_day(struct log_reader *r, bool *ret_entered, struct err *err)
     return ERR_OK;
 }
 
+/* The frame of the tail, as last loaded, that holds next_seq. */
+static bool
+find_in_tail(const struct log_reader *r, struct bytes *ret_frame)
+{
+    struct bytes rest = {r->tail.data, r->tail.size_bytes};
+    struct tail_record record;
+    while (tail_next(&rest, &record)) {
+        *ret_frame = record.frames[r->stream];
+        struct frame f;
+        if (ret_frame->size_bytes > 0 && frame_decode(*ret_frame, &f, NULL) == ERR_OK &&
+            f.first_seq <= r->next_seq && r->next_seq < f.first_seq + f.event_count)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * Load what of the tail goes on where the newest day ends.
+ *
+ *   ret_moved  set when the day file has next_seq by now, or the tail has gone on to
+ *              a round behind it: what lay in the tail was moved meanwhile
+ */
+static enum err_code
+load_tail(struct log_reader *r, bool *ret_moved, struct err *err)
+{
+    struct day_tip tips[LOG_STREAMS];
+    struct tail_record first;
+    struct frame f;
+    size_t count;
+    r->tail.size_bytes = 0;
+    enum err_code code = day_tips_read(&r->day, tips, err);
+    if (code == ERR_OK)
+        code = tail_read(r->directory, &r->tail, err);
+    if (code != ERR_OK)
+        return code;
+    struct bytes records = {r->tail.data, r->tail.size_bytes}, rest = records;
+    const uint64_t ends = tips[r->stream].next_seq;
+    *ret_moved = ends > r->next_seq;
+    r->tail.size_bytes = tail_follow(records, r->codec, tips, &count);
+    if (count == 0 && tail_next(&rest, &first) && first.frames[r->stream].size_bytes > 0 &&
+        frame_decode(first.frames[r->stream], &f, NULL) == ERR_OK)
+        *ret_moved = *ret_moved || f.first_seq > ends;
+    return ERR_OK;
+}
+
+/* The day files end before next_seq: take it from the log's tail, if it is there. */
+static enum err_code
+next_of_tail(struct log_reader *r, struct buf *room, struct frame *ret, bool *ret_more,
+             bool *ret_moved, struct err *err)
+{
+    struct bytes stored;
+    enum err_code code = ERR_OK;
+    *ret_moved = false;
+    *ret_more = find_in_tail(r, &stored);
+    if (!*ret_more) {
+        code = load_tail(r, ret_moved, err);
+        *ret_more = code == ERR_OK && find_in_tail(r, &stored);
+        if (*ret_more)
+            code = tail_flush(r->directory, err);
+    }
+    if (code == ERR_OK && *ret_more) {
+        struct frame f;
+        size_t start = room->size_bytes;
+        code = take_stored(r, stored, room, &f, err);
+        code = err_wrap(err, accept(r, code, &f, room, start, ret, err), "%s: the log's tail",
+                        r->directory);
+    }
+    *ret_more = *ret_more && code == ERR_OK;
+    return code;
+}
+
 enum err_code
 log_reader_next_stored(struct log_reader *reader, struct buf *room, struct frame *ret,
                        bool *ret_more, struct err *err)
 {
     struct log_reader *r = reader;
+    bool looked_again = false;
     *ret_more = false;
     for (;;) {
         bool entered = true;
@@ -339,8 +424,15 @@ log_reader_next_stored(struct log_reader *reader, struct buf *room, struct frame
         if (rc != MDB_NOTFOUND)
             return day_err(err, rc, r->day.path, "read a frame");
         code = next_day(r, &entered, err);
-        if (code != ERR_OK || !entered)
+        if (code == ERR_OK && entered)
+            continue;
+        bool moved = false;
+        if (code == ERR_OK)
+            code = next_of_tail(r, room, ret, ret_more, &moved, err);
+        /* Once more at most: a tail that does not fit these day files is not of this log. */
+        if (code != ERR_OK || *ret_more || !moved || looked_again)
             return code;
+        looked_again = true;
     }
 }
 
@@ -401,13 +493,13 @@ enum err_code
 log_reader_seek(struct log_reader *reader, uint64_t after_seq, struct err *err)
 {
     struct log_reader *r = reader;
-    struct day_tip tip = {0};
+    struct day_tip tips[LOG_STREAMS];
     bool entered;
     r->next_seq = after_seq + 1;
     r->at_frame = false;
     if (r->day.env != NULL && r->day.start[r->stream].next_seq <= r->next_seq) {
-        enum err_code code = day_tip_read(&r->day, r->stream, &tip, err);
-        if (code != ERR_OK || r->next_seq < tip.next_seq)
+        enum err_code code = day_tips_read(&r->day, tips, err);
+        if (code != ERR_OK || r->next_seq < tips[r->stream].next_seq)
             return code;
     }
     return find_day(r, &entered, err);

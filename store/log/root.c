@@ -19,12 +19,11 @@ read_day(const struct day *day, struct log_root *ret, struct day_tip tips[LOG_ST
             return code;
         ret->frames += frames;
     }
-    for (int s = 0; s < LOG_STREAMS; s++) {
-        enum err_code code = day_tip_read(day, (enum log_stream)s, &tips[s], err);
-        if (code != ERR_OK)
-            return code;
+    enum err_code code = day_tips_read(day, tips, err);
+    if (code != ERR_OK)
+        return code;
+    for (int s = 0; s < LOG_STREAMS; s++)
         memcpy(ret->chain[s], tips[s].chain, HASH_SHA256_BYTES);
-    }
     ret->first_seq = day->start[LOG_EVENTS].next_seq;
     ret->last_seq = tips[LOG_EVENTS].next_seq - 1;
     ret->quarantined = tips[LOG_QUARANTINE].next_seq - day->start[LOG_QUARANTINE].next_seq;

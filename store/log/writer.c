@@ -8,14 +8,18 @@
 #include <unistd.h>
 
 #include "store/base/buf.h"
+#include "store/base/log.h"
 #include "store/base/time.h"
 #include "store/log/day.h"
 #include "store/log/frame.h"
+#include "store/log/tail.h"
 
 /*
- * The happy path of an append: encode each part's frame behind the tip's chain,
- * put them in one LMDB transaction, commit (two flushes: pages, then meta), move
- * the tips.
+ * Two ways of an append.  A large one: encode each part's frame behind the tip's
+ * chain, put them in one LMDB transaction, commit (two flushes: pages, then meta),
+ * move the tips.  A small one: encode the frames, write and flush them as one record
+ * of the tail (store/log/tail.h), move the tips; they are pending until a transaction
+ * takes them along, in front of what is new.
  *
  * When the commit fails for want of space, LMDB has written no meta page: what
  * is on disk is the state before, and the whole transaction may be tried again,
@@ -28,12 +32,17 @@ struct log_writer {
     struct day_tip tips[LOG_STREAMS];
     struct frame_codec *codec;
     struct buf frame;
+    struct tail tail; /* its records are pending */
     char directory[FILE_PATH_BYTES_MAX];
     int lock_fd;
     bool failed;
 };
 
-enum { WRITER_FRAME_BYTES_MAX = FRAME_RAW_BYTES_MAX + FRAME_RAW_BYTES_MAX / 64 };
+enum {
+    WRITER_FRAME_BYTES_MAX = 2 * (FRAME_RAW_BYTES_MAX + FRAME_RAW_BYTES_MAX / 64),
+    /* Of more than this the tail would only write twice what one flush waits for anyway. */
+    WRITER_SMALL_BYTES = 16 * 1024,
+};
 
 /* The newest day that was ever used; ERR_NOT_FOUND in an empty log. */
 static enum err_code
@@ -48,8 +57,51 @@ open_newest(struct log_writer *w, struct err *err)
     while (code == ERR_NOT_FOUND && count > 0)
         code = day_open(&w->day, w->directory, days[--count], true, err);
     free(days);
-    for (int s = 0; code == ERR_OK && s < LOG_STREAMS; s++)
-        code = day_tip_read(&w->day, (enum log_stream)s, &w->tips[s], err);
+    return code == ERR_OK ? day_tips_read(&w->day, w->tips, err) : code;
+}
+
+/* Leave the open day, if there is one, and begin another at tips. */
+static enum err_code
+begin_day(struct log_writer *w, int32_t number, const struct day_tip tips[LOG_STREAMS],
+          struct err *err)
+{
+    uint8_t identity[HASH_SHA256_BYTES];
+    struct day next;
+    if (w->day.env != NULL)
+        memcpy(identity, w->day.identity, sizeof identity);
+    else if (getrandom(identity, sizeof identity, 0) != sizeof identity)
+        return err_set_errno(err, errno, "cannot make the log's identity");
+    enum err_code code = day_create(&next, w->directory, number, identity, tips, err);
+    if (code != ERR_OK)
+        return code;
+    day_close(&w->day);
+    w->day = next;
+    return ERR_OK;
+}
+
+/*
+ * What an earlier writer flushed and did not move: the records that go on where the
+ * day files end.  A round is moved as a whole, so either all of it is there or nothing.
+ */
+static enum err_code
+take_up_tail(struct log_writer *w, struct err *err)
+{
+    struct buf *records = &w->tail.records;
+    struct day_tip end[LOG_STREAMS];
+    if (w->tail.fd < 0)
+        return ERR_OK;
+    enum err_code code = tail_read(w->directory, records, err);
+    size_t taken = 0;
+    memcpy(end, w->tips, sizeof end);
+    if (w->day.env != NULL)
+        taken = tail_follow((struct bytes){records->data, records->size_bytes}, w->codec, w->tips,
+                            &w->tail.record_count);
+    records->size_bytes = taken;
+    /* A sealed day is never written again: where it is the newest, they are of a new one. */
+    if (code == ERR_OK && taken > 0 && w->day.sealed)
+        code = begin_day(w, w->day.number + 1, end, err);
+    if (taken > 0)
+        log_line(LOG_LEVEL_INFO, "tail_taken_up", "records=%zu", w->tail.record_count);
     return code;
 }
 
@@ -61,6 +113,7 @@ log_writer_open(const char *directory, struct log_writer **ret, struct err *err)
     if (w == NULL)
         return err_set(err, ERR_LIMIT, "no memory");
     w->lock_fd = -1;
+    w->tail.fd = -1;
     buf_init(&w->frame, WRITER_FRAME_BYTES_MAX);
     w->codec = frame_codec_new();
     enum err_code code = w->codec == NULL ? err_set(err, ERR_LIMIT, "no memory for zstd") : ERR_OK;
@@ -80,6 +133,10 @@ log_writer_open(const char *directory, struct log_writer **ret, struct err *err)
                 w->tips[s].next_seq = 1;
         }
     }
+    if (code == ERR_OK)
+        code = tail_open(directory, &w->tail, err);
+    if (code == ERR_OK)
+        code = take_up_tail(w, err);
     if (code != ERR_OK) {
         log_writer_close(w);
         return code;
@@ -93,6 +150,10 @@ log_writer_close(struct log_writer *writer)
 {
     if (writer == NULL)
         return;
+    /* What cannot be moved now lies safe where it is, for the next writer. */
+    if (!writer->failed && log_writer_settle(writer, NULL) != ERR_OK)
+        log_line(LOG_LEVEL_WARN, "tail_kept", "records=%zu", writer->tail.record_count);
+    tail_close(&writer->tail);
     day_close(&writer->day);
     frame_codec_free(writer->codec);
     buf_clear(&writer->frame);
@@ -101,35 +162,18 @@ log_writer_close(struct log_writer *writer)
     free(writer);
 }
 
-/* Go on in the day file of receive_utc_ms, or in the open one if that is newer. */
 static enum err_code
-turn_to_day(struct log_writer *w, int64_t receive_utc_ms, struct err *err)
+refuse(const struct log_writer *w, struct err *err)
 {
-    int32_t day = (int32_t)(receive_utc_ms / TIME_DAY_MS);
-    uint8_t identity[HASH_SHA256_BYTES];
-    if (w->day.env != NULL && day <= w->day.number) {
-        if (!w->day.sealed)
-            return ERR_OK;
-        day = w->day.number + 1; /* what is sealed stays as it is */
-    }
-    if (w->day.env != NULL)
-        memcpy(identity, w->day.identity, sizeof identity);
-    else if (getrandom(identity, sizeof identity, 0) != sizeof identity)
-        return err_set_errno(err, errno, "cannot make the log's identity");
-    struct day next;
-    enum err_code code = day_create(&next, w->directory, day, identity, w->tips, err);
-    if (code != ERR_OK)
-        return code;
-    day_close(&w->day);
-    w->day = next;
-    return ERR_OK;
+    return err_set(err, ERR_IO, "%s: an earlier append failed; restart to read the log anew",
+                   w->day.path);
 }
 
 /* LMDB reports a short write as EIO, which is what a filling disk gives first. */
 static bool
 disk_is_full(const struct log_writer *w)
 {
-    uint64_t need = 1024 * 1024 + 2 * (uint64_t)w->frame.size_bytes;
+    uint64_t need = 1024 * 1024 + 2 * (uint64_t)(w->frame.size_bytes + w->tail.records.size_bytes);
     return file_free_bytes(w->directory) < need;
 }
 
@@ -143,21 +187,94 @@ fail(struct log_writer *w, int rc, const char *doing, struct err *err)
     return code;
 }
 
-static enum err_code
-put_frame(struct log_writer *w, MDB_txn *txn, enum log_stream stream, const struct log_part *part,
-          int64_t receive_utc_ms, struct day_tip *tip, struct err *err)
+static int
+put_record(struct log_writer *w, MDB_txn *txn, const struct tail_record *record)
 {
-    w->frame.size_bytes = 0;
-    enum err_code code = frame_encode(w->codec, part->bytes, part->event_count, tip->next_seq,
-                                      receive_utc_ms, tip->chain, &w->frame, err);
-    if (code != ERR_OK)
-        return code;
-    MDB_val key = {sizeof tip->next_seq, &tip->next_seq};
-    MDB_val value = {w->frame.size_bytes, w->frame.data};
-    int rc = mdb_put(txn, w->day.streams[stream], &key, &value, MDB_APPEND);
+    int rc = 0;
+    for (int s = 0; rc == 0 && s < LOG_STREAMS; s++) {
+        struct bytes frame = record->frames[s];
+        if (frame.size_bytes == 0)
+            continue;
+        uint64_t seq = frame_first_seq(frame);
+        MDB_val key = {sizeof seq, &seq};
+        MDB_val value = {frame.size_bytes, (void *)(uintptr_t)frame.data};
+        rc = mdb_put(txn, w->day.streams[s], &key, &value, MDB_APPEND);
+    }
+    return rc;
+}
+
+/* One transaction: what is pending, then the new frames.  Nothing is pending afterwards. */
+static enum err_code
+commit(struct log_writer *w, const struct tail_record *news, struct err *err)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(w->day.env, NULL, 0, &txn);
     if (rc != 0)
+        return fail(w, rc, "begin an append", err);
+    struct bytes rest = {w->tail.records.data, w->tail.records.size_bytes};
+    struct tail_record old;
+    while (rc == 0 && tail_next(&rest, &old))
+        rc = put_record(w, txn, &old);
+    if (rc == 0 && rest.size_bytes > 0)
+        rc = EIO; /* memory that changed under us */
+    if (rc == 0)
+        rc = put_record(w, txn, news);
+    if (rc != 0) {
+        mdb_txn_abort(txn);
         return fail(w, rc, "put a frame", err);
-    tip->next_seq += part->event_count;
+    }
+    rc = mdb_txn_commit(txn);
+    if (rc != 0)
+        return fail(w, rc, "flush a frame", err);
+    tail_empty(&w->tail);
+    return ERR_OK;
+}
+
+enum err_code
+log_writer_settle(struct log_writer *writer, struct err *err)
+{
+    static const struct tail_record nothing;
+    if (writer->failed)
+        return refuse(writer, err);
+    return writer->tail.record_count == 0 ? ERR_OK : commit(writer, &nothing, err);
+}
+
+/* Go on in the day file of receive_utc_ms, or in the open one if that is newer. */
+static enum err_code
+turn_to_day(struct log_writer *w, int64_t receive_utc_ms, struct err *err)
+{
+    int32_t day = (int32_t)(receive_utc_ms / TIME_DAY_MS);
+    if (w->day.env != NULL && day <= w->day.number) {
+        if (!w->day.sealed)
+            return ERR_OK;
+        day = w->day.number + 1; /* what is sealed stays as it is */
+    }
+    enum err_code code = log_writer_settle(w, err);
+    return code == ERR_OK ? begin_day(w, day, w->tips, err) : code;
+}
+
+/* A frame of each part, behind the tips. */
+static enum err_code
+encode(struct log_writer *w, const struct log_part parts[LOG_STREAMS], int64_t receive_utc_ms,
+       struct day_tip tips[LOG_STREAMS], struct tail_record *ret, struct err *err)
+{
+    size_t ends[LOG_STREAMS];
+    w->frame.size_bytes = 0;
+    for (int s = 0; s < LOG_STREAMS; s++) {
+        enum err_code code = ERR_OK;
+        if (parts[s].event_count > 0)
+            code = frame_encode(w->codec, parts[s].bytes, parts[s].event_count, tips[s].next_seq,
+                                receive_utc_ms, tips[s].chain, &w->frame, err);
+        if (code != ERR_OK)
+            return code;
+        tips[s].next_seq += parts[s].event_count;
+        ends[s] = w->frame.size_bytes;
+    }
+    /* Only now: the buffer moves while it grows. */
+    for (int s = 0; s < LOG_STREAMS; s++) {
+        size_t start = s == 0 ? 0 : ends[s - 1];
+        ret->frames[s] = (struct bytes){w->frame.data + start, ends[s] - start};
+    }
     return ERR_OK;
 }
 
@@ -167,33 +284,28 @@ log_writer_append(struct log_writer *writer, int64_t receive_utc_ms,
 {
     struct log_writer *w = writer;
     struct day_tip tips[LOG_STREAMS];
-    MDB_txn *txn = NULL;
+    struct tail_record record;
     assert(parts[LOG_EVENTS].event_count > 0 || parts[LOG_QUARANTINE].event_count > 0);
     if (w->failed)
-        return err_set(err, ERR_IO, "%s: an earlier append failed; restart to read the log anew",
-                       w->day.path);
+        return refuse(w, err);
     enum err_code code = turn_to_day(w, receive_utc_ms, err);
     if (code != ERR_OK) {
         w->failed = code != ERR_FULL;
         return code;
     }
     memcpy(tips, w->tips, sizeof tips);
-    int rc = mdb_txn_begin(w->day.env, NULL, 0, &txn);
-    if (rc != 0)
-        return fail(w, rc, "begin an append", err);
-    for (int s = 0; code == ERR_OK && s < LOG_STREAMS; s++) {
-        if (parts[s].event_count > 0)
-            code = put_frame(w, txn, (enum log_stream)s, &parts[s], receive_utc_ms, &tips[s], err);
-    }
-    if (code != ERR_OK) {
-        mdb_txn_abort(txn);
+    code = encode(w, parts, receive_utc_ms, tips, &record, err);
+    if (code != ERR_OK)
         return code;
+    if (w->frame.size_bytes <= WRITER_SMALL_BYTES && tail_has_room(&w->tail, w->frame.size_bytes)) {
+        code = tail_append(&w->tail, &record, err);
+        w->failed = code == ERR_IO;
+    } else {
+        code = commit(w, &record, err);
     }
-    rc = mdb_txn_commit(txn);
-    if (rc != 0)
-        return fail(w, rc, "flush a frame", err);
-    memcpy(w->tips, tips, sizeof tips);
-    return ERR_OK;
+    if (code == ERR_OK)
+        memcpy(w->tips, tips, sizeof tips);
+    return code;
 }
 
 uint64_t

@@ -3,9 +3,10 @@
  *
  * A log directory holds one LMDB environment per UTC day of receipt.  Each has
  * two streams of frames with sequence numbers and chains of their own: the
- * events, and the quarantine of what could not enter.  One append is one LMDB
- * transaction and so one flush: when it returns ERR_OK the bytes are on the
- * disk.  One writer process at a time (it holds log/writer.lock); readers come
+ * events, and the quarantine of what could not enter.  An append returns when its
+ * bytes are on the disk: a large one in the day file, by one LMDB transaction; a
+ * small one in the log's tail, by one flush, until log_writer_settle() or a later
+ * append moves it into the day file.  Readers read both.  One writer process at a time (it holds log/writer.lock); readers come
  * and go.
  *
  * Day files only ever go forward: if the clock steps back over midnight, the
@@ -45,6 +46,8 @@ struct log_part {
  */
 enum err_code log_writer_open(const char *directory, struct log_writer **ret,
                               struct err *err) ERR_MUST_CHECK;
+
+/* Settles first, if it can; what it cannot move the next writer does. */
 void log_writer_close(struct log_writer *writer);
 
 /*
@@ -62,6 +65,14 @@ void log_writer_close(struct log_writer *writer);
 enum err_code log_writer_append(struct log_writer *writer, int64_t receive_utc_ms,
                                 const struct log_part parts[LOG_STREAMS],
                                 struct err *err) ERR_MUST_CHECK;
+
+/*
+ * Move what lies in the tail into the day file.  Worth a call when nobody waits for
+ * an append: else one in some hundred small appends does it.
+ *
+ * Errors: as log_writer_append(); on ERR_FULL all stays in the tail, safely.
+ */
+enum err_code log_writer_settle(struct log_writer *writer, struct err *err) ERR_MUST_CHECK;
 
 /* The number the next event of a stream will get; 1 in an empty log. */
 uint64_t log_writer_next_seq(const struct log_writer *writer, enum log_stream stream);

@@ -21,15 +21,15 @@ static struct block_encoder *encoder;
 static struct block block;
 
 static void
-mend(uint8_t *block, size_t size_bytes)
+mend(uint8_t *stored, size_t size_bytes)
 {
-    put_le32(block, BLOCK_MAGIC);
-    block[4] = BLOCK_VERSION;
-    put_le32(block + 20, (uint32_t)(size_bytes - BLOCK_HEAD_BYTES));
+    put_le32(stored, BLOCK_MAGIC);
+    stored[4] = BLOCK_VERSION;
+    put_le32(stored + 20, (uint32_t)(size_bytes - BLOCK_HEAD_BYTES));
     put_le64(
         block + BLOCK_CHECKED_BYTES,
-        hash_checksum((struct bytes){block, BLOCK_CHECKED_BYTES},
-                      (struct bytes){block + BLOCK_HEAD_BYTES, size_bytes - BLOCK_HEAD_BYTES}));
+        hash_checksum((struct bytes){stored, BLOCK_CHECKED_BYTES},
+                      (struct bytes){stored + BLOCK_HEAD_BYTES, size_bytes - BLOCK_HEAD_BYTES}));
 }
 
 /* Read it to its end, or until it contradicts itself; want: what must come, NULL if it need not. */

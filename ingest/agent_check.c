@@ -1,0 +1,47 @@
+#include "ingest/agent_check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "ingest/listen.h"
+
+enum err_code
+agent_socket_path(const struct agent_options *o, char path[FILE_PATH_BYTES_MAX], struct err *err)
+{
+    enum err_code code = o->socket == NULL ? file_path(path, o->data, "agent.sock", err) : ERR_OK;
+    if (code == ERR_OK && o->socket != NULL)
+        snprintf(path, FILE_PATH_BYTES_MAX, "%s", o->socket);
+    return code == ERR_OK ? listen_check_path(o->socket != NULL ? o->socket : path, err) : code;
+}
+
+enum err_code
+agent_check(const struct agent_options *options, struct err *err)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    struct stat st;
+    enum err_code code = agent_socket_path(options, path, err);
+    if (code != ERR_OK)
+        return code;
+    if (stat(options->data, &st) == 0) {
+        if (!S_ISDIR(st.st_mode))
+            return err_set(err, ERR_CONFLICT, "%s is there but is not a directory", options->data);
+        if (access(options->data, W_OK | X_OK) != 0)
+            return err_set_errno(err, errno, "cannot write to data directory %s", options->data);
+        return ERR_OK;
+    }
+    /* It will be made: its parent must be there. */
+    size_t n = strlen(options->data);
+    while (n > 1 && options->data[n - 1] == '/')
+        n--;
+    while (n > 0 && options->data[n - 1] != '/')
+        n--;
+    char parent[FILE_PATH_BYTES_MAX];
+    snprintf(parent, sizeof parent, "%.*s", n > 0 ? (int)n : 1, n > 0 ? options->data : ".");
+    if (access(parent, W_OK | X_OK) != 0)
+        return err_set_errno(err, errno, "cannot make data directory %s in %s", options->data,
+                             parent);
+    return ERR_OK;
+}
