@@ -27,7 +27,7 @@ mend(uint8_t *stored, size_t size_bytes)
     stored[4] = BLOCK_VERSION;
     put_le32(stored + 20, (uint32_t)(size_bytes - BLOCK_HEAD_BYTES));
     put_le64(
-        block + BLOCK_CHECKED_BYTES,
+        stored + BLOCK_CHECKED_BYTES,
         hash_checksum((struct bytes){stored, BLOCK_CHECKED_BYTES},
                       (struct bytes){stored + BLOCK_HEAD_BYTES, size_bytes - BLOCK_HEAD_BYTES}));
 }

@@ -3,12 +3,14 @@
 #include <inttypes.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "store/base/file.h"
 #include "store/base/time.h"
 #include "store/event/event.h"
 #include "store/log/check.h"
+#include "store/log/keep.h"
 #include "store/log/quarantine.h"
 #include "store/log/reader.h"
 #include "store/log/root.h"
@@ -470,4 +472,38 @@ Test(store_seal, a_damaged_frame_is_named_with_its_events_and_the_rest_is_checke
     cr_assert_eq(faults.all[0].lost_from, 501);
     cr_assert_eq(faults.all[0].lost_to, 1000);
     temp_dir_remove(&t);
+}
+
+Test(store_seal, what_lies_in_the_logs_tail_is_checked_and_copied_too)
+{
+    struct temp_dir t = temp_dir_make_in_memory(), copy = temp_dir_make_in_memory();
+    struct log_copied copied;
+    struct err err;
+    char text[512] = "", path[128];
+    append_once(t.path, noon);
+    pid_t child = fork();
+    if (child == 0) {
+        struct log_writer *w;
+        if (log_writer_open(t.path, &w, &err) == ERR_OK)
+            append_frames(w, noon, 4, 3);
+        _exit(0); /* as if killed: nothing is moved into the day */
+    }
+    cr_assert_eq(waitpid(child, NULL, 0), child);
+    struct content all = content_of(t.path), is;
+    cr_assert_eq(all.frames, 3 + 5);
+    cr_assert_eq(faults_of(t.path, text), 0, "%s", text);
+    cr_assert_eq(log_copy(t.path, copy.path, &copied, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(copied.last_seq, 2 * 4 + 4 * 3);
+    is = content_of(copy.path);
+    cr_assert_arr_eq(is.digest, all.digest, 32);
+    cr_assert_eq(faults_of(copy.path, text), 0, "%s", text);
+    /* The second of four records: the third and fourth tell that it was one. */
+    snprintf(path, sizeof path, "%s/tail", t.path);
+    int fd = open(path, O_WRONLY);
+    cr_assert_eq(pwrite(fd, "\xff", 1, 4096 + 130), 1);
+    close(fd);
+    cr_assert_eq(faults_of(t.path, text), 1, "%s", text);
+    cr_assert_not_null(strstr(text, "lost 12-14: a record is damaged"), "%s", text);
+    temp_dir_remove(&t);
+    temp_dir_remove(&copy);
 }
