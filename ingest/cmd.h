@@ -12,4 +12,7 @@ extern const struct cli_cmd cmd_send;
 /* gbill status: how agent, log, disk and jobs are. */
 extern const struct cli_cmd cmd_status;
 
+/* gbill quarantine redrive: send what passes now as what it was. */
+extern const struct cli_cmd cmd_quarantine_redrive;
+
 #endif

@@ -7,6 +7,7 @@
 #include "store/base/cli.h"
 
 extern const struct cli_cmd cmd_log_stat, cmd_log_cat, cmd_log_verify, cmd_log_probe;
+extern const struct cli_cmd cmd_log_seal, cmd_log_backup, cmd_log_restore, cmd_log_prune;
 extern const struct cli_cmd cmd_quarantine_list, cmd_quarantine_show;
 
 #endif

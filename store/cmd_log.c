@@ -1,5 +1,6 @@
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "store/base/file.h"
 #include "store/base/print.h"
@@ -8,7 +9,7 @@
 #include "store/event/event.h"
 #include "store/event/event_json.h"
 #include "store/log/probe.h"
-#include "store/log/verify.h"
+#include "store/log/reader.h"
 
 static enum err_code
 open_log(const struct conf *conf, enum log_stream stream, uint64_t after_seq,
@@ -25,19 +26,48 @@ static const char *const stream_names[LOG_STREAMS] = {"events", "quarantine"};
 struct day_sum {
     struct print *p;
     const char *stream;
-    void (*print)(const struct day_sum *sum);
     int32_t day;
+    bool sealed;
     uint64_t frames, events, first_seq, last_seq, raw_bytes, stored_bytes;
     int64_t first_ms, last_ms;
-    uint8_t chain[HASH_SHA256_BYTES];
+    char path[FILE_PATH_BYTES_MAX];
 };
+
+/* The file's size, and what of it comes to one of these events. */
+static void
+print_file(const struct day_sum *s)
+{
+    struct stat st;
+    char each[32] = "";
+    uint64_t bytes = stat(s->path, &st) == 0 ? (uint64_t)st.st_size : 0;
+    uint64_t hundredths = (bytes * 100 + s->events / 2) / s->events;
+    snprintf(each, sizeof each, "%" PRIu64 ".%02" PRIu64, hundredths / 100, hundredths % 100);
+    print_whole(s->p, bytes);
+    print_amount(s->p, each);
+}
 
 static void
 end_day(struct day_sum *s)
 {
-    if (s->frames > 0)
-        s->print(s);
-    *s = (struct day_sum){.p = s->p, .stream = s->stream, .print = s->print};
+    char day[TIME_TEXT_BYTES], first[TIME_TEXT_BYTES], last[TIME_TEXT_BYTES];
+    if (s->frames > 0) {
+        time_format_day(s->day, day);
+        time_format_ms(s->first_ms, first);
+        time_format_ms(s->last_ms, last);
+        print_text(s->p, str_of(day));
+        print_text(s->p, str_of(s->stream));
+        print_text(s->p, str_of(s->sealed ? "sealed" : "frames"));
+        print_whole(s->p, s->events);
+        print_whole(s->p, s->frames);
+        print_whole(s->p, s->first_seq);
+        print_whole(s->p, s->last_seq);
+        print_whole(s->p, s->raw_bytes);
+        print_whole(s->p, s->stored_bytes);
+        print_file(s);
+        print_text(s->p, str_of(first));
+        print_text(s->p, str_of(last));
+    }
+    *s = (struct day_sum){.p = s->p, .stream = s->stream};
 }
 
 static void
@@ -47,8 +77,10 @@ add_frame(struct day_sum *s, const struct log_frame *frame)
         end_day(s);
     if (s->frames == 0) {
         s->day = frame->day;
+        s->sealed = frame->sealed;
         s->first_seq = frame->first_seq;
         s->first_ms = frame->receive_utc_ms;
+        snprintf(s->path, sizeof s->path, "%s", frame->day_path);
     }
     s->frames++;
     s->events += frame->event_count;
@@ -56,37 +88,16 @@ add_frame(struct day_sum *s, const struct log_frame *frame)
     s->last_ms = frame->receive_utc_ms;
     s->raw_bytes += frame->events.size_bytes;
     s->stored_bytes += frame->stored_bytes;
-    memcpy(s->chain, frame->chain, HASH_SHA256_BYTES);
-}
-
-static void
-print_stat(const struct day_sum *s)
-{
-    struct print *p = s->p;
-    char day[TIME_TEXT_BYTES], first[TIME_TEXT_BYTES], last[TIME_TEXT_BYTES];
-    time_format_day(s->day, day);
-    time_format_ms(s->first_ms, first);
-    time_format_ms(s->last_ms, last);
-    print_text(p, str_of(day));
-    print_text(p, str_of(s->stream));
-    print_whole(p, s->events);
-    print_whole(p, s->frames);
-    print_whole(p, s->first_seq);
-    print_whole(p, s->last_seq);
-    print_whole(p, s->raw_bytes);
-    print_whole(p, s->stored_bytes);
-    print_text(p, str_of(first));
-    print_text(p, str_of(last));
 }
 
 static enum err_code
 stat_stream(const struct conf *conf, enum log_stream stream, struct print *p, struct err *err)
 {
+    struct day_sum sum = {.p = p, .stream = stream_names[stream]};
     struct log_reader *reader;
     struct log_frame frame;
-    struct day_sum sum = {.p = p, .stream = stream_names[stream], .print = print_stat};
     bool more = true;
-    enum err_code code = open_log(conf, stream, 0, &reader, err);
+    enum err_code code = open_log(conf, stream, LOG_OLDEST, &reader, err);
     if (code != ERR_OK)
         return code;
     while ((code = log_reader_next(reader, &frame, &more, err)) == ERR_OK && more)
@@ -100,9 +111,10 @@ static enum err_code
 run_stat(struct cli *cli, struct err *err)
 {
     static const struct print_column columns[] = {
-        {"day", PRINT_TEXT},         {"stream", PRINT_TEXT},       {"events", PRINT_WHOLE},
-        {"frames", PRINT_WHOLE},     {"firstSeq", PRINT_WHOLE},    {"lastSeq", PRINT_WHOLE},
-        {"rawBytes", PRINT_WHOLE},   {"storedBytes", PRINT_WHOLE}, {"firstReceived", PRINT_TEXT},
+        {"day", PRINT_TEXT},         {"stream", PRINT_TEXT},         {"form", PRINT_TEXT},
+        {"events", PRINT_WHOLE},     {"frames", PRINT_WHOLE},        {"firstSeq", PRINT_WHOLE},
+        {"lastSeq", PRINT_WHOLE},    {"rawBytes", PRINT_WHOLE},      {"storedBytes", PRINT_WHOLE},
+        {"fileBytes", PRINT_WHOLE},  {"bytesPerEvent", PRINT_WHOLE}, {"firstReceived", PRINT_TEXT},
         {"lastReceived", PRINT_TEXT}};
     struct print p;
     print_begin(&p, stdout, conf_flag(&cli->conf, "json") ? PRINT_JSON : PRINT_TABLE, columns,
@@ -131,13 +143,14 @@ print_event(uint64_t seq, const struct event *e, int64_t receive_utc_ms)
 static enum err_code
 run_cat(struct cli *cli, struct err *err)
 {
-    uint64_t from = (uint64_t)conf_int(&cli->conf, "from");
+    uint64_t from = (uint64_t)conf_int(&cli->conf, "from"); /* 0: the oldest */
     uint64_t left = (uint64_t)conf_int(&cli->conf, "count");
     const char *organization = conf_text(&cli->conf, "org");
     struct log_reader *reader;
     struct log_frame frame;
     bool more = true;
-    enum err_code code = open_log(&cli->conf, LOG_EVENTS, from - 1, &reader, err);
+    enum err_code code =
+        open_log(&cli->conf, LOG_EVENTS, from > 0 ? from - 1 : LOG_OLDEST, &reader, err);
     if (code != ERR_OK)
         return code;
     while (left > 0 && (code = log_reader_next(reader, &frame, &more, err)) == ERR_OK && more) {
@@ -160,84 +173,6 @@ run_cat(struct cli *cli, struct err *err)
     }
     log_reader_close(reader);
     return code;
-}
-
-/* One row of log verify: of a day, or of the whole stream. */
-static void
-print_verified(const struct day_sum *s)
-{
-    char chain[HASH_SHA256_TEXT_BYTES] = "";
-    if (s->frames > 0)
-        hash_hex(s->chain, HASH_SHA256_BYTES, chain);
-    print_text(s->p, str_of(s->stream));
-    print_whole(s->p, s->events);
-    print_whole(s->p, s->frames);
-    print_whole(s->p, s->last_seq);
-    print_text(s->p, str_of(chain));
-}
-
-static void
-print_verified_day(const struct day_sum *s)
-{
-    char day[TIME_TEXT_BYTES];
-    time_format_day(s->day, day);
-    print_text(s->p, str_of(day));
-    print_verified(s);
-}
-
-static enum err_code
-see_frame(void *context, const struct log_frame *frame, struct err *err)
-{
-    struct log_frame in_one = *frame;
-    struct day_sum *sum = context;
-    (void)err;
-    if (sum->print == print_verified)
-        in_one.day = 0; /* the whole stream is one day */
-    add_frame(sum, &in_one);
-    return ERR_OK;
-}
-
-static enum err_code
-verify_stream(const char *directory, enum log_stream stream, bool by_day, struct print *p,
-              struct err *err)
-{
-    struct day_sum sum = {.p = p,
-                          .stream = stream_names[stream],
-                          .print = by_day ? print_verified_day : print_verified};
-    struct log_watch watch = {.context = &sum, .frame = see_frame};
-    enum err_code code = log_verify(directory, stream, &watch, err);
-    if (code != ERR_OK)
-        return code;
-    if (by_day)
-        end_day(&sum);
-    else
-        print_verified(&sum);
-    return ERR_OK;
-}
-
-static enum err_code
-run_verify(struct cli *cli, struct err *err)
-{
-    static const struct print_column columns[] = {{"day", PRINT_TEXT},      {"stream", PRINT_TEXT},
-                                                  {"events", PRINT_WHOLE},  {"frames", PRINT_WHOLE},
-                                                  {"lastSeq", PRINT_WHOLE}, {"chain", PRINT_TEXT}};
-    bool json = conf_flag(&cli->conf, "json"), by_day = conf_flag(&cli->conf, "days");
-    size_t skip = by_day ? 0 : 1;
-    char directory[FILE_PATH_BYTES_MAX];
-    struct print p;
-    enum err_code code = file_path(directory, conf_data_dir(&cli->conf), "log", err);
-    if (code != ERR_OK)
-        return code;
-    print_begin(&p, stdout, json ? PRINT_JSON : PRINT_TABLE, columns + skip,
-                CLI_COUNT(columns) - skip);
-    for (int s = 0; code == ERR_OK && s < LOG_STREAMS; s++)
-        code = verify_stream(directory, (enum log_stream)s, by_day, &p, err);
-    if (code != ERR_OK)
-        return code;
-    print_end(&p);
-    if (!json)
-        puts("Every checksum, every chain link and every event is as it was written.");
-    return ERR_OK;
 }
 
 static enum err_code
@@ -265,16 +200,10 @@ run_probe(struct cli *cli, struct err *err)
 
 static const struct conf_opt plain_opts[] = {CONF_ROW_DATA, CONF_ROW_JSON};
 
-static const struct conf_opt verify_opts[] = {
-    CONF_ROW_DATA,
-    {"days", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
-     "one line per UTC day of receipt, with the chain at its end"},
-    CONF_ROW_JSON,
-};
-
 static const struct conf_opt cat_opts[] = {
     CONF_ROW_DATA,
-    {"from", NULL, CONF_INT, "SEQ", 1, INT64_MAX, "1", false, "first sequence number"},
+    {"from", NULL, CONF_INT, "SEQ", 0, INT64_MAX, "0", false,
+     "first sequence number; 0: the oldest that is kept"},
     {"count", NULL, CONF_INT, "N", 1, INT64_MAX, "9223372036854775807", false,
      "stop after so many events"},
     {"org", NULL, CONF_TEXT, "ID", 0, 0, NULL, false, "only this organization's events"},
@@ -293,8 +222,11 @@ const struct cli_cmd cmd_log_stat = {
     .opt_count = CLI_COUNT(plain_opts),
     .run = run_stat,
     .summary = "events, frames and bytes of each day",
-    .help = "Prints one line per UTC day of receipt and stream: how many events and frames (one\n"
-            "frame is one flush), their sequence numbers, bytes before and after compression.\n",
+    .help =
+        "Prints one line per UTC day of receipt and stream: the form of the day's file (frames\n"
+        "as they came, or sealed), how many events and frames (one frame is one flush), their\n"
+        "sequence numbers, bytes before and after compression, the size of the file (with what\n"
+        "LMDB needs, and the day's other stream), and what of it comes to one event.\n",
 };
 
 const struct cli_cmd cmd_log_cat = {
@@ -307,22 +239,6 @@ const struct cli_cmd cmd_log_cat = {
     .help =
         "Prints stored events in log order, one JSON object a line: seq, kind, time, received,\n"
         "uid (of the process that sent it) and the record as it was sent.\n",
-};
-
-const struct cli_cmd cmd_log_verify = {
-    .name = "log verify",
-    .args = "",
-    .opts = verify_opts,
-    .opt_count = CLI_COUNT(verify_opts),
-    .run = run_verify,
-    .summary = "re-check every checksum, chain link and event",
-    .help =
-        "Reads the whole log and checks every frame's checksum, that its SHA-256 chain follows\n"
-        "the frame before, that sequence numbers have no gap and that every event can be\n"
-        "read.  Exits with 12 at the first thing that is not as it was written, and names it.\n"
-        "Keep the printed chain elsewhere: it changes if any byte before it changes.  With --days\n"
-        "the chains at the end of each day, to compare with the roots that gbill audit --roots\n"
-        "wrote, or that stand in Postgres (billing.log_days).\n",
 };
 
 const struct cli_cmd cmd_log_probe = {

@@ -8,6 +8,7 @@
 #include "store/event/event_json.h"
 #include "store/log/quarantine.h"
 #include "store/log/reader.h"
+#include "store/log/redriven.h"
 
 typedef void visit_fn(void *context, uint64_t seq, int64_t receive_utc_ms,
                       const struct quarantined *q);
@@ -23,7 +24,8 @@ visit_all(const struct conf *conf, uint64_t from, uint64_t count, visit_fn *visi
     bool more = true;
     enum err_code code = file_path(directory, conf_data_dir(conf), "log", err);
     if (code == ERR_OK)
-        code = log_reader_open(directory, LOG_QUARANTINE, from - 1, &reader, err);
+        code = log_reader_open(directory, LOG_QUARANTINE, from > 0 ? from - 1 : LOG_OLDEST, &reader,
+                               err);
     if (code != ERR_OK)
         return code;
     while (count > 0 && (code = log_reader_next(reader, &frame, &more, err)) == ERR_OK && more) {
@@ -48,32 +50,46 @@ visit_all(const struct conf *conf, uint64_t from, uint64_t count, visit_fn *visi
     return code;
 }
 
+struct listing {
+    struct print print;
+    struct list redriven;
+};
+
 static void
 list_one(void *context, uint64_t seq, int64_t receive_utc_ms, const struct quarantined *q)
 {
-    char received[TIME_TEXT_BYTES];
+    char received[TIME_TEXT_BYTES], redriven[TIME_TEXT_BYTES] = "";
+    struct listing *l = context;
+    int64_t at;
     time_format_ms(receive_utc_ms, received);
-    print_whole(context, seq);
-    print_text(context, str_of(received));
-    print_whole(context, q->peer_uid);
-    print_text(context, q->tag);
-    print_text(context, q->reason);
+    if (redriven_find(&l->redriven, seq, &at))
+        time_format_ms(at, redriven);
+    print_whole(&l->print, seq);
+    print_text(&l->print, str_of(received));
+    print_whole(&l->print, q->peer_uid);
+    print_text(&l->print, q->tag);
+    print_text(&l->print, q->reason);
+    print_text(&l->print, str_of(redriven));
 }
 
 static enum err_code
 run_list(struct cli *cli, struct err *err)
 {
-    static const struct print_column columns[] = {{"number", PRINT_WHOLE},
-                                                  {"received", PRINT_TEXT},
-                                                  {"uid", PRINT_WHOLE},
-                                                  {"tag", PRINT_TEXT},
-                                                  {"reason", PRINT_TEXT}};
-    struct print p;
-    print_begin(&p, stdout, conf_flag(&cli->conf, "json") ? PRINT_JSON : PRINT_TABLE, columns,
+    static const struct print_column columns[] = {
+        {"number", PRINT_WHOLE}, {"received", PRINT_TEXT}, {"uid", PRINT_WHOLE},
+        {"tag", PRINT_TEXT},     {"reason", PRINT_TEXT},   {"redriven", PRINT_TEXT}};
+    struct listing l;
+    enum err_code code = redriven_read(conf_data_dir(&cli->conf), &l.redriven, err);
+    if (code != ERR_OK) {
+        list_clear(&l.redriven);
+        return code;
+    }
+    print_begin(&l.print, stdout, conf_flag(&cli->conf, "json") ? PRINT_JSON : PRINT_TABLE, columns,
                 CLI_COUNT(columns));
-    enum err_code code = visit_all(&cli->conf, (uint64_t)conf_int(&cli->conf, "from"),
-                                   (uint64_t)conf_int(&cli->conf, "count"), list_one, &p, err);
-    print_end(&p);
+    code = visit_all(&cli->conf, (uint64_t)conf_int(&cli->conf, "from"),
+                     (uint64_t)conf_int(&cli->conf, "count"), list_one, &l, err);
+    print_end(&l.print);
+    list_clear(&l.redriven);
     return code;
 }
 
@@ -112,7 +128,8 @@ run_show(struct cli *cli, struct err *err)
 
 static const struct conf_opt list_opts[] = {
     CONF_ROW_DATA,
-    {"from", NULL, CONF_INT, "N", 1, INT64_MAX, "1", false, "first number"},
+    {"from", NULL, CONF_INT, "N", 0, INT64_MAX, "0", false,
+     "first number; 0: the oldest that is kept"},
     {"count", NULL, CONF_INT, "N", 1, INT64_MAX, "1000", false, "stop after so many"},
     CONF_ROW_JSON,
 };
@@ -126,8 +143,10 @@ const struct cli_cmd cmd_quarantine_list = {
     .opt_count = CLI_COUNT(list_opts),
     .run = run_list,
     .summary = "events that could not enter, and why",
-    .help = "An event that breaks the contract (schemas/event.md) is stored here, flushed, and\n"
-            "acknowledged, so that its sender does not retry for ever and nothing is lost.\n",
+    .help =
+        "An event that breaks the contract (schemas/event.md) is stored here, flushed, and\n"
+        "acknowledged, so that its sender does not retry for ever and nothing is lost.  Column\n"
+        "redriven: when gbill quarantine redrive sent it again.\n",
 };
 
 const struct cli_cmd cmd_quarantine_show = {

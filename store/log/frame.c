@@ -7,11 +7,18 @@
 
 #define FRAME_MAGIC 0x31464247u /* "GBF1" in little-endian */
 
-enum { FRAME_VERSION = 1, FRAME_FLAG_ZSTD = 1, FRAME_CHECKED_BYTES = 40, FRAME_CHAINED_BYTES = 48 };
+enum {
+    FRAME_VERSION = 2,
+    FRAME_FLAG_ZSTD = 1,
+    FRAME_CHAINED_AT = 16, /* from here up to the checksum goes into the chain */
+    FRAME_CHECKED_BYTES = 40,
+    FRAME_CHAIN_AT = 48,
+};
 
 struct frame_codec {
     ZSTD_CCtx *compress;
     ZSTD_DCtx *decompress;
+    struct buf room; /* of frame_chain_ok() */
 };
 
 struct frame_codec *
@@ -20,6 +27,7 @@ frame_codec_new(void)
     struct frame_codec *c = calloc(1, sizeof *c);
     if (c == NULL)
         return NULL;
+    buf_init(&c->room, FRAME_RAW_BYTES_MAX);
     c->compress = ZSTD_createCCtx();
     c->decompress = ZSTD_createDCtx();
     if (c->compress == NULL || c->decompress == NULL) {
@@ -36,6 +44,7 @@ frame_codec_free(struct frame_codec *codec)
         return;
     ZSTD_freeCCtx(codec->compress);
     ZSTD_freeDCtx(codec->decompress);
+    buf_clear(&codec->room);
     free(codec);
 }
 
@@ -59,12 +68,24 @@ put_body(struct frame_codec *codec, struct bytes events, struct buf *out, bool *
     return buf_append(out, events.data, events.size_bytes);
 }
 
+/* What the chain is made of besides the events: bytes 16 to 39 of the head. */
 static void
-chain_of(const uint8_t *head, struct bytes body, const uint8_t prev_chain[HASH_SHA256_BYTES],
-         uint8_t chain[HASH_SHA256_BYTES])
+put_facts(uint8_t *p, const struct frame *f)
 {
-    struct bytes parts[] = {{prev_chain, HASH_SHA256_BYTES}, {head, FRAME_CHAINED_BYTES}, body};
-    hash_sha256(parts, 3, chain);
+    put_le32(p, f->event_count);
+    put_le32(p + 4, f->raw_bytes);
+    put_le64(p + 8, f->first_seq);
+    put_le64(p + 16, (uint64_t)f->receive_utc_ms);
+}
+
+void
+frame_chain(const uint8_t prev_chain[HASH_SHA256_BYTES], const struct frame *frame,
+            struct bytes events, uint8_t ret_chain[HASH_SHA256_BYTES])
+{
+    uint8_t facts[FRAME_CHECKED_BYTES - FRAME_CHAINED_AT];
+    put_facts(facts, frame);
+    struct bytes parts[] = {{prev_chain, HASH_SHA256_BYTES}, {facts, sizeof facts}, events};
+    hash_sha256(parts, 3, ret_chain);
 }
 
 enum err_code
@@ -85,17 +106,18 @@ frame_encode(struct frame_codec *codec, struct bytes events, uint32_t event_coun
     }
     uint8_t *h = out->data + start;
     struct bytes body = {h + FRAME_HEAD_BYTES, out->size_bytes - start - FRAME_HEAD_BYTES};
+    struct frame f = {.first_seq = first_seq,
+                      .event_count = event_count,
+                      .raw_bytes = (uint32_t)events.size_bytes,
+                      .receive_utc_ms = receive_utc_ms};
     put_le32(h, FRAME_MAGIC);
     h[4] = FRAME_VERSION;
     h[5] = compressed ? FRAME_FLAG_ZSTD : 0;
-    put_le32(h + 8, event_count);
-    put_le32(h + 12, (uint32_t)events.size_bytes);
-    put_le32(h + 16, (uint32_t)body.size_bytes);
-    put_le64(h + 24, first_seq);
-    put_le64(h + 32, (uint64_t)receive_utc_ms);
+    put_le32(h + 8, (uint32_t)body.size_bytes);
+    put_facts(h + FRAME_CHAINED_AT, &f);
     put_le64(h + 40, hash_checksum((struct bytes){h, FRAME_CHECKED_BYTES}, body));
-    chain_of(h, body, prev_chain, h + FRAME_CHAINED_BYTES);
-    memcpy(prev_chain, h + FRAME_CHAINED_BYTES, HASH_SHA256_BYTES);
+    frame_chain(prev_chain, &f, events, h + FRAME_CHAIN_AT);
+    memcpy(prev_chain, h + FRAME_CHAIN_AT, HASH_SHA256_BYTES);
     return ERR_OK;
 }
 
@@ -109,15 +131,15 @@ frame_decode(struct bytes bytes, struct frame *ret, struct err *err)
         return err_set(err, ERR_CONFLICT, "frame version is %d, this gbill reads %d", h[4],
                        FRAME_VERSION);
     struct bytes body = {h + FRAME_HEAD_BYTES, bytes.size_bytes - FRAME_HEAD_BYTES};
-    if (get_le32(h + 16) != body.size_bytes)
+    if (get_le32(h + 8) != body.size_bytes)
         return err_set(err, ERR_CORRUPT, "body has %zu bytes, head says %u", body.size_bytes,
-                       get_le32(h + 16));
+                       get_le32(h + 8));
     if (get_le64(h + 40) != hash_checksum((struct bytes){h, FRAME_CHECKED_BYTES}, body))
         return err_set(err, ERR_CORRUPT, "checksum differs");
     struct frame f = {
         .first_seq = get_le64(h + 24),
-        .event_count = get_le32(h + 8),
-        .raw_bytes = get_le32(h + 12),
+        .event_count = get_le32(h + 16),
+        .raw_bytes = get_le32(h + 20),
         .receive_utc_ms = (int64_t)get_le64(h + 32),
         .stored = body,
         .compressed = (h[5] & FRAME_FLAG_ZSTD) != 0,
@@ -125,20 +147,9 @@ frame_decode(struct bytes bytes, struct frame *ret, struct err *err)
     if (f.event_count == 0 || f.raw_bytes == 0 || f.raw_bytes > FRAME_RAW_BYTES_MAX)
         return err_set(err, ERR_CORRUPT, "head says %u events in %u bytes", f.event_count,
                        f.raw_bytes);
-    memcpy(f.chain, h + FRAME_CHAINED_BYTES, HASH_SHA256_BYTES);
+    memcpy(f.chain, h + FRAME_CHAIN_AT, HASH_SHA256_BYTES);
     *ret = f;
     return ERR_OK;
-}
-
-bool
-frame_chain_ok(struct bytes bytes, const uint8_t prev_chain[HASH_SHA256_BYTES])
-{
-    uint8_t chain[HASH_SHA256_BYTES];
-    assert(bytes.size_bytes > FRAME_HEAD_BYTES);
-    chain_of(bytes.data,
-             (struct bytes){bytes.data + FRAME_HEAD_BYTES, bytes.size_bytes - FRAME_HEAD_BYTES},
-             prev_chain, chain);
-    return memcmp(chain, bytes.data + FRAME_CHAINED_BYTES, sizeof chain) == 0;
 }
 
 enum err_code
@@ -163,4 +174,18 @@ frame_events(struct frame_codec *codec, const struct frame *frame, struct buf *r
     room->size_bytes = n;
     *ret_events = (struct bytes){room->data, n};
     return ERR_OK;
+}
+
+bool
+frame_chain_ok(struct frame_codec *codec, struct bytes bytes,
+               const uint8_t prev_chain[HASH_SHA256_BYTES])
+{
+    struct frame f;
+    struct bytes events;
+    uint8_t chain[HASH_SHA256_BYTES];
+    if (frame_decode(bytes, &f, NULL) != ERR_OK ||
+        frame_events(codec, &f, &codec->room, &events, NULL) != ERR_OK)
+        return false;
+    frame_chain(prev_chain, &f, events, chain);
+    return memcmp(chain, f.chain, sizeof chain) == 0;
 }

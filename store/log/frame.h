@@ -4,21 +4,23 @@
  * Layout (little-endian; also in schemas/log.md):
  *
  *    0  u32  magic "GBF1"
- *    4  u8   version, 1
+ *    4  u8   version, 2
  *    5  u8   flags: bit 0 = the body is one zstd frame
  *    6  u16  0
- *    8  u32  event count, >= 1
- *   12  u32  raw bytes, the body's size before compression
- *   16  u32  body bytes, as stored
- *   20  u32  0
+ *    8  u32  body bytes, as stored
+ *   12  u32  0
+ *   16  u32  event count, >= 1
+ *   20  u32  raw bytes, the body's size before compression
  *   24  u64  sequence number of the first event
  *   32  i64  receive time, UTC ms
  *   40  u64  checksum: XXH3-64 of the body, seeded with XXH3-64 of bytes 0 to 39
- *   48  32   chain: SHA-256 of (previous frame's chain, bytes 0 to 47, body)
+ *   48  32   chain: SHA-256 of (previous frame's chain, bytes 16 to 39, events)
  *   80       body: the events one behind the other
  *
  * The chain makes the log tamper-evident: change one byte anywhere and every
- * later chain differs.  Nothing is appended to or changed in a written frame.
+ * later chain differs.  It is over the events and not over their compression, so
+ * that a sealed day (block.h) has the same chain and proves the same.  Nothing is
+ * appended to or changed in a written frame.
  */
 #ifndef STORE_LOG_FRAME_H
 #define STORE_LOG_FRAME_H
@@ -69,7 +71,8 @@ enum err_code frame_encode(struct frame_codec *codec, struct bytes events, uint3
                            struct err *err) ERR_MUST_CHECK;
 
 /*
- * Take a stored frame apart and check its head and checksum, not its chain.
+ * Take a stored frame apart and check its head and checksum, not its chain.  With
+ * the checksum go all bytes but those of the chain.
  *
  *   ret  points into bytes
  *
@@ -85,8 +88,12 @@ frame_first_seq(struct bytes frame)
     return get_le64(frame.data + 24);
 }
 
-/* Does the stored frame follow prev_chain? */
-bool frame_chain_ok(struct bytes bytes, const uint8_t prev_chain[HASH_SHA256_BYTES]);
+/*
+ * Does the stored frame follow prev_chain?  False also when it cannot be read, or
+ * when memory is short.
+ */
+bool frame_chain_ok(struct frame_codec *codec, struct bytes bytes,
+                    const uint8_t prev_chain[HASH_SHA256_BYTES]);
 
 /*
  * Give the frame's events: its stored body if that is raw, else decompressed
@@ -97,5 +104,14 @@ bool frame_chain_ok(struct bytes bytes, const uint8_t prev_chain[HASH_SHA256_BYT
  */
 enum err_code frame_events(struct frame_codec *codec, const struct frame *frame, struct buf *room,
                            struct bytes *ret_events, struct err *err) ERR_MUST_CHECK;
+
+/*
+ * The chain of a frame of these events that follows prev_chain.
+ *
+ *   frame   its numbers, its time, raw_bytes = events.size_bytes
+ *   events  uncompressed
+ */
+void frame_chain(const uint8_t prev_chain[HASH_SHA256_BYTES], const struct frame *frame,
+                 struct bytes events, uint8_t ret_chain[HASH_SHA256_BYTES]);
 
 #endif

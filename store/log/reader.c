@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "store/base/buf.h"
+#include "store/log/block.h"
 #include "store/log/day.h"
 #include "store/log/tail.h"
 
@@ -19,6 +20,8 @@ struct log_reader {
     uint8_t chain[HASH_SHA256_BYTES]; /* of the frame before next_seq, when checking */
     struct frame_codec *codec;
     struct buf stored, room; /* of log_reader_next(): the frame as stored, its events */
+    struct block block;      /* of a sealed day: the one that is being read */
+    size_t block_bytes;      /* its size, until a frame of it has been given */
     struct buf tail;         /* what tail_read() gave last */
 };
 
@@ -40,6 +43,7 @@ enter_day(struct log_reader *r, int32_t number, struct err *err)
     mdb_txn_reset(txn);
     if (r->txn != NULL)
         mdb_txn_abort(r->txn);
+    block_clear(&r->block);
     day_close(&r->day);
     r->day = next;
     r->txn = txn;
@@ -75,6 +79,27 @@ find_day(struct log_reader *r, bool *ret_entered, struct err *err)
     return code;
 }
 
+/* Stand before the oldest event that is kept; in an empty log before the first. */
+static enum err_code
+find_oldest(struct log_reader *r, struct err *err)
+{
+    int32_t *days = NULL;
+    size_t count = 0;
+    bool entered = false;
+    enum err_code code = day_list(r->directory, &days, &count, err);
+    r->next_seq = 1;
+    for (size_t i = 0; code == ERR_OK && !entered && i < count; i++) {
+        code = enter_day(r, days[i], err);
+        entered = code == ERR_OK;
+        if (code == ERR_NOT_FOUND)
+            code = ERR_OK; /* made but never used */
+    }
+    if (entered)
+        r->next_seq = r->day.start[r->stream].next_seq;
+    free(days);
+    return code;
+}
+
 enum err_code
 log_reader_open(const char *directory, enum log_stream stream, uint64_t after_seq,
                 struct log_reader **ret, struct err *err)
@@ -85,13 +110,15 @@ log_reader_open(const char *directory, enum log_stream stream, uint64_t after_se
     bool entered;
     buf_init(&r->stored, FRAME_RAW_BYTES_MAX);
     buf_init(&r->room, FRAME_RAW_BYTES_MAX);
+    block_init(&r->block);
     buf_init(&r->tail, TAIL_BLOCKS * TAIL_BLOCK_BYTES);
     r->stream = stream;
     r->next_seq = after_seq + 1;
     r->codec = frame_codec_new();
     snprintf(r->directory, sizeof r->directory, "%s", directory);
-    enum err_code code = r->codec == NULL ? err_set(err, ERR_LIMIT, "no memory for zstd")
-                                          : find_day(r, &entered, err);
+    enum err_code code = r->codec == NULL          ? err_set(err, ERR_LIMIT, "no memory for zstd")
+                         : after_seq == LOG_OLDEST ? find_oldest(r, err)
+                                                   : find_day(r, &entered, err);
     if (code != ERR_OK) {
         log_reader_close(r);
         return code;
@@ -111,6 +138,7 @@ log_reader_close(struct log_reader *reader)
     frame_codec_free(reader->codec);
     buf_clear(&reader->stored);
     buf_clear(&reader->room);
+    block_clear(&reader->block);
     buf_clear(&reader->tail);
     free(reader);
 }
@@ -129,55 +157,143 @@ log_reader_identity(const struct log_reader *reader)
     return reader->day.identity;
 }
 
-/* The stored frame that holds next_seq, or the first one behind it; MDB_NOTFOUND at the day's end. */
+/*
+ * The stored frame or block that holds next_seq, or the first one behind it;
+ * MDB_NOTFOUND at the day's end.
+ */
 static int
-seek_frame(struct log_reader *r, MDB_val *key, MDB_val *value)
+seek_stored(struct log_reader *r, MDB_val *key, MDB_val *value)
 {
     MDB_cursor *cursor;
+    struct block_span span;
     int rc = mdb_cursor_open(r->txn, r->day.streams[r->stream], &cursor);
     if (rc != 0)
         return rc;
     *key = (MDB_val){sizeof r->next_seq, &r->next_seq};
     rc = mdb_cursor_get(cursor, key, value, MDB_SET_RANGE);
     bool exact = rc == 0 && memcmp(key->mv_data, &r->next_seq, sizeof r->next_seq) == 0;
-    if (!exact && !r->at_frame) {
-        /* The position lies inside the frame before, or at the very end. */
+    if (!exact && (!r->at_frame || r->day.sealed)) {
+        /* The position lies inside what is before, or at the very end. */
+        MDB_val behind_key = *key, behind = *value;
         int prev = mdb_cursor_get(cursor, key, value, rc == 0 ? MDB_PREV : MDB_LAST);
-        struct frame f;
-        if (prev == 0 &&
-            frame_decode((struct bytes){value->mv_data, value->mv_size}, &f, NULL) == ERR_OK &&
-            f.first_seq + f.event_count <= r->next_seq)
-            prev = MDB_NOTFOUND;
-        rc = prev;
+        bool holds = prev == 0 && (block_span_read((struct bytes){value->mv_data, value->mv_size},
+                                                   &span, NULL) != ERR_OK ||
+                                   span.first_seq + span.event_count > r->next_seq);
+        if (holds) {
+            rc = 0;
+        } else {
+            *key = behind_key;
+            *value = behind;
+        }
     }
     mdb_cursor_close(cursor);
     return rc;
 }
 
-/* Check the stored frame and copy it out of the map, so that the transaction can end. */
+/* A frame that was found, or uncovered in a block: is it the one that was expected? */
 static enum err_code
-take_frame(struct log_reader *r, struct bytes stored, struct buf *room, struct frame *ret,
-           struct err *err)
+expect_frame(struct log_reader *r, const struct frame *f, struct err *err)
 {
-    struct frame f;
-    enum err_code code = frame_decode(stored, &f, err);
+    bool holds = f->first_seq <= r->next_seq && r->next_seq < f->first_seq + f->event_count;
+    if (!holds || (r->at_frame && f->first_seq != r->next_seq))
+        return err_set(err, ERR_CORRUPT, "holds %" PRIu64 " to %" PRIu64 ", expected %" PRIu64,
+                       f->first_seq, f->first_seq + f->event_count - 1, r->next_seq);
+    return ERR_OK;
+}
+
+/* The next frame of the open block, from the one on that holds next_seq. */
+static enum err_code
+take_from_block(struct log_reader *r, struct buf *room, struct frame *ret, struct err *err)
+{
+    size_t start = room->size_bytes;
+    for (;;) {
+        if (r->block.given == r->block.frames.count)
+            return err_set(err, ERR_CORRUPT, "its frames do not hold %" PRIu64, r->next_seq);
+        enum err_code code = block_next(&r->block, room, ret, err);
+        if (code != ERR_OK)
+            return code;
+        if (r->next_seq < ret->first_seq + ret->event_count)
+            return ERR_OK;
+        room->size_bytes = start;
+    }
+}
+
+static bool
+block_holds_next(const struct log_reader *r)
+{
+    const struct block *b = &r->block;
+    const struct frame *frames = b->frames.items;
+    return b->given < b->frames.count && frames[b->given].first_seq <= r->next_seq &&
+           r->next_seq < b->first_seq + b->event_count;
+}
+
+/* Check what is stored and copy it out of the map, so that the transaction can end. */
+static enum err_code
+take_stored(struct log_reader *r, struct bytes stored, struct buf *room, struct frame *ret,
+            struct err *err)
+{
+    enum err_code code;
+    if (block_is(stored)) {
+        code = block_open(&r->block, stored, err);
+        r->block_bytes = stored.size_bytes;
+        return code == ERR_OK ? take_from_block(r, room, ret, err) : code;
+    }
+    block_forget(&r->block);
+    code = frame_decode(stored, ret, err);
     if (code != ERR_OK)
         return code;
-    bool holds = f.first_seq <= r->next_seq && r->next_seq < f.first_seq + f.event_count;
-    if (!holds || (r->at_frame && f.first_seq != r->next_seq))
-        return err_set(err, ERR_CORRUPT, "holds %" PRIu64 " to %" PRIu64 ", expected %" PRIu64,
-                       f.first_seq, f.first_seq + f.event_count - 1, r->next_seq);
-    if (r->check_chain && !frame_chain_ok(stored, r->chain))
-        return err_set(err, ERR_CORRUPT,
-                       "the chain is broken: it does not follow the frame before");
-    if (!buf_append(room, f.stored.data, f.stored.size_bytes))
-        return err_set(err, ERR_LIMIT, "no memory for %zu bytes", f.stored.size_bytes);
-    f.stored.data = room->data + room->size_bytes - f.stored.size_bytes;
-    memcpy(r->chain, f.chain, HASH_SHA256_BYTES);
-    r->next_seq = f.first_seq + f.event_count;
-    r->at_frame = true;
-    *ret = f;
+    if (!buf_append(room, ret->stored.data, ret->stored.size_bytes))
+        return err_set(err, ERR_LIMIT, "no memory for %zu bytes", ret->stored.size_bytes);
+    ret->stored.data = room->data + room->size_bytes - ret->stored.size_bytes;
     return ERR_OK;
+}
+
+/* What was taken is what comes next, or it goes back. */
+static enum err_code
+accept(struct log_reader *r, enum err_code code, const struct frame *f, struct buf *room,
+       size_t start, struct frame *ret, struct err *err)
+{
+    if (code == ERR_OK)
+        code = expect_frame(r, f, err);
+    if (code != ERR_OK) {
+        room->size_bytes = start;
+        return code;
+    }
+    r->next_seq = f->first_seq + f->event_count;
+    r->at_frame = true;
+    *ret = *f;
+    return ERR_OK;
+}
+
+/* The next frame of the open day; MDB_NOTFOUND in *ret_rc at its end. */
+static enum err_code
+take_frame(struct log_reader *r, struct buf *room, struct frame *ret, int *ret_rc, struct err *err)
+{
+    MDB_val key, value;
+    struct frame f;
+    uint64_t seq = r->next_seq;
+    size_t start = room->size_bytes;
+    enum err_code code = ERR_OK;
+    *ret_rc = 0;
+    if (block_holds_next(r)) {
+        code = take_from_block(r, room, &f, err);
+    } else {
+        *ret_rc = mdb_txn_renew(r->txn);
+        if (*ret_rc == MDB_MAP_RESIZED && (*ret_rc = day_follow_map(&r->day)) == 0)
+            *ret_rc = mdb_txn_renew(r->txn);
+        if (*ret_rc != 0)
+            return ERR_OK;
+        *ret_rc = seek_stored(r, &key, &value);
+        if (*ret_rc == 0) {
+            memcpy(&seq, key.mv_data, sizeof seq);
+            code = take_stored(r, (struct bytes){value.mv_data, value.mv_size}, room, &f, err);
+        }
+        mdb_txn_reset(r->txn);
+        if (*ret_rc != 0)
+            return ERR_OK;
+    }
+    code = accept(r, code, &f, room, start, ret, err);
+    return err_wrap(err, code, "%s: frame %" PRIu64, r->day.path, seq);
 }
 
 /* Enter the day after the open one, if there is one by now. */
@@ -251,7 +367,7 @@ load_tail(struct log_reader *r, bool *ret_moved, struct err *err)
     struct bytes records = {r->tail.data, r->tail.size_bytes}, rest = records;
     const uint64_t ends = tips[r->stream].next_seq;
     *ret_moved = ends > r->next_seq;
-    r->tail.size_bytes = tail_follow(records, tips, &count);
+    r->tail.size_bytes = tail_follow(records, r->codec, tips, &count);
     if (count == 0 && tail_next(&rest, &first) && first.frames[r->stream].size_bytes > 0 &&
         frame_decode(first.frames[r->stream], &f, NULL) == ERR_OK)
         *ret_moved = *ret_moved || f.first_seq > ends;
@@ -273,9 +389,13 @@ next_of_tail(struct log_reader *r, struct buf *room, struct frame *ret, bool *re
         if (*ret_more)
             code = tail_flush(r->directory, err);
     }
-    if (code == ERR_OK && *ret_more)
-        code = err_wrap(err, take_frame(r, stored, room, ret, err), "%s: the log's tail",
+    if (code == ERR_OK && *ret_more) {
+        struct frame f;
+        size_t start = room->size_bytes;
+        code = take_stored(r, stored, room, &f, err);
+        code = err_wrap(err, accept(r, code, &f, room, start, ret, err), "%s: the log's tail",
                         r->directory);
+    }
     *ret_more = *ret_more && code == ERR_OK;
     return code;
 }
@@ -297,21 +417,9 @@ log_reader_next_stored(struct log_reader *reader, struct buf *room, struct frame
         }
         if (code != ERR_OK || !entered)
             return code;
-        MDB_val key, value;
-        int rc = mdb_txn_renew(r->txn);
-        if (rc == MDB_MAP_RESIZED && (rc = day_follow_map(&r->day)) == 0)
-            rc = mdb_txn_renew(r->txn);
-        if (rc == 0) {
-            rc = seek_frame(r, &key, &value);
-            if (rc == 0) {
-                uint64_t seq;
-                memcpy(&seq, key.mv_data, sizeof seq);
-                code = take_frame(r, (struct bytes){value.mv_data, value.mv_size}, room, ret, err);
-                code = err_wrap(err, code, "%s: frame %" PRIu64, r->day.path, seq);
-            }
-            mdb_txn_reset(r->txn);
-        }
-        if (rc == 0) {
+        int rc;
+        code = take_frame(r, room, ret, &rc, err);
+        if (code != ERR_OK || rc == 0) {
             *ret_more = code == ERR_OK;
             return code;
         }
@@ -330,6 +438,30 @@ log_reader_next_stored(struct log_reader *reader, struct buf *room, struct frame
     }
 }
 
+/* The frame's chain must follow from the one before and from its events. */
+static enum err_code
+check_chain(struct log_reader *r, const struct frame *f, struct bytes events, struct err *err)
+{
+    uint8_t chain[HASH_SHA256_BYTES];
+    frame_chain(r->chain, f, events, chain);
+    if (memcmp(chain, f->chain, HASH_SHA256_BYTES) != 0)
+        return err_set(err, ERR_CORRUPT,
+                       "the chain is broken: it does not follow the frame before");
+    memcpy(r->chain, chain, HASH_SHA256_BYTES);
+    return ERR_OK;
+}
+
+/* A block's size counts for the first frame that is given of it. */
+static size_t
+stored_bytes(struct log_reader *r, const struct frame *f)
+{
+    if (r->block.frames.count == 0)
+        return FRAME_HEAD_BYTES + f->stored.size_bytes;
+    size_t n = r->block_bytes;
+    r->block_bytes = 0;
+    return n;
+}
+
 enum err_code
 log_reader_next(struct log_reader *reader, struct log_frame *ret, bool *ret_more, struct err *err)
 {
@@ -341,6 +473,8 @@ log_reader_next(struct log_reader *reader, struct log_frame *ret, bool *ret_more
     if (code != ERR_OK || !*ret_more)
         return code;
     code = frame_events(r->codec, &f, &r->room, &events, err);
+    if (code == ERR_OK && r->check_chain)
+        code = check_chain(r, &f, events, err);
     if (code != ERR_OK) {
         *ret_more = false;
         return err_wrap(err, code, "%s: frame %" PRIu64, r->day.path, f.first_seq);
@@ -349,8 +483,10 @@ log_reader_next(struct log_reader *reader, struct log_frame *ret, bool *ret_more
                               .event_count = f.event_count,
                               .receive_utc_ms = f.receive_utc_ms,
                               .events = events,
-                              .stored_bytes = FRAME_HEAD_BYTES + f.stored.size_bytes,
-                              .day = r->day.number};
+                              .stored_bytes = stored_bytes(r, &f),
+                              .day = r->day.number,
+                              .sealed = r->day.sealed,
+                              .day_path = r->day.path};
     memcpy(ret->chain, f.chain, HASH_SHA256_BYTES);
     return ERR_OK;
 }

@@ -19,6 +19,9 @@
 
 struct log_reader;
 
+/* after_seq: from the oldest event that is kept on. */
+#define LOG_OLDEST UINT64_MAX
+
 /* One frame, checked and decompressed. */
 struct log_frame {
     uint64_t first_seq;
@@ -26,8 +29,10 @@ struct log_frame {
     int64_t receive_utc_ms;
     uint8_t chain[HASH_SHA256_BYTES];
     struct bytes events; /* valid until the next call on the reader */
-    size_t stored_bytes; /* head and body as stored */
+    size_t stored_bytes; /* head and body as stored; of a block: with its first frame */
     int32_t day;         /* the day file it lies in, days since 1970-01-01 */
+    bool sealed;
+    const char *day_path; /* valid until the next call on the reader */
 };
 
 /*
@@ -35,7 +40,7 @@ struct log_frame {
  *
  *   directory  borrowed until the reader is closed: <data>/log
  *   stream     which of the two
- *   after_seq  the first frame given is the one that holds after_seq + 1
+ *   after_seq  the first frame given is the one that holds after_seq + 1; LOG_OLDEST
  *
  * Errors: ERR_NOT_FOUND when there is no log; ERR_DENIED, ERR_IO of the files.
  */
@@ -57,7 +62,8 @@ enum err_code log_reader_next(struct log_reader *reader, struct log_frame *ret, 
 
 /*
  * Give the next frame as it is stored, for a caller that opens frames elsewhere:
- * frame_events() with its own codec, in any thread.
+ * frame_events() with its own codec, in any thread.  A frame of a sealed day is
+ * given uncompressed, which takes no longer.
  *
  *   room  the stored bytes are appended; ret->stored points into it, so it moves
  *         with the next append
@@ -76,8 +82,8 @@ enum err_code log_reader_seek(struct log_reader *reader, uint64_t after_seq,
                               struct err *err) ERR_MUST_CHECK;
 
 /*
- * From here on also check that every frame follows the one before by its chain,
- * which costs a SHA-256 of all that is read.  Call it once, before the first
+ * From here on let log_reader_next() also check that every frame follows the one
+ * before by its chain, which costs a SHA-256 of all that is read.  Call it once, before the first
  * log_reader_next(), on a reader that begins at a day's first frame.
  */
 void log_reader_check_chain(struct log_reader *reader);

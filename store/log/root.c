@@ -11,20 +11,14 @@ static enum err_code
 read_day(const struct day *day, struct log_root *ret, struct day_tip tips[LOG_STREAMS],
          struct err *err)
 {
-    MDB_txn *txn;
     *ret = (struct log_root){.day = day->number};
-    int rc = mdb_txn_begin(day->env, NULL, MDB_RDONLY, &txn);
-    if (rc != 0)
-        return day_err(err, rc, day->path, "read");
-    for (int s = 0; rc == 0 && s < LOG_STREAMS; s++) {
-        MDB_stat stat;
-        rc = mdb_stat(txn, day->streams[s], &stat);
-        if (rc == 0)
-            ret->frames += stat.ms_entries;
+    for (int s = 0; s < LOG_STREAMS; s++) {
+        uint64_t frames = 0;
+        enum err_code code = day_frames(day, (enum log_stream)s, &frames, err);
+        if (code != ERR_OK)
+            return code;
+        ret->frames += frames;
     }
-    mdb_txn_abort(txn);
-    if (rc != 0)
-        return day_err(err, rc, day->path, "count its frames");
     enum err_code code = day_tips_read(day, tips, err);
     if (code != ERR_OK)
         return code;

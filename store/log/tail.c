@@ -187,7 +187,8 @@ tail_next(struct bytes *rest, struct tail_record *ret)
 }
 
 size_t
-tail_follow(struct bytes records, struct day_tip tips[LOG_STREAMS], size_t *ret_count)
+tail_follow(struct bytes records, struct frame_codec *codec, struct day_tip tips[LOG_STREAMS],
+            size_t *ret_count)
 {
     struct bytes rest = records;
     struct tail_record record;
@@ -198,7 +199,8 @@ tail_follow(struct bytes records, struct day_tip tips[LOG_STREAMS], size_t *ret_
         bool follows = true;
         memcpy(next, tips, sizeof next);
         for (int s = 0; follows && s < LOG_STREAMS; s++)
-            follows = record.frames[s].size_bytes == 0 || day_tip_go_on(&next[s], record.frames[s]);
+            follows = record.frames[s].size_bytes == 0 ||
+                      day_tip_go_on(&next[s], codec, record.frames[s]);
         if (!follows)
             break;
         memcpy(tips, next, sizeof next);

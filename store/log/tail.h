@@ -106,10 +106,12 @@ bool tail_next(struct bytes *rest, struct tail_record *ret);
 /*
  * How much of the records goes on where the tips stand, in bytes; the tips are moved.
  *
+ *   codec      to read compressed frames by, which their chain is over
  *   ret_count  set to how many records that is
  *
  * The rest is of an earlier round, of another log, or later than the tips.
  */
-size_t tail_follow(struct bytes records, struct day_tip tips[LOG_STREAMS], size_t *ret_count);
+size_t tail_follow(struct bytes records, struct frame_codec *codec,
+                   struct day_tip tips[LOG_STREAMS], size_t *ret_count);
 
 #endif

@@ -63,6 +63,25 @@ open_newest(struct log_writer *w, struct err *err)
     return code == ERR_OK ? day_tips_read(&w->day, w->tips, err) : code;
 }
 
+/* Leave the open day, if there is one, and begin another at tips. */
+static enum err_code
+begin_day(struct log_writer *w, int32_t number, const struct day_tip tips[LOG_STREAMS],
+          struct err *err)
+{
+    uint8_t identity[HASH_SHA256_BYTES];
+    struct day next;
+    if (w->day.env != NULL)
+        memcpy(identity, w->day.identity, sizeof identity);
+    else if (getrandom(identity, sizeof identity, 0) != sizeof identity)
+        return err_set_errno(err, errno, "cannot make the log's identity");
+    enum err_code code = day_create(&next, w->directory, number, identity, tips, err);
+    if (code != ERR_OK)
+        return code;
+    day_close(&w->day);
+    w->day = next;
+    return ERR_OK;
+}
+
 /*
  * What an earlier writer flushed and did not move: the records that go on where the
  * day files end.  A round is moved as a whole, so either all of it is there or nothing.
@@ -71,14 +90,19 @@ static enum err_code
 take_up_tail(struct log_writer *w, struct err *err)
 {
     struct buf *records = &w->tail.records;
+    struct day_tip end[LOG_STREAMS];
     if (w->tail.fd < 0)
         return ERR_OK;
     enum err_code code = tail_read(w->directory, records, err);
     size_t taken = 0;
+    memcpy(end, w->tips, sizeof end);
     if (w->day.env != NULL)
-        taken = tail_follow((struct bytes){records->data, records->size_bytes}, w->tips,
+        taken = tail_follow((struct bytes){records->data, records->size_bytes}, w->codec, w->tips,
                             &w->tail.record_count);
     records->size_bytes = taken;
+    /* A sealed day is never written again: where it is the newest, they are of a new one. */
+    if (code == ERR_OK && taken > 0 && w->day.sealed)
+        code = begin_day(w, w->day.number + 1, end, err);
     if (taken > 0)
         log_line(LOG_LEVEL_INFO, "tail_taken_up", "records=%zu", w->tail.record_count);
     return code;
@@ -250,23 +274,13 @@ static enum err_code
 turn_to_day(struct log_writer *w, int64_t receive_utc_ms, struct err *err)
 {
     int32_t day = (int32_t)(receive_utc_ms / TIME_DAY_MS);
-    uint8_t identity[HASH_SHA256_BYTES];
-    if (w->day.env != NULL && day <= w->day.number)
-        return ERR_OK;
-    if (w->day.env != NULL)
-        memcpy(identity, w->day.identity, sizeof identity);
-    else if (getrandom(identity, sizeof identity, 0) != sizeof identity)
-        return err_set_errno(err, errno, "cannot make the log's identity");
-    struct day next;
+    if (w->day.env != NULL && day <= w->day.number) {
+        if (!w->day.sealed)
+            return ERR_OK;
+        day = w->day.number + 1; /* what is sealed stays as it is */
+    }
     enum err_code code = log_writer_settle(w, err);
-    if (code != ERR_OK)
-        return code;
-    code = day_create(&next, w->directory, day, identity, w->tips, err);
-    if (code != ERR_OK)
-        return code;
-    day_close(&w->day);
-    w->day = next;
-    return ERR_OK;
+    return code == ERR_OK ? begin_day(w, day, w->tips, err) : code;
 }
 
 /* A frame of each part, behind the tips. */

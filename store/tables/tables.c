@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <lmdb.h>
 #include <stdlib.h>
 #include <string.h>
@@ -197,6 +198,18 @@ tables_close(struct tables *tables)
     if (tables->env != NULL)
         mdb_env_close(tables->env);
     free(tables);
+}
+
+enum err_code
+tables_copy(struct tables *tables, const char *path, struct err *err)
+{
+    int rc = mdb_env_copy2(tables->env, path, MDB_CP_COMPACT);
+    int fd = rc == 0 ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (rc == 0 && (fd < 0 || fsync(fd) != 0))
+        rc = errno;
+    if (fd >= 0)
+        close(fd);
+    return rc == 0 ? ERR_OK : fail(err, rc, path, "copy the tables");
 }
 
 enum err_code

@@ -82,6 +82,15 @@ void tables_close(struct tables *tables);
 extern size_t tables_map_bytes;
 
 /*
+ * Copy tables.mdb as it is at this moment, flushed.
+ *
+ *   path  of the new file, which must not be there
+ *
+ * Errors: ERR_FULL, ERR_DENIED, ERR_IO: part of the file may be there.
+ */
+enum err_code tables_copy(struct tables *tables, const char *path, struct err *err) ERR_MUST_CHECK;
+
+/*
  * Begin a transaction.  End it with tables_commit() or tables_abort(); both free
  * it.  Reading ones see one moment of all tables.
  */

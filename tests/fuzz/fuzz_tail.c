@@ -41,7 +41,10 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
         count++;
     }
     struct day_tip tips[LOG_STREAMS] = {{.next_seq = 1}, {.next_seq = 1}};
-    size_t followed = tail_follow(records, tips, &followed_count);
+    static struct frame_codec *codec;
+    if (codec == NULL)
+        codec = frame_codec_new();
+    size_t followed = tail_follow(records, codec, tips, &followed_count);
     assert(followed_count <= count && followed % TAIL_BLOCK_BYTES == 0);
     assert(followed <= records.size_bytes);
     free(copy);

@@ -203,6 +203,19 @@ def main():
     packed = b"\x93" + pack("gbill.usage") + b"\xc5" + struct.pack(">H", len(body)) + body
     write("forward", "packed", b"\x20" + packed + pack({"chunk": b"\x00\x01", "size": 9}))
     write("forward", "packed-cut", b"\x20" + packed[:-1])
+    # Blocks: events that repeat with other values, whole and with the block changed at a few places.
+    for name, (kind, record) in KINDS.items():
+        rows = b"".join(pack([kind, 1763942400000 + 997 * i, 1000, dict(
+            record, id=f"{i * 7919:08x}-0000-4000-8000-{i:012x}", organizationId=f"org-{i % 3}",
+            reason=f"reason {i % 3}.{i % 4}")]) for i in range(24))
+        write("block", "events-" + name, b"e" + rows)
+        places = [(i * 131 + len(name) * 37) % 900 for i in range(3)]
+        write("block", "changed-" + name, b"m" + bytes([3]) + b"".join(
+            struct.pack("<HB", p, 1 << (p % 8)) for p in places) + rows)
+    write("block", "mixed", b"e" + b"".join(
+        pack([k, 1763942400000 + k * i, i, dict(r, n=-i, x=i / 8, ok=i % 2 == 0)])
+        for i in range(6) for k, r in KINDS.values()))
+    write("block", "head", b"d" + bytes(range(160)))
     for name, models in LITELLM.items():
         write("price_import", "litellm-" + name, b"l" + json.dumps(models).encode())
     for name, models in GENAI.items():
