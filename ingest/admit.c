@@ -59,6 +59,18 @@ admit_entries(struct forward *f, const struct admit_from *from, struct batch *ba
     }
 }
 
+static const char *
+unpack(struct forward *f, struct inflater *inflater)
+{
+    struct bytes plain = {NULL, 0};
+    const char *reason = inflater_take(inflater,
+                                       f->packing == FORWARD_GZIP ? INFLATE_GZIP : INFLATE_ZSTD,
+                                       forward_packed(f), &plain);
+    if (reason == NULL)
+        forward_set_plain(f, plain);
+    return reason;
+}
+
 const char *
 admit_message(struct bytes message, const struct admit_from *from, struct batch *batch,
               struct admit_counts *counts, uint32_t *ret_owed)
@@ -76,7 +88,13 @@ admit_message(struct bytes message, const struct admit_from *from, struct batch 
         return reason;
     bool was_empty = batch_is_empty(batch);
     struct batch_mark mark = batch_mark(batch);
-    reason = admit_entries(&f, from, batch, &undeclared);
+    bool packed = f.packing != FORWARD_PLAIN;
+    if (packed)
+        reason = unpack(&f, from->inflater);
+    if (reason == NULL)
+        reason = admit_entries(&f, from, batch, &undeclared);
+    if (packed)
+        inflater_rest(from->inflater);
     if (reason == NULL && f.chunk.id.size_bytes > 0) {
         uint8_t ack[FORWARD_ACK_BYTES_MAX];
         size_t n = forward_ack(&f.chunk, ack);

@@ -13,6 +13,7 @@
 
 #include "ingest/batch.h"
 #include "store/base/bytes.h"
+#include "store/base/inflate.h"
 
 struct admit_counts {
     uint64_t messages, heartbeats, events, quarantined, undeclared;
@@ -23,6 +24,7 @@ struct admit_from {
     struct conn *conn;
     uint32_t peer_uid;
     int64_t receive_utc_ms;
+    struct inflater *inflater; /* for compressed entries; one for all connections */
 };
 
 /*

@@ -32,6 +32,7 @@ struct agent {
     struct log_writer *writer;
     struct handover handover;
     uint8_t *read_room;
+    struct inflater *inflater;
     bool stop, disk_full;
     int64_t stats_due_ms; /* monotonic; 0: nothing to tell */
     struct admit_counts admitted;
@@ -108,7 +109,7 @@ read_conn(struct agent *a, struct conn *conn)
     a->received_bytes += (uint64_t)n;
     if (a->stats_due_ms == 0)
         a->stats_due_ms = monotonic_ms() + AGENT_STATS_MS;
-    struct reading r = {a, {conn, conn->peer_uid, clock_now_ms(&a->clock)}};
+    struct reading r = {a, {conn, conn->peer_uid, clock_now_ms(&a->clock), a->inflater}};
     a->clients.busy = conn;
     const char *reason =
         stream_feed(&conn->stream, (struct bytes){a->read_room, (size_t)n}, take_message, &r);
@@ -327,7 +328,8 @@ open_agent(struct agent *a, const struct agent_options *o, struct err *err)
 {
     struct clients *c = &a->clients;
     a->read_room = malloc(AGENT_READ_BYTES);
-    if (a->read_room == NULL)
+    a->inflater = inflater_new();
+    if (a->read_room == NULL || a->inflater == NULL)
         return err_set(err, ERR_LIMIT, "no memory for the read buffer");
     /* Before the socket is there: whoever could connect sees an agent that drains. */
     enum err_code code = open_signals(a, err);
@@ -353,6 +355,7 @@ close_agent(struct agent *a)
     handover_close(&a->handover);
     clients_close(&a->clients);
     log_writer_close(a->writer);
+    inflater_free(a->inflater);
     free(a->read_room);
     if (a->signal_fd >= 0)
         close(a->signal_fd);

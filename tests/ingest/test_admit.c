@@ -1,6 +1,8 @@
 #include "ingest/admit.h"
 
 #include <criterion/criterion.h>
+#include <zlib.h>
+#include <zstd.h>
 
 #include "tests/ingest/wire.h"
 
@@ -13,17 +15,20 @@ static const int64_t now_ms = 1764000000000;
 
 static struct batch batch;
 static struct admit_counts counts;
+static struct inflater *inflater;
 
 static void
 setup(void)
 {
     batch_init(&batch);
     counts = (struct admit_counts){0};
+    inflater = inflater_new();
 }
 
 static void
 teardown(void)
 {
+    inflater_free(inflater);
     batch_clear(&batch);
 }
 
@@ -32,7 +37,7 @@ TestSuite(ingest_admit, .init = setup, .fini = teardown);
 static const char *
 admit(struct wire *w, int conn, uint32_t *ret_owed)
 {
-    struct admit_from from = {CONN(conn), 1000, now_ms};
+    struct admit_from from = {CONN(conn), 1000, now_ms, inflater};
     const char *reason = admit_message(wire_bytes(w), &from, &batch, &counts, ret_owed);
     wire_clear(w);
     wire_init(w);
@@ -214,5 +219,102 @@ Test(ingest_admit, tiny_invalid_entries_cannot_blow_the_batch_up)
     cr_expect_not_null(strstr(reason, "32 MiB"));
     cr_expect(batch_is_empty(&batch));
     free(entries);
+    wire_clear(&w);
+}
+
+/* wire_packed() with its entries compressed; "gzip" as two members, as a buffering sender appends. */
+static void
+pack_compressed(struct wire *w, const char *how, int count, const char *chunk)
+{
+    static uint8_t out[1 << 20];
+    struct wire in;
+    size_t n = 0;
+    wire_init(&in);
+    for (int i = 0; i < count; i++) {
+        char id[64];
+        snprintf(id, sizeof id, "%s-%d", how, i);
+        msgpack_pack_array(&in.pk, 2);
+        msgpack_pack_int64(&in.pk, NOW_S);
+        wire_record(&in, id);
+    }
+    size_t half = in.buf.size / 2, parts[] = {half, in.buf.size - half};
+    for (size_t i = 0, at = 0; i < 2; at += parts[i++]) {
+        if (strcmp(how, "zstd") == 0) {
+            n += ZSTD_compress(out + n, sizeof out - n, in.buf.data + at, parts[i], 1);
+            continue;
+        }
+        z_stream z = {.next_in = (Bytef *)in.buf.data + at, .avail_in = (uInt)parts[i]};
+        cr_assert_eq(deflateInit2(&z, 6, Z_DEFLATED, 31, 8, Z_DEFAULT_STRATEGY), Z_OK);
+        z.next_out = out + n;
+        z.avail_out = (uInt)(sizeof out - n);
+        cr_assert_eq(deflate(&z, Z_FINISH), Z_STREAM_END);
+        n = sizeof out - z.avail_out;
+        deflateEnd(&z);
+    }
+    msgpack_pack_array(&w->pk, 3);
+    wire_text(w, "gbill.usage");
+    msgpack_pack_bin(&w->pk, n);
+    msgpack_pack_bin_body(&w->pk, out, n);
+    msgpack_pack_map(&w->pk, 2);
+    wire_text_pair(w, "chunk", chunk);
+    wire_text_pair(w, "compressed", how);
+    wire_clear(&in);
+}
+
+Test(ingest_admit, compressed_entries_are_stored_as_if_they_had_come_plain)
+{
+    static const char *const how[] = {"gzip", "zstd"};
+    struct wire w;
+    uint32_t owed;
+    wire_init(&w);
+    for (int i = 0; i < 2; i++) {
+        struct buf plain;
+        batch_reset(&batch);
+        wire_packed(&w, NOW_S, how[i], 100, "c");
+        cr_assert_null(admit(&w, 0, &owed));
+        buf_init(&plain, 1 << 20);
+        cr_assert(buf_append(&plain, batch.events.data, batch.events.size_bytes));
+        batch_reset(&batch);
+        pack_compressed(&w, how[i], 100, "c");
+        const char *reason = admit(&w, 0, &owed);
+        cr_assert_null(reason, "%s: %s", how[i], reason);
+        cr_expect(owed == 1 && batch.event_count == 100);
+        cr_assert_eq(batch.events.size_bytes, plain.size_bytes, "%s", how[i]);
+        cr_expect_eq(memcmp(batch.events.data, plain.data, plain.size_bytes), 0, "%s", how[i]);
+        buf_clear(&plain);
+    }
+    wire_clear(&w);
+}
+
+Test(ingest_admit, a_torn_or_mislabelled_compressed_chunk_is_void_as_a_whole)
+{
+    struct wire w;
+    uint32_t owed;
+    wire_init(&w);
+    wire_message(&w, "gbill.usage", NOW_S, "ev1", "c1");
+    cr_assert_null(admit(&w, 0, &owed));
+    size_t all = batch_bytes(&batch);
+    pack_compressed(&w, "gzip", 50, "c2");
+    /* Before the option stands the stream's end: the checksum of its last member. */
+    w.buf.data[w.buf.size - strlen(".chunk.c2.compressed.gzip..") - 1] ^= 1;
+    const char *reason = admit(&w, 0, &owed);
+    cr_assert_not_null(reason, "a damaged gzip member is taken");
+    cr_expect_not_null(strstr(reason, "damaged"), "%s", reason);
+    cr_expect_eq(owed, 0);
+    cr_expect_eq(batch_bytes(&batch), all);
+    cr_expect_eq(batch.event_count, 1);
+    wire_packed(&w, NOW_S, "p", 3, "c3");
+    msgpack_sbuffer plain = w.buf;
+    wire_init(&w);
+    msgpack_pack_array(&w.pk, 3);
+    wire_text(&w, "gbill.usage");
+    msgpack_pack_bin(&w.pk, plain.size);
+    msgpack_pack_bin_body(&w.pk, plain.data, plain.size);
+    msgpack_pack_map(&w.pk, 1);
+    wire_text_pair(&w, "compressed", "gzip");
+    reason = admit(&w, 0, &owed);
+    cr_assert_not_null(reason);
+    cr_expect_not_null(strstr(reason, "no gzip"), "%s", reason);
+    msgpack_sbuffer_destroy(&plain);
     wire_clear(&w);
 }
