@@ -17,6 +17,14 @@ kind_of_tag(struct str tag, enum event_kind *ret_kind)
 }
 
 static bool
+may_write(const struct peer *peer, const struct event *event, struct event_defect *defect)
+{
+    return peers_may_write(peer->rule, event->organization) ||
+           event_defect_set(defect, "%s may not write for organization %.*s", peer->name,
+                            STR_ARG(event->organization));
+}
+
+static bool
 quarantine(const struct admit_from *from, struct str tag, const struct forward_entry *entry,
            const char *reason, struct batch *batch)
 {
@@ -24,7 +32,7 @@ quarantine(const struct admit_from *from, struct str tag, const struct forward_e
         .reason = str_of(reason),
         .tag = tag,
         .entry_utc_ms = entry->time_utc_ms,
-        .peer_uid = from->peer_uid,
+        .peer_uid = from->peer->uid,
         .record = entry->record,
     };
     return batch_add_quarantined(batch, &q);
@@ -46,9 +54,10 @@ admit_entries(struct forward *f, const struct admit_from *from, struct batch *ba
         struct event event;
         struct event_defect defect = {"unknown tag"};
         bool ok = known && event_parse(kind, entry.record, entry.time_utc_ms, &event, &defect) &&
-                  event_time_ok(&event, from->receive_utc_ms, &defect);
+                  event_time_ok(&event, from->receive_utc_ms, &defect) &&
+                  may_write(from->peer, &event, &defect);
         if (ok) {
-            event.peer_uid = from->peer_uid;
+            event.peer_uid = from->peer->uid;
             *undeclared += event.undeclared;
             ok = batch_add_event(batch, &event);
         } else {

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "ingest/listen.h"
+#include "ingest/peers.h"
 
 enum err_code
 agent_socket_path(const struct agent_options *o, char path[FILE_PATH_BYTES_MAX], struct err *err)
@@ -17,12 +18,29 @@ agent_socket_path(const struct agent_options *o, char path[FILE_PATH_BYTES_MAX],
     return code == ERR_OK ? listen_check_path(o->socket != NULL ? o->socket : path, err) : code;
 }
 
+/* Those that say who may send. */
+static enum err_code
+check_files(const struct agent_options *o, struct err *err)
+{
+    struct gate gate;
+    struct peers peers;
+    enum err_code code = gate_open(&gate, &o->gate, err);
+    gate_close(&gate);
+    if (code == ERR_OK) {
+        code = peers_open(&peers, o->peers, err);
+        peers_close(&peers);
+    }
+    return code;
+}
+
 enum err_code
 agent_check(const struct agent_options *options, struct err *err)
 {
     char path[FILE_PATH_BYTES_MAX];
     struct stat st;
     enum err_code code = agent_socket_path(options, path, err);
+    if (code == ERR_OK)
+        code = check_files(options, err);
     if (code != ERR_OK)
         return code;
     if (stat(options->data, &st) == 0) {
