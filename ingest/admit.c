@@ -17,6 +17,14 @@ kind_of_tag(struct str tag, enum event_kind *ret_kind)
 }
 
 static bool
+may_write(const struct peer *peer, const struct event *event, struct event_defect *defect)
+{
+    return peers_may_write(peer->rule, event->organization) ||
+           event_defect_set(defect, "%s may not write for organization %.*s", peer->name,
+                            STR_ARG(event->organization));
+}
+
+static bool
 quarantine(const struct admit_from *from, struct str tag, const struct forward_entry *entry,
            const char *reason, struct batch *batch)
 {
@@ -24,7 +32,7 @@ quarantine(const struct admit_from *from, struct str tag, const struct forward_e
         .reason = str_of(reason),
         .tag = tag,
         .entry_utc_ms = entry->time_utc_ms,
-        .peer_uid = from->peer_uid,
+        .peer_uid = from->peer->uid,
         .record = entry->record,
     };
     return batch_add_quarantined(batch, &q);
@@ -49,8 +57,9 @@ admit_entries(struct forward *f, const struct admit_from *from, struct batch *ba
         bool ok = parsed && event_time_ok(&event, from->receive_utc_ms, &defect);
         counts->quarantined_tag += !known;
         counts->quarantined_time += parsed && !ok;
+        ok = ok && may_write(from->peer, &event, &defect);
         if (ok) {
-            event.peer_uid = from->peer_uid;
+            event.peer_uid = from->peer->uid;
             counts->undeclared += event.undeclared;
             ok = batch_add_event(batch, &event);
         } else {
@@ -59,6 +68,18 @@ admit_entries(struct forward *f, const struct admit_from *from, struct batch *ba
         if (!ok)
             return no_room;
     }
+}
+
+static const char *
+unpack(struct forward *f, struct inflater *inflater)
+{
+    struct bytes plain = {NULL, 0};
+    const char *reason = inflater_take(inflater,
+                                       f->packing == FORWARD_GZIP ? INFLATE_GZIP : INFLATE_ZSTD,
+                                       forward_packed(f), &plain);
+    if (reason == NULL)
+        forward_set_plain(f, plain);
+    return reason;
 }
 
 const char *
@@ -78,7 +99,13 @@ admit_message(struct bytes message, const struct admit_from *from, struct batch 
         return reason;
     bool was_empty = batch_is_empty(batch);
     struct batch_mark mark = batch_mark(batch);
-    reason = admit_entries(&f, from, batch, &more);
+    bool packed = f.packing != FORWARD_PLAIN;
+    if (packed)
+        reason = unpack(&f, from->inflater);
+    if (reason == NULL)
+        reason = admit_entries(&f, from, batch, &more);
+    if (packed)
+        inflater_rest(from->inflater);
     if (reason == NULL && f.chunk.id.size_bytes > 0) {
         uint8_t ack[FORWARD_ACK_BYTES_MAX];
         size_t n = forward_ack(&f.chunk, ack);

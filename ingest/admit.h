@@ -4,7 +4,8 @@
  * A message is taken all or not at all: if it is not the protocol, the batch is
  * as it was.  An event in it that breaks the contract is no reason to refuse the
  * message (its sender would retry for ever): it goes to the quarantine, with the
- * defect's words, and the chunk is acked like any other.
+ * defect's words, and the chunk is acked like any other.  So does an event for an
+ * organization that its peer may not write for.
  */
 #ifndef INGEST_ADMIT_H
 #define INGEST_ADMIT_H
@@ -12,7 +13,9 @@
 #include <stdint.h>
 
 #include "ingest/batch.h"
+#include "ingest/peers.h"
 #include "store/base/bytes.h"
+#include "store/base/inflate.h"
 
 struct admit_counts {
     uint64_t messages, heartbeats, events, undeclared;
@@ -22,8 +25,9 @@ struct admit_counts {
 /* Whose message it is. */
 struct admit_from {
     struct conn *conn;
-    uint32_t peer_uid;
+    const struct peer *peer; /* who sent it, and what it may */
     int64_t receive_utc_ms;
+    struct inflater *inflater; /* for compressed entries; one for all connections */
 };
 
 /*

@@ -9,19 +9,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "ingest/admit.h"
 #include "ingest/agent_check.h"
 #include "ingest/clients.h"
 #include "ingest/handover.h"
+#include "ingest/reader.h"
 #include "ingest/status_socket.h"
 #include "store/base/log.h"
 #include "store/base/notify.h"
 #include "store/log/writer.h"
 
-enum {
-    AGENT_READ_BYTES = 256 * 1024,
-    AGENT_READY_MAX = 256,
-};
+enum { AGENT_READY_MAX = 256 };
 
 #define AGENT_RETRY_MS ((int64_t)1000)  /* a full disk */
 #define AGENT_STATS_MS ((int64_t)60000) /* between two lines of figures */
@@ -31,16 +28,14 @@ enum {
 enum stall { STALL_NONE, STALL_COMMIT, STALL_DISK_FULL, STALL_COUNT };
 
 struct agent {
-    struct clock clock;
     int lock_fd, signal_fd;
     struct clients clients;
     struct log_writer *writer;
     struct handover handover;
-    uint8_t *read_room;
-    bool stop, disk_full;
+    struct reader reader;
+    bool stop;
     int64_t stats_due_ms; /* monotonic; 0: nothing to tell */
-    struct admit_counts admitted;
-    uint64_t rejected, received_bytes;
+    uint64_t told_bytes;  /* that were received when it was told last */
     struct status_socket status;
     struct notify_watchdog watchdog;
     int64_t start_utc_ms, stall_since_ns; /* the second is monotonic */
@@ -62,13 +57,14 @@ log_figures(struct agent *a, const char *event)
     struct commit_state state = {.commits = 0};
     if (a->handover.committer != NULL)
         commit_state(a->handover.committer, &state);
+    const struct admit_counts *admitted = &a->reader.admitted;
     log_line(LOG_LEVEL_INFO, event,
              "connections=%" PRIu64 " open=%zu messages=%" PRIu64 " events=%" PRIu64
              " quarantined=%" PRIu64 " undeclared=%" PRIu64 " rejected=%" PRIu64 " cut=%" PRIu64
              " commits=%" PRIu64 " bytes=%" PRIu64,
-             a->clients.accepted, a->clients.count, a->admitted.messages, a->admitted.events,
-             a->admitted.quarantined, a->admitted.undeclared, a->rejected, a->clients.cut,
-             state.commits, a->received_bytes);
+             a->clients.accepted, a->clients.count, admitted->messages, admitted->events,
+             admitted->quarantined, admitted->undeclared, a->clients.rejected, a->clients.cut,
+             state.commits, a->reader.received_bytes);
 }
 
 /* Reading goes on, stops, or waits for something else: count that, when it changes. */
@@ -89,7 +85,7 @@ gather(void *context, struct figures *f)
 {
     struct agent *a = context;
     uint64_t next_seq[LOG_STREAMS], stalled_ns[STALL_COUNT];
-    const struct admit_counts *admitted = &a->admitted;
+    const struct admit_counts *admitted = &a->reader.admitted;
     memcpy(stalled_ns, a->stalled_ns, sizeof stalled_ns);
     stalled_ns[a->stall] += (uint64_t)(clock_monotonic_ns() - a->stall_since_ns);
     commit_figures(a->handover.committer, &f->commits, next_seq);
@@ -99,8 +95,8 @@ gather(void *context, struct figures *f)
     f->accepted = a->clients.accepted;
     f->refused = a->clients.refused;
     f->cut = a->clients.cut;
-    f->rejected = a->rejected;
-    f->received_bytes = a->received_bytes;
+    f->rejected = a->clients.rejected;
+    f->received_bytes = a->reader.received_bytes;
     f->messages = admitted->messages;
     f->heartbeats = admitted->heartbeats;
     f->events = admitted->events;
@@ -111,83 +107,12 @@ gather(void *context, struct figures *f)
     f->undeclared = admitted->undeclared;
     f->next_event = next_seq[LOG_EVENTS];
     f->next_quarantined = next_seq[LOG_QUARANTINE];
-    f->disk_full = a->disk_full;
+    f->disk_full = a->reader.disk_full;
     f->stalls_commit = a->stalls[STALL_COMMIT];
     f->stalls_disk_full = a->stalls[STALL_DISK_FULL];
     f->stalled_commit_ns = stalled_ns[STALL_COMMIT];
     f->stalled_disk_full_ns = stalled_ns[STALL_DISK_FULL];
     f->ack_ns = a->handover.ack_ns;
-}
-
-/* ---- reading ---- */
-
-struct reading {
-    struct agent *agent;
-    struct admit_from from;
-};
-
-static const char *
-take_message(void *context, struct bytes message)
-{
-    struct reading *r = context;
-    struct agent *a = r->agent;
-    uint32_t owed;
-    const char *reason = admit_message(message, &r->from, a->handover.fill, &a->admitted, &owed);
-    r->from.conn->owed += owed;
-    if (reason == NULL)
-        handover_between(&a->handover);
-    return reason;
-}
-
-static void
-reject(struct agent *a, struct conn *conn, const char *reason)
-{
-    a->rejected++;
-    log_line(LOG_LEVEL_WARN, "rejected", "uid=%" PRIu32 " reason=\"%s\"", conn->peer_uid, reason);
-    conn->done_reading = true;
-    stream_clear(&conn->stream);
-}
-
-static void
-read_conn(struct agent *a, struct conn *conn)
-{
-    ssize_t n = recv(conn->fd, a->read_room, AGENT_READ_BYTES, MSG_DONTWAIT);
-    if (n < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK))
-        return;
-    if (n <= 0) {
-        /* It ended its side and may still want its acks; on an error it is gone. */
-        if (stream_is_inside(&conn->stream))
-            a->clients.cut++;
-        stream_clear(&conn->stream);
-        conn->done_reading = true;
-        conn->deaf = conn->deaf || n < 0;
-        return;
-    }
-    a->received_bytes += (uint64_t)n;
-    if (a->stats_due_ms == 0)
-        a->stats_due_ms = monotonic_ms() + AGENT_STATS_MS;
-    struct reading r = {a, {conn, conn->peer_uid, clock_now_ms(&a->clock)}};
-    a->clients.busy = conn;
-    const char *reason =
-        stream_feed(&conn->stream, (struct bytes){a->read_room, (size_t)n}, take_message, &r);
-    a->clients.busy = NULL;
-    if (reason != NULL)
-        reject(a, conn, reason);
-}
-
-static void
-serve_conn(struct agent *a, struct conn *conn, uint32_t events, bool may_read)
-{
-    if (conn->fd < 0)
-        return; /* it ended earlier in this round */
-    if ((events & (EPOLLOUT | EPOLLHUP | EPOLLERR)) != 0)
-        conn_flush(conn);
-    if (may_read && (events & EPOLLIN) != 0 && (conn_wants(conn) & EPOLLIN) != 0)
-        read_conn(a, conn);
-    /* Both sides are down and nothing more is to be read: no ack can reach it. */
-    else if ((events & (EPOLLHUP | EPOLLERR)) != 0 && conn->done_reading)
-        conn->deaf = true;
-    clients_settle(&a->clients, conn);
 }
 
 /* ---- the loop ---- */
@@ -204,31 +129,25 @@ see_committer(struct agent *a, struct err *err)
         *err = state.err;
         return state.failed;
     }
-    if (state.disk_full && !a->disk_full) {
+    if (state.disk_full && !a->reader.disk_full) {
         (void)notify_send("STATUS=the disk is full: reading is stopped");
         log_line(LOG_LEVEL_ERROR, "disk_full", "reason=\"%s\" retry_ms=%" PRId64, state.err.text,
                  AGENT_RETRY_MS);
     }
-    if (!state.disk_full && a->disk_full) {
+    if (!state.disk_full && a->reader.disk_full) {
         (void)notify_send("STATUS=listening");
         log_line(LOG_LEVEL_INFO, "resumed", "open=%zu", a->clients.count);
     }
-    a->disk_full = state.disk_full;
+    a->reader.disk_full = state.disk_full;
     return ERR_OK;
 }
 
 static enum stall
 stall_now(const struct agent *a)
 {
-    if (a->disk_full)
+    if (a->reader.disk_full)
         return STALL_DISK_FULL;
     return handover_has_room(&a->handover) ? STALL_NONE : STALL_COMMIT;
-}
-
-static bool
-may_read(const struct agent *a)
-{
-    return stall_now(a) == STALL_NONE;
 }
 
 static int64_t
@@ -237,27 +156,38 @@ earlier(int64_t a, int64_t b)
     return a == 0 ? b : b == 0 || a < b ? a : b;
 }
 
+/* For events, or until something is due. */
 static int
-timeout_ms(const struct agent *a)
+wait_for(const struct agent *a, struct epoll_event ready[AGENT_READY_MAX])
 {
-    int64_t now = monotonic_ms(), due = earlier(a->stats_due_ms, a->clients.accept_again_ms);
+    int from = reader_may_read(&a->reader) ? a->clients.everything_fd : a->clients.control_fd;
+    int64_t now = clock_monotonic_ns() / 1000;
+    int64_t due = earlier(a->stats_due_ms, a->handover.settle_ms);
     due = earlier(due, earlier(a->status.again_ms, a->watchdog.due_ms));
-    due = earlier(due, a->handover.settle_ms);
-    if (due == 0)
-        return -1;
-    return due > now ? (int)(due - now) : 0;
+    due = earlier(due, clients_due_ms(&a->clients)) * 1000;
+    due = earlier(due, reader_due_us(&a->reader, now));
+    int64_t left = due > now ? due - now : 0;
+    struct timespec timeout = {left / 1000000, left % 1000000 * 1000};
+    int n = epoll_pwait2(from, ready, AGENT_READY_MAX, due != 0 ? &timeout : NULL, NULL);
+    if (n < 0 && errno == ENOSYS) /* before Linux 5.11 */
+        n = epoll_wait(from, ready, AGENT_READY_MAX, due != 0 ? (int)((left + 999) / 1000) : -1);
+    return n;
 }
 
 static void
 on_time(struct agent *a)
 {
-    int64_t now = monotonic_ms();
+    int64_t now_us = clock_monotonic_ns() / 1000, now = now_us / 1000;
     clients_on_time(&a->clients, now);
+    reader_on_time(&a->reader, now_us);
     status_socket_on_time(&a->status, now);
     notify_watchdog_feed(&a->watchdog, now);
+    if (a->stats_due_ms == 0 && a->reader.received_bytes != a->told_bytes)
+        a->stats_due_ms = now + AGENT_STATS_MS;
     if (a->stats_due_ms == 0 || now < a->stats_due_ms)
         return;
     log_figures(a, "figures");
+    a->told_bytes = a->reader.received_bytes;
     a->stats_due_ms = 0;
 }
 
@@ -276,15 +206,12 @@ serve(struct agent *a, const struct epoll_event *ready, struct err *err)
         ssize_t n = read(a->signal_fd, &info, sizeof info);
         (void)n;
         a->stop = true;
-    } else if (what == &a->clients.listener) {
-        clients_accept(&a->clients);
+    } else if (what == &a->clients.local || what == &a->clients.remote) {
+        clients_accept(&a->clients, what);
     } else if (what == &a->status) {
         status_socket_serve(&a->status);
     } else {
-        bool reading = may_read(a);
-        if (reading)
-            handover_need_fill(&a->handover);
-        serve_conn(a, what, ready->events, reading);
+        reader_serve(&a->reader, what, ready->events);
     }
     return ERR_OK;
 }
@@ -296,8 +223,7 @@ loop(struct agent *a, struct err *err)
     while (!a->stop) {
         handover_offer(&a->handover);
         see_stall(a, stall_now(a));
-        int from = a->stall == STALL_NONE ? a->clients.everything_fd : a->clients.control_fd;
-        int n = epoll_wait(from, ready, AGENT_READY_MAX, timeout_ms(a));
+        int n = wait_for(a, ready);
         if (n < 0 && errno != EINTR)
             return err_set_errno(err, errno, "cannot wait for the sockets");
         for (int i = 0; i < n; i++) {
@@ -325,7 +251,8 @@ flush_outs(struct agent *a)
     struct epoll_event ready[AGENT_READY_MAX];
     for (;;) {
         bool waiting = false;
-        for (struct conn *conn = a->clients.open; conn != NULL; conn = conn->next)
+        for (struct conn *conn = a->clients.open.first; conn != NULL;
+             conn = conn->links[CONN_ALL].next)
             waiting = waiting || (conn->out.size_bytes > 0 && !conn->deaf);
         int64_t left = until - monotonic_ms();
         if (!waiting || left <= 0)
@@ -334,7 +261,7 @@ flush_outs(struct agent *a)
         for (int i = 0; i < n; i++) {
             if (ready[i].data.ptr != a->handover.committer && ready[i].data.ptr != &a->signal_fd &&
                 ready[i].data.ptr != &a->status)
-                serve_conn(a, ready[i].data.ptr, ready[i].events, false);
+                reader_serve(&a->reader, ready[i].data.ptr, ready[i].events);
         }
     }
 }
@@ -344,11 +271,12 @@ static enum err_code
 drain(struct agent *a, struct err *err)
 {
     struct commit_state state;
-    listen_close(&a->clients.listener);
+    clients_close_doors(&a->clients);
     status_socket_close(&a->status);
+    a->reader.is_shut = true;
     enum err_code code = ERR_OK;
     handover_offer(&a->handover);
-    while (code == ERR_OK && !a->disk_full && handover_is_filled(&a->handover)) {
+    while (code == ERR_OK && !a->reader.disk_full && handover_is_filled(&a->handover)) {
         /* An earlier offer is still there: the committer takes it when its flush is done. */
         struct pollfd wake = {.fd = commit_wake_fd(a->handover.committer), .events = POLLIN};
         (void)poll(&wake, 1, (int)AGENT_RETRY_MS);
@@ -388,12 +316,7 @@ static enum err_code
 open_files(struct agent *a, const struct agent_options *o, struct err *err)
 {
     char lock[FILE_PATH_BYTES_MAX], log[FILE_PATH_BYTES_MAX];
-    char sock[FILE_PATH_BYTES_MAX], status[FILE_PATH_BYTES_MAX];
-    enum err_code code = agent_socket_path(o, sock, err);
-    if (code == ERR_OK)
-        code = agent_status_path(o, status, err);
-    if (code == ERR_OK)
-        code = file_path(lock, o->data, "agent.lock", err);
+    enum err_code code = file_path(lock, o->data, "agent.lock", err);
     if (code == ERR_OK)
         code = file_path(log, o->data, "log", err);
     if (code == ERR_OK)
@@ -402,10 +325,36 @@ open_files(struct agent *a, const struct agent_options *o, struct err *err)
         code = file_lock(lock, "gbill-agent", &a->lock_fd, err);
     if (code == ERR_OK)
         code = log_writer_open(log, &a->writer, err);
+    return code;
+}
+
+/* The settings first: what is wrong in them is said before anything is made. */
+static enum err_code
+open_doors(struct agent *a, const struct agent_options *o, struct err *err)
+{
+    struct clients *c = &a->clients;
+    char sock[FILE_PATH_BYTES_MAX], status[FILE_PATH_BYTES_MAX];
+    enum err_code code = agent_socket_path(o, sock, err);
+    if (code == ERR_OK)
+        code = agent_status_path(o, status, err);
     if (code == ERR_OK)
         code = status_socket_open(&a->status, status, gather, a, err);
     if (code == ERR_OK)
-        code = listen_open(sock, &a->clients.listener, err);
+        code = clients_watch_fd(c, a->status.epoll_fd, &a->status, true, err);
+    if (code == ERR_OK)
+        code = listen_open(sock, &c->local.listener, err);
+    if (code == ERR_OK)
+        code = clients_watch_fd(c, c->local.listener.fd, &c->local, false, err);
+    if (code != ERR_OK || c->gate.listen == NULL)
+        return code;
+    code = listen_open_tcp(c->gate.listen, &c->remote.listener, err);
+    if (code == ERR_OK)
+        code = clients_watch_fd(c, c->remote.listener.fd, &c->remote, false, err);
+    if (code == ERR_OK && c->gate.tls == NULL && !listen_is_loopback(&c->remote.listener))
+        log_line(LOG_LEVEL_WARN, "plaintext",
+                 "at=%s reason=\"without --tls-cert all but the shared key can be read on the "
+                 "network\"",
+                 c->remote.listener.path);
     return code;
 }
 
@@ -413,11 +362,14 @@ static enum err_code
 open_agent(struct agent *a, const struct agent_options *o, struct err *err)
 {
     struct clients *c = &a->clients;
-    a->read_room = malloc(AGENT_READ_BYTES);
-    if (a->read_room == NULL)
-        return err_set(err, ERR_LIMIT, "no memory for the read buffer");
+    enum err_code code = gate_open(&c->gate, &o->gate, err);
+    if (code == ERR_OK)
+        code = peers_open(&c->peers, o->peers, err);
+    if (code == ERR_OK)
+        code = reader_open(&a->reader, o->clock, c, &a->handover, err);
     /* Before the socket is there: whoever could connect sees an agent that drains. */
-    enum err_code code = open_signals(a, err);
+    if (code == ERR_OK)
+        code = open_signals(a, err);
     if (code == ERR_OK)
         code = open_files(a, o, err);
     if (code == ERR_OK)
@@ -430,9 +382,7 @@ open_agent(struct agent *a, const struct agent_options *o, struct err *err)
     if (code == ERR_OK)
         code = clients_watch_fd(c, a->signal_fd, &a->signal_fd, true, err);
     if (code == ERR_OK)
-        code = clients_watch_fd(c, a->status.epoll_fd, &a->status, true, err);
-    if (code == ERR_OK)
-        code = clients_watch_fd(c, c->listener.fd, &c->listener, false, err);
+        code = open_doors(a, o, err);
     return code;
 }
 
@@ -443,7 +393,7 @@ close_agent(struct agent *a)
     clients_close(&a->clients);
     status_socket_close(&a->status);
     log_writer_close(a->writer);
-    free(a->read_room);
+    reader_close(&a->reader);
     if (a->signal_fd >= 0)
         close(a->signal_fd);
     if (a->lock_fd >= 0)
@@ -453,16 +403,19 @@ close_agent(struct agent *a)
 enum err_code
 agent_run(const struct agent_options *options, struct err *err)
 {
-    struct agent a = {.clock = options->clock, .lock_fd = -1, .signal_fd = -1};
+    struct agent a = {.lock_fd = -1, .signal_fd = -1};
     clients_init(&a.clients);
+    if (options->deadline_ms > 0)
+        a.clients.deadline_ms = options->deadline_ms;
     status_socket_init(&a.status);
     handover_init(&a.handover, &a.clients);
     enum err_code code = open_agent(&a, options, err);
     if (code == ERR_OK) {
-        log_line(LOG_LEVEL_INFO, "listening", "socket=%s data=%s pid=%ld next_seq=%" PRIu64,
-                 a.clients.listener.path, options->data, (long)getpid(),
+        log_line(LOG_LEVEL_INFO, "listening", "socket=%s%s%s data=%s pid=%ld next_seq=%" PRIu64,
+                 a.clients.local.listener.path, a.clients.gate.listen != NULL ? " tcp=" : "",
+                 a.clients.remote.listener.path, options->data, (long)getpid(),
                  log_writer_next_seq(a.writer, LOG_EVENTS));
-        a.start_utc_ms = clock_now_ms(&a.clock);
+        a.start_utc_ms = clock_now_ms(&a.reader.clock);
         a.stall_since_ns = clock_monotonic_ns();
         a.watchdog = notify_watchdog_start(monotonic_ms());
         (void)notify_send("READY=1\nSTATUS=listening");

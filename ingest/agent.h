@@ -8,6 +8,7 @@
 #ifndef INGEST_AGENT_H
 #define INGEST_AGENT_H
 
+#include "ingest/gate.h"
 #include "store/base/clock.h"
 #include "store/base/err.h"
 
@@ -15,6 +16,9 @@ struct agent_options {
     const char *data;   /* the data directory */
     const char *socket; /* NULL: <data>/agent.sock */
     const char *status; /* its second socket, for figures; NULL: <data>/status.sock */
+    const char *peers;  /* file of peer rules; NULL: none */
+    struct gate_options gate;
+    int64_t deadline_ms; /* for a message or handshake that is begun; 0: CLIENTS_DEADLINE_MS */
     struct clock clock;
 };
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "ingest/listen.h"
+#include "ingest/peers.h"
 
 static enum err_code
 socket_path(const struct agent_options *o, const char *given, const char *name,
@@ -30,6 +31,21 @@ agent_status_path(const struct agent_options *o, char path[FILE_PATH_BYTES_MAX],
     return socket_path(o, o->status, "status.sock", path, err);
 }
 
+/* Those that say who may send. */
+static enum err_code
+check_files(const struct agent_options *o, struct err *err)
+{
+    struct gate gate;
+    struct peers peers;
+    enum err_code code = gate_open(&gate, &o->gate, err);
+    gate_close(&gate);
+    if (code == ERR_OK) {
+        code = peers_open(&peers, o->peers, err);
+        peers_close(&peers);
+    }
+    return code;
+}
+
 enum err_code
 agent_check(const struct agent_options *options, struct err *err)
 {
@@ -38,6 +54,8 @@ agent_check(const struct agent_options *options, struct err *err)
     enum err_code code = agent_socket_path(options, path, err);
     if (code == ERR_OK)
         code = agent_status_path(options, path, err);
+    if (code == ERR_OK)
+        code = check_files(options, err);
     if (code != ERR_OK)
         return code;
     if (stat(options->data, &st) == 0) {

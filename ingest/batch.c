@@ -68,6 +68,9 @@ batch_rollback(struct batch *batch, struct batch_mark mark)
     batch->quarantined.size_bytes = mark.quarantined_bytes;
     batch->event_count = mark.event_count;
     batch->quarantined_count = mark.quarantined_count;
+    /* A refused message must not have made it large for good. */
+    buf_trim(&batch->events, BATCH_KEEP_BYTES_MAX);
+    buf_trim(&batch->quarantined, BATCH_KEEP_BYTES_MAX);
 }
 
 bool

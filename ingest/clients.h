@@ -10,22 +10,41 @@
 
 #include <stddef.h>
 
+#include "ingest/complaints.h"
 #include "ingest/conn.h"
+#include "ingest/gate.h"
 #include "ingest/listen.h"
+#include "ingest/peers.h"
+
+/* A message, or the handshake, must be whole after so long, unless it is set otherwise. */
+#define CLIENTS_DEADLINE_MS ((int64_t)30000)
+
+struct clients_door {
+    struct listener listener;
+    int64_t accept_again_ms; /* monotonic; 0: accepting */
+    bool told;               /* that it is paused; once, however long it takes */
+};
 
 struct clients {
     int everything_fd; /* epoll; owned */
     int control_fd;    /* epoll; owned */
-    struct listener listener;
-    struct conn *open;
-    struct conn *graveyard; /* closed; freed when the round is over and nothing is owed */
-    struct conn *busy;      /* its bytes are being taken: it must not end meanwhile */
+    struct clients_door local, remote;
+    struct gate gate;
+    struct peers peers;
+    struct complaints complaints;
+    struct conn_queue open;
+    struct conn_queue graveyard;  /* closed; freed when the round is over and nothing is owed */
+    struct conn_queue unfinished; /* within a message, in the order of their deadlines */
+    struct conn_queue visiting;   /* within the handshake, likewise */
+    struct conn *busy;            /* its bytes are being taken: it must not end meanwhile */
+    int64_t deadline_ms;          /* what a message, or the handshake, has; CLIENTS_DEADLINE_MS */
     size_t count, count_max;
-    int64_t accept_again_ms; /* monotonic; 0: accepting */
-    bool accept_told;        /* that it is paused; once, however long it takes */
-    uint64_t accepted;       /* ever */
-    uint64_t refused;        /* at the door */
-    uint64_t cut;            /* ended within a message */
+    size_t waiting_count; /* have not shown their key yet */
+    size_t held_bytes;    /* of messages that are not whole */
+    uint64_t accepted;    /* ever */
+    uint64_t refused;     /* at the door, for want of a descriptor */
+    uint64_t cut;         /* ended within a message */
+    uint64_t rejected;    /* turned away, or closed for what they sent */
 };
 
 /* Closed and empty: clients_close() may be called at once. */
@@ -36,6 +55,9 @@ enum err_code clients_open(struct clients *clients, struct err *err) ERR_MUST_CH
 
 /* End all connections, whatever they are owed, and stop listening. */
 void clients_close(struct clients *clients);
+
+/* Stop listening; those who are connected stay. */
+void clients_close_doors(struct clients *clients);
 
 /*
  * Watch a descriptor for reading.
@@ -48,11 +70,31 @@ void clients_close(struct clients *clients);
 enum err_code clients_watch_fd(struct clients *clients, int fd, void *what, bool control,
                                struct err *err) ERR_MUST_CHECK;
 
-/* Accept who waits at the listener, at most some; pauses when there is no descriptor left. */
-void clients_accept(struct clients *clients);
+/* Accept who waits at a door, at most some; pauses when there is no descriptor left. */
+void clients_accept(struct clients *clients, struct clients_door *door);
 
-/* Accept again if a pause is over. */
+/* Monotonic; 0: nothing is due. */
+int64_t clients_due_ms(const struct clients *clients);
+
+/* Accept again if a pause is over; write the complaints that were held back. */
 void clients_on_time(struct clients *clients, int64_t now_ms);
+
+/* A connection has begun a message or the handshake (or gets the time anew); it is between two. */
+void clients_begin(struct clients *clients, struct conn *conn, int64_t now_ms);
+void clients_finish(struct conn *conn);
+
+/* It has shown its key: peer is whose it is from now on. */
+void clients_let_in(struct clients *clients, struct conn *conn, struct peer *peer);
+
+/* Count it as rejected, say why, and read no more of it. */
+void clients_reject(struct clients *clients, struct conn *conn, const char *reason);
+
+/* Its stream's memory has changed: count it. */
+void clients_count_held(struct clients *clients, struct conn *conn);
+
+/* Read it no more (settle it then): it stands at the end of the queue.  And read it again. */
+void clients_rest(struct conn *conn, struct conn_queue *queue);
+void clients_wake(struct clients *clients, struct conn *conn);
 
 /* After anything happened to it: end it if it is finished, else watch for what it wants now. */
 void clients_settle(struct clients *clients, struct conn *conn);

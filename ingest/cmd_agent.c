@@ -9,6 +9,16 @@ static const struct conf_opt opts[] = {
      "unix socket to listen on (default: agent.sock in the data directory)"},
     {"status-socket", "GBILL_STATUS_SOCKET", CONF_TEXT, "PATH", 0, 0, NULL, false,
      "unix socket that gives the agent's figures (default: status.sock in the data directory)"},
+    {"peers", "GBILL_PEERS", CONF_TEXT, "FILE", 0, 0, NULL, false,
+     "rules: who may send, for which organizations, how fast (schemas/peers.md)"},
+    {"listen", "GBILL_LISTEN", CONF_TEXT, "HOST:PORT", 0, 0, NULL, false,
+     "take events over TCP too, from senders with the shared key"},
+    {"shared-key-file", "GBILL_SHARED_KEY_FILE", CONF_TEXT, "FILE", 0, 0, NULL, false,
+     "the key that senders over TCP must have: 16 to 1024 bytes, one line"},
+    {"tls-cert", "GBILL_TLS_CERT", CONF_TEXT, "FILE", 0, 0, NULL, false,
+     "certificate for TCP (PEM, with its chain); without it bytes go as they are"},
+    {"tls-key", "GBILL_TLS_KEY", CONF_TEXT, "FILE", 0, 0, NULL, false,
+     "the certificate's private key (PEM)"},
     {"check", NULL, CONF_FLAG, NULL, 0, 0, "false", false, "check the settings and exit (also -n)"},
     {"debug", "DEBUG_BILLING", CONF_FLAG, NULL, 0, 0, "false", false, "log every connection too"},
 };
@@ -20,6 +30,11 @@ run(struct cli *cli, struct err *err)
         .data = conf_data_dir(&cli->conf),
         .socket = conf_text(&cli->conf, "socket"),
         .status = conf_text(&cli->conf, "status-socket"),
+        .peers = conf_text(&cli->conf, "peers"),
+        .gate = {.listen = conf_text(&cli->conf, "listen"),
+                 .key_file = conf_text(&cli->conf, "shared-key-file"),
+                 .tls_cert = conf_text(&cli->conf, "tls-cert"),
+                 .tls_key = conf_text(&cli->conf, "tls-key")},
         .clock = cli->clock,
     };
     if (conf_flag(&cli->conf, "debug"))
@@ -37,10 +52,13 @@ const struct cli_cmd cmd_agent = {
     .opt_count = CLI_COUNT(opts),
     .run = run,
     .summary = "take events from a unix socket into the log",
-    .help = "Takes events over a unix socket, in the Fluentd forward protocol, checks them\n"
-            "and appends them to the log.  An event is acknowledged after it is on the disk.\n"
-            "SIGTERM stops it: what it received whole is stored and acknowledged first.\n"
-            "\n"
-            "Its figures, in Prometheus' text format: curl --unix-socket DIR/status.sock\n"
-            "http://agent/metrics; for a person: gbill status.\n",
+    .help =
+        "Takes events over a unix socket, in the Fluentd forward protocol, checks them\n"
+        "and appends them to the log.  An event is acknowledged after it is on the disk.\n"
+        "Over TCP (--listen) a sender must show that it has the shared key; give a certificate\n"
+        "where others can read the network.\n"
+        "SIGTERM stops it: what it received whole is stored and acknowledged first.\n"
+        "\n"
+        "Its figures, in Prometheus' text format: curl --unix-socket DIR/status.sock\n"
+        "http://agent/metrics; for a person: gbill status.\n",
 };

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,14 +12,39 @@
 /* Two batches of acks at most can come on top of what stops the reading. */
 enum { CONN_OUT_BYTES_MAX = 64 * 1024 * 1024 };
 
+void
+conn_queue_push(struct conn_queue *q, struct conn *conn)
+{
+    conn->links[q->list] = (struct conn_link){.prev = q->last};
+    if (q->last != NULL)
+        q->last->links[q->list].next = conn;
+    else
+        q->first = conn;
+    q->last = conn;
+}
+
+void
+conn_queue_remove(struct conn_queue *q, struct conn *conn)
+{
+    struct conn_link *l = &conn->links[q->list];
+    if (l->prev != NULL)
+        l->prev->links[q->list].next = l->next;
+    else
+        q->first = l->next;
+    if (l->next != NULL)
+        l->next->links[q->list].prev = l->prev;
+    else
+        q->last = l->prev;
+    *l = (struct conn_link){NULL, NULL};
+}
+
 struct conn *
-conn_new(int fd, uint32_t peer_uid)
+conn_new(int fd)
 {
     struct conn *conn = calloc(1, sizeof *conn);
     if (conn == NULL)
         return NULL;
     conn->fd = fd;
-    conn->peer_uid = peer_uid;
     stream_init(&conn->stream, FORWARD_MESSAGE_BYTES_MAX);
     buf_init(&conn->out, CONN_OUT_BYTES_MAX);
     return conn;
@@ -27,6 +53,10 @@ conn_new(int fd, uint32_t peer_uid)
 void
 conn_close(struct conn *conn)
 {
+    tls_free(conn->tls);
+    free(conn->visit);
+    conn->tls = NULL;
+    conn->visit = NULL;
     if (conn->fd >= 0)
         close(conn->fd);
     conn->fd = -1;
@@ -41,13 +71,29 @@ conn_free(struct conn *conn)
     free(conn);
 }
 
+ssize_t
+conn_recv(struct conn *conn, void *data, size_t size_bytes)
+{
+    if (conn->tls != NULL)
+        return tls_recv(conn->tls, data, size_bytes);
+    return recv(conn->fd, data, size_bytes, MSG_DONTWAIT);
+}
+
+static ssize_t
+send_some(struct conn *conn, const uint8_t *data, size_t size_bytes)
+{
+    if (conn->tls != NULL)
+        return tls_send(conn->tls, data, size_bytes);
+    return send(conn->fd, data, size_bytes, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
 /* How many bytes the socket took. */
 static size_t
 send_now(struct conn *conn, const uint8_t *data, size_t size_bytes)
 {
     size_t done = 0;
     while (done < size_bytes) {
-        ssize_t n = send(conn->fd, data + done, size_bytes - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+        ssize_t n = send_some(conn, data + done, size_bytes - done);
         if (n >= 0) {
             done += (size_t)n;
         } else if (errno != EINTR) {
@@ -81,11 +127,23 @@ conn_flush(struct conn *conn)
         buf_clear(&conn->out);
 }
 
+bool
+conn_is_read(const struct conn *conn)
+{
+    return !conn->done_reading && conn->rests_in == NULL &&
+           conn->out.size_bytes <= CONN_UNREAD_ACKS_BYTES_MAX;
+}
+
 uint32_t
 conn_wants(const struct conn *conn)
 {
-    bool reads = !conn->done_reading && conn->out.size_bytes <= CONN_UNREAD_ACKS_BYTES_MAX;
-    return (reads ? (uint32_t)EPOLLIN : 0) | (conn->out.size_bytes > 0 ? (uint32_t)EPOLLOUT : 0);
+    bool reads = conn_is_read(conn);
+    bool writes = conn->out.size_bytes > 0;
+    if (conn->tls != NULL && writes && tls_send_waits_for_bytes(conn->tls))
+        return EPOLLIN;
+    if (conn->tls != NULL && reads && tls_recv_waits_for_room(conn->tls))
+        return EPOLLOUT;
+    return (reads ? (uint32_t)EPOLLIN : 0) | (writes ? (uint32_t)EPOLLOUT : 0);
 }
 
 bool

@@ -58,21 +58,22 @@ read_chunk(const struct mp_value *v, struct forward_chunk *chunk, const char **r
 
 /* npm fluent-logger says "text" of what is not compressed. */
 static bool
-read_compressed(const struct mp_value *v, const char **ret_reason)
+read_compressed(const struct mp_value *v, enum forward_packing *ret, const char **ret_reason)
 {
     if (v->type == MP_NIL)
         return true;
     struct str name = v->type == MP_STR ? mp_str(v) : (struct str){"?", 1};
-    if (str_is(name, "text"))
-        return true;
-    return no(ret_reason, str_is(name, "gzip") || str_is(name, "zstd")
-                              ? "compressed chunks (CompressedPackedForward) are not taken; send "
-                                "them uncompressed"
-                              : "option compressed is unknown");
+    if (str_is(name, "gzip"))
+        *ret = FORWARD_GZIP;
+    else if (str_is(name, "zstd"))
+        *ret = FORWARD_ZSTD;
+    else if (!str_is(name, "text"))
+        return no(ret_reason, "option compressed is neither gzip nor zstd");
+    return true;
 }
 
 static bool
-read_option(struct mp *m, struct forward_chunk *chunk, const char **ret_reason)
+read_option(struct mp *m, struct forward *f, const char **ret_reason)
 {
     struct mp_value head, key, v;
     if (!mp_read(m, &head) || (head.type != MP_MAP && head.type != MP_NIL))
@@ -84,9 +85,9 @@ read_option(struct mp *m, struct forward_chunk *chunk, const char **ret_reason)
         struct mp value = *m;
         if (!mp_skip(m) || !mp_read(&value, &v))
             return no(ret_reason, "option is not whole");
-        if (str_is(mp_str(&key), "chunk") && !read_chunk(&v, chunk, ret_reason))
+        if (str_is(mp_str(&key), "chunk") && !read_chunk(&v, &f->chunk, ret_reason))
             return false;
-        if (str_is(mp_str(&key), "compressed") && !read_compressed(&v, ret_reason))
+        if (str_is(mp_str(&key), "compressed") && !read_compressed(&v, &f->packing, ret_reason))
             return false;
     }
     return true;
@@ -144,10 +145,12 @@ forward_open(struct bytes message, struct forward *ret, const char **ret_reason)
         return false;
     if (head.count > used + 1)
         return no(ret_reason, "message has more elements than its mode");
-    if (head.count == used + 1 && !read_option(&m, &f.chunk, ret_reason))
+    if (head.count == used + 1 && !read_option(&m, &f, ret_reason))
         return false;
     if (m.p != m.end)
         return no(ret_reason, "bytes follow the message");
+    if (f.packing != FORWARD_PLAIN && f.mode != FORWARD_PACKED)
+        return no(ret_reason, "option compressed, but the entries are not packed");
     *ret = f;
     return true;
 }

@@ -5,12 +5,14 @@
  *   Message        [tag, time, record, option?]
  *   Forward        [tag, [entry, ...], option?]
  *   PackedForward  [tag, bin or str of entries one behind the other, option?]
+ *   CompressedPackedForward: the same, gzip or zstd of the entries, as the option says
  *
  * An entry is [time, record] or [[time, metadata], record].  A time is a number
  * of seconds or an EventTime (ext type 0: u32 seconds, u32 nanoseconds).  The
  * option is a map, nil or absent; of it only "chunk" and "compressed" are read.
  *
- * Nothing is copied and nothing allocated: all points into the message.  What a
+ * Nothing is copied and nothing allocated: all points into the message, or into
+ * what the caller inflated of it.  What a
  * record must hold is no business of this file (store/event/event.h).  A "reason"
  * is a fixed text for one log line; it never holds the client's bytes.
  *
@@ -32,6 +34,7 @@ enum {
 };
 
 enum forward_mode { FORWARD_MESSAGE, FORWARD_FORWARD, FORWARD_PACKED };
+enum forward_packing { FORWARD_PLAIN, FORWARD_GZIP, FORWARD_ZSTD };
 
 /* The id that a sender wants back; size_bytes 0: it wants no ack. */
 struct forward_chunk {
@@ -41,6 +44,7 @@ struct forward_chunk {
 
 struct forward {
     enum forward_mode mode;
+    enum forward_packing packing; /* not FORWARD_PLAIN only with FORWARD_PACKED */
     struct str tag;
     struct forward_chunk chunk;
     struct mp entries;     /* not read yet */
@@ -66,11 +70,25 @@ forward_is_heartbeat(struct bytes message)
  *   ret         written only on success
  *   ret_reason  written only on failure
  *
- * Safe on any bytes.  False when it is not the protocol, or is a
- * CompressedPackedForward, which this agent does not take.
+ * Safe on any bytes.  False when it is not the protocol.
  */
 bool forward_open(struct bytes message, struct forward *ret, const char **ret_reason)
     __attribute__((warn_unused_result));
+
+/* Of a message that is not FORWARD_PLAIN, before its first entry is read: what is packed in it. */
+static inline struct bytes
+forward_packed(const struct forward *f)
+{
+    return (struct bytes){f->entries.p, (size_t)(f->entries.end - f->entries.p)};
+}
+
+/* The same, inflated: the entries are read from there.  plain must outlive them. */
+static inline void
+forward_set_plain(struct forward *f, struct bytes plain)
+{
+    f->entries = mp_of(plain);
+    f->packing = FORWARD_PLAIN;
+}
 
 enum forward_step { FORWARD_ENTRY, FORWARD_END, FORWARD_BAD };
 

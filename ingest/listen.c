@@ -1,12 +1,16 @@
 #include "ingest/listen.h"
 
 #include <errno.h>
-#include <stdbool.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#include "ingest/gate.h"
 
 enum { LISTEN_BACKLOG = 4096 };
 
@@ -113,24 +117,111 @@ listen_close(struct listener *listener)
         return;
     close(listener->fd);
     listener->fd = -1;
-    if (lstat(listener->path, &st) == 0 && st.st_dev == listener->device &&
+    if (!listener->is_tcp && lstat(listener->path, &st) == 0 && st.st_dev == listener->device &&
         st.st_ino == listener->inode)
         unlink(listener->path);
 }
 
-int
-listen_accept(const struct listener *listener, uint32_t *ret_uid)
+/* "127.0.0.1:24224", "[::1]:24224". */
+static void
+print_address(const struct sockaddr *a, socklen_t size, char *text, size_t text_bytes)
+{
+    char host[NI_MAXHOST] = "?", port[NI_MAXSERV] = "?";
+    (void)getnameinfo(a, size, host, sizeof host, port, sizeof port,
+                      NI_NUMERICHOST | NI_NUMERICSERV);
+    snprintf(text, text_bytes, strchr(host, ':') != NULL ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+static enum err_code
+bind_tcp(const struct addrinfo *info, struct listener *l, const char *listen_at, struct err *err)
+{
+    struct sockaddr_storage bound;
+    socklen_t size = sizeof bound;
+    int on = 1;
+    l->fd = socket(info->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (l->fd < 0)
+        return err_set_errno(err, errno, "cannot make a socket for %s", listen_at);
+    (void)setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(l->fd, info->ai_addr, info->ai_addrlen) != 0 || listen(l->fd, LISTEN_BACKLOG) != 0 ||
+        getsockname(l->fd, (struct sockaddr *)&bound, &size) != 0) {
+        int e = errno;
+        close(l->fd);
+        l->fd = -1;
+        return e == EADDRINUSE ? err_set(err, ERR_BUSY,
+                                         "--listen %s: another process listens there; choose "
+                                         "another port",
+                                         listen_at)
+                               : err_set_errno(err, e, "cannot listen on %s", listen_at);
+    }
+    print_address((const struct sockaddr *)&bound, size, l->path, sizeof l->path);
+    return ERR_OK;
+}
+
+enum err_code
+listen_open_tcp(const char *listen_at, struct listener *ret, struct err *err)
+{
+    char host[GATE_HOST_BYTES], port[GATE_PORT_BYTES];
+    struct listener l = {.fd = -1, .is_tcp = true};
+    struct addrinfo want = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE}, *found = NULL;
+    if (!gate_address(listen_at, host, port))
+        return err_set(err, ERR_CONFIG, "--listen %s is not HOST:PORT", listen_at);
+    int rc = getaddrinfo(strcmp(host, "*") == 0 ? NULL : host, port, &want, &found);
+    if (rc != 0)
+        return err_set(err, ERR_CONFIG, "--listen %s: %s", listen_at, gai_strerror(rc));
+    enum err_code code = bind_tcp(found, &l, listen_at, err);
+    freeaddrinfo(found);
+    if (code == ERR_OK)
+        *ret = l;
+    return code;
+}
+
+bool
+listen_is_loopback(const struct listener *listener)
+{
+    return !listener->is_tcp || strncmp(listener->path, "127.", 4) == 0 ||
+           strncmp(listener->path, "[::1]:", 6) == 0;
+}
+
+static bool
+identify(int fd, struct listen_peer *ret)
 {
     struct ucred peer;
     socklen_t size = sizeof peer;
-    int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    *ret = (struct listen_peer){.uid = UINT32_MAX};
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+        return false;
+    ret->uid = peer.uid;
+    return true;
+}
+
+static int
+accept_tcp(int listener_fd, struct listen_peer *ret)
+{
+    struct sockaddr_storage from;
+    socklen_t size = sizeof from;
+    int on = 1,
+        fd = accept4(listener_fd, (struct sockaddr *)&from, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0)
         return -1;
-    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+    *ret = (struct listen_peer){.uid = UINT32_MAX};
+    (void)getnameinfo((const struct sockaddr *)&from, size, ret->address, sizeof ret->address, NULL,
+                      0, NI_NUMERICHOST);
+    /* An ack is small and waited for; a host that is gone must not hold a descriptor for ever. */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    return fd;
+}
+
+int
+listen_accept(const struct listener *listener, struct listen_peer *ret_peer)
+{
+    if (listener->is_tcp)
+        return accept_tcp(listener->fd, ret_peer);
+    int fd = accept4(listener->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0 && !identify(fd, ret_peer)) {
         close(fd);
         errno = ECONNABORTED;
         return -1;
     }
-    *ret_uid = peer.uid;
     return fd;
 }

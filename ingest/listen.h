@@ -1,5 +1,6 @@
 /*
- * ingest/listen.h - the unix socket that clients connect to.
+ * ingest/listen.h - the sockets that clients connect to: a unix socket, and on
+ * demand one over TCP.
  *
  * The socket is made with mode 0660 from its first moment.  A socket file that
  * nobody answers on is left over from a killed agent and is replaced; anything
@@ -8,6 +9,7 @@
 #ifndef INGEST_LISTEN_H
 #define INGEST_LISTEN_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -18,8 +20,9 @@ enum { LISTEN_PATH_BYTES_MAX = 108 };
 
 struct listener {
     int fd; /* -1: closed */
-    char path[LISTEN_PATH_BYTES_MAX];
-    dev_t device; /* of the socket file, so that only our own is removed */
+    bool is_tcp;
+    char path[LISTEN_PATH_BYTES_MAX]; /* of the socket file; over TCP the address: "[::1]:24224" */
+    dev_t device;                     /* of the socket file, so that only our own is removed */
     ino_t inode;
 };
 
@@ -38,16 +41,34 @@ enum err_code listen_check_path(const char *path, struct err *err) ERR_MUST_CHEC
  */
 enum err_code listen_open(const char *path, struct listener *ret, struct err *err) ERR_MUST_CHECK;
 
+/*
+ * The same over TCP.
+ *
+ *   listen  HOST:PORT as gate_address() reads it; of a name with several addresses
+ *           the first; port 0: the kernel chooses, ret->path says which
+ *
+ * Errors: ERR_CONFIG (no such address), ERR_BUSY (taken), ERR_DENIED, ERR_IO.
+ */
+enum err_code listen_open_tcp(const char *listen, struct listener *ret,
+                              struct err *err) ERR_MUST_CHECK;
+
+/* Is it one that only this machine can reach? */
+bool listen_is_loopback(const struct listener *listener);
+
 /* Stop listening and remove the socket file if it is still ours. */
 void listen_close(struct listener *listener);
+
+/* Who connected. */
+struct listen_peer {
+    uint32_t uid;     /* of the process (SO_PEERCRED); over TCP UINT32_MAX */
+    char address[64]; /* over TCP, without the port; else "" */
+};
 
 /*
  * Accept one connection, non-blocking and close-on-exec.
  *
- *   ret_uid  of the process that connected (SO_PEERCRED)
- *
  * Returns the socket, or -1 with errno: EAGAIN when none waits.
  */
-int listen_accept(const struct listener *listener, uint32_t *ret_uid);
+int listen_accept(const struct listener *listener, struct listen_peer *ret_peer);
 
 #endif

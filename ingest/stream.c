@@ -19,6 +19,12 @@ stream_clear(struct stream *stream)
     buf_clear(&stream->begun);
 }
 
+void
+stream_set_max(struct stream *stream, size_t value_bytes_max)
+{
+    stream->begun.cap_bytes = value_bytes_max;
+}
+
 static struct bytes
 after(struct bytes b, size_t size_bytes)
 {

@@ -26,6 +26,9 @@ typedef const char *stream_take(void *context, struct bytes value);
 void stream_init(struct stream *stream, size_t value_bytes_max);
 void stream_clear(struct stream *stream);
 
+/* From the next value on; allowed in a stream_take. */
+void stream_set_max(struct stream *stream, size_t value_bytes_max);
+
 /*
  * Feed the next piece.
  *
@@ -43,6 +46,14 @@ static inline bool
 stream_is_inside(const struct stream *stream)
 {
     return stream->begun.size_bytes > 0;
+}
+
+/* How many bytes more the begun value has at least, as far as its heads say. */
+static inline size_t
+stream_missing(const struct stream *stream)
+{
+    size_t have = stream->begun.size_bytes, next = stream->scan.at_bytes;
+    return have > 0 && next > have ? next - have : 0;
 }
 
 #endif

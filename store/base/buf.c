@@ -42,6 +42,18 @@ buf_reserve(struct buf *buf, size_t more_bytes)
     return true;
 }
 
+void
+buf_trim(struct buf *buf, size_t room_bytes)
+{
+    if (room_bytes == 0 || buf->room_bytes <= room_bytes || buf->size_bytes > room_bytes)
+        return;
+    uint8_t *data = realloc(buf->data, room_bytes);
+    if (data == NULL)
+        return;
+    buf->data = data;
+    buf->room_bytes = room_bytes;
+}
+
 bool
 buf_append(struct buf *buf, const void *data, size_t size_bytes)
 {

@@ -38,6 +38,9 @@ bool buf_append(struct buf *buf, const void *data, size_t size_bytes)
 bool buf_printf(struct buf *buf, const char *fmt, ...)
     __attribute__((format(printf, 2, 3), warn_unused_result));
 
+/* Give memory back, if more than room_bytes is allocated and the contents need no more. */
+void buf_trim(struct buf *buf, size_t room_bytes);
+
 /* Drop the first size_bytes bytes (<= size_bytes of the buffer). */
 void buf_drop(struct buf *buf, size_t size_bytes);
 

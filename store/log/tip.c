@@ -68,12 +68,15 @@ read_ends(const char *directory, const int32_t *days, size_t count, struct log_t
     struct buf tail;
     size_t records;
     bool used = false;
+    struct frame_codec *codec = frame_codec_new();
     buf_init(&tail, TAIL_BLOCKS * TAIL_BLOCK_BYTES);
-    enum err_code code = tail_read(directory, &tail, err);
+    enum err_code code = codec == NULL ? err_set(err, ERR_LIMIT, "no memory for zstd")
+                                       : tail_read(directory, &tail, err);
     for (size_t i = count; code == ERR_OK && i > 0 && !used; i--)
         code = read_day(directory, days[i - 1], starts, ends, &used, err);
     if (code == ERR_OK)
-        (void)tail_follow((struct bytes){tail.data, tail.size_bytes}, ends, &records);
+        (void)tail_follow((struct bytes){tail.data, tail.size_bytes}, codec, ends, &records);
+    frame_codec_free(codec);
     buf_clear(&tail);
     used = false;
     for (size_t i = 0; code == ERR_OK && i < count && !used; i++)

@@ -49,7 +49,7 @@ for _ in $(seq 100); do [ "$(events python)" = 101 ] && break; sleep 0.1; done
 cat >"$dir/org.js" <<'JS'
 const { FluentClient } = require("@fluent-org/logger");
 async function main() {
-  for (const mode of ["Message", "Forward", "PackedForward"]) {
+  for (const mode of ["Message", "Forward", "PackedForward", "CompressedPackedForward"]) {
     const c = new FluentClient("gbill", { socket: { path: process.env.GBILL_SOCKET },
       ack: { ackTimeout: 10000 }, eventMode: mode });
     const all = [];
@@ -64,10 +64,10 @@ async function main() {
 main().catch((e) => { console.error(e); process.exit(1); });
 JS
 node "$dir/org.js" || fail "@fluent-org/logger"
-[ "$(events node)" = 300 ] || fail "@fluent-org/logger: $(events node) of 300 acknowledged events are in the log"
-[ "$(ids node)" = 300 ] || fail "@fluent-org/logger: $(ids node) of 300 ids"
+[ "$(events node)" = 400 ] || fail "@fluent-org/logger: $(events node) of 400 acknowledged events are in the log"
+[ "$(ids node)" = 400 ] || fail "@fluent-org/logger: $(ids node) of 400 ids"
 
-# npm fluent-logger in both modes, with acks.
+# npm fluent-logger in its three modes, with acks.
 cat >"$dir/old.js" <<'JS'
 const logger = require("fluent-logger");
 function run(mode) {
@@ -82,12 +82,12 @@ function run(mode) {
         (e) => { if (e) reject(e); else if (--left === 0) s.end(null, null, resolve); });
   });
 }
-run("Message").then(() => run("PackedForward")).then(() => process.exit(0))
+run("Message").then(() => run("PackedForward")).then(() => run("CompressedPackedForward")).then(() => process.exit(0))
   .catch((e) => { console.error(e); process.exit(1); });
 JS
 node "$dir/old.js" || fail "fluent-logger"
-[ "$(events old)" = 200 ] || fail "fluent-logger: $(events old) of 200 acknowledged events are in the log"
-[ "$(ids old)" = 200 ] || fail "fluent-logger: $(ids old) of 200 ids"
+[ "$(events old)" = 300 ] || fail "fluent-logger: $(events old) of 300 acknowledged events are in the log"
+[ "$(ids old)" = 300 ] || fail "fluent-logger: $(ids old) of 300 ids"
 
 # README's examples, as they stand.
 example() { awk -v want="\`\`\`$1" '$0 == want {on = 1; next} on && /^```/ {exit} on' README.md; }
@@ -106,4 +106,4 @@ for _ in $(seq 100); do [ "$(events acme)" = 3 ] && break; sleep 0.1; done
 grep -q "\"uid\":$(id -u)" <("$bin/gbill" log cat --count 1) || fail "the sender's uid is not recorded"
 kill "$agent"; wait "$agent" || fail "the agent did not end with 0"
 agent=
-echo "604 events of five clients in four languages: all in the log, none in quarantine"
+echo "804 events of five clients in four languages: all in the log, none in quarantine"

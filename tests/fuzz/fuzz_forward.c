@@ -31,6 +31,9 @@ take(void *context, struct bytes message)
     return reason;
 }
 
+static struct peer peer = {.uid = 1000};
+static struct inflater *inflater; /* as in the agent, one for all; lives as long as the fuzzer */
+
 static const char *
 feed(struct taking *t, struct bytes bytes, size_t step_bytes)
 {
@@ -38,7 +41,7 @@ feed(struct taking *t, struct bytes bytes, size_t step_bytes)
     const char *reason = NULL;
     batch_init(&t->batch);
     t->counts = (struct admit_counts){0};
-    t->from = (struct admit_from){(struct conn *)(void *)t, 1000, 1795508130000};
+    t->from = (struct admit_from){(struct conn *)(void *)t, &peer, 1795508130000, inflater};
     stream_init(&s, FORWARD_MESSAGE_BYTES_MAX);
     while (reason == NULL && bytes.size_bytes > 0) {
         size_t n = bytes.size_bytes < step_bytes ? bytes.size_bytes : step_bytes;
@@ -80,7 +83,9 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
 {
     static struct taking whole, cut;
-    if (size_bytes == 0)
+    if (inflater == NULL)
+        inflater = inflater_new();
+    if (size_bytes == 0 || inflater == NULL)
         return 0;
     struct bytes bytes = {data + 1, size_bytes - 1};
     const char *a = feed(&whole, bytes, size_bytes), *b = feed(&cut, bytes, 1 + data[0] % 64);

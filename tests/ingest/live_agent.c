@@ -1,5 +1,6 @@
 #include "tests/ingest/live_agent.h"
 
+#include <arpa/inet.h>
 #include <criterion/criterion.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -7,12 +8,12 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "ingest/agent.h"
 #include "store/event/event.h"
 #include "store/log/quarantine.h"
 #include "store/log/reader.h"
@@ -20,6 +21,7 @@
 char live_data[96], live_sock[128], live_errors[96];
 pid_t live_pid;
 rlim_t live_file_limit;
+struct agent_options live_options;
 static char dir[64];
 static volatile int64_t *clock_shift_ms; /* shared with the agents */
 
@@ -42,11 +44,14 @@ live_start_agent(void)
 {
     live_pid = fork();
     if (live_pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* a test that is killed leaves no agent behind */
         if (live_file_limit > 0)
             setrlimit(RLIMIT_NOFILE, &(struct rlimit){live_file_limit, live_file_limit});
         int fd = open(live_errors, O_WRONLY | O_CREAT | O_APPEND, 0600);
         dup2(fd, 2);
-        struct agent_options o = {.data = live_data, .clock = {.now_utc_ms = shifted_now}};
+        struct agent_options o = live_options;
+        o.data = live_data;
+        o.clock = (struct clock){.now_utc_ms = shifted_now};
         struct err err = {.code = ERR_OK};
         enum err_code code = agent_run(&o, &err);
         if (code != ERR_OK)
@@ -88,6 +93,36 @@ live_dial(void)
     }
     cr_assert_fail("nobody listens on %s", live_sock);
     return -1;
+}
+
+static void
+read_errors(char *all, size_t all_bytes)
+{
+    FILE *f = fopen(live_errors, "r");
+    size_t n = f != NULL ? fread(all, 1, all_bytes - 1, f) : 0;
+    if (f != NULL)
+        fclose(f);
+    all[n] = '\0';
+}
+
+int
+live_dial_tcp(void)
+{
+    char host[64] = "", port[8] = "", all[16384];
+    for (int i = 0; i < 500 && port[0] == '\0'; i++) {
+        read_errors(all, sizeof all);
+        const char *at = strstr(all, " tcp=");
+        if (at == NULL || strchr(at, '\n') == NULL ||
+            sscanf(at, " tcp=%63[0-9.]:%7[0-9]", host, port) != 2)
+            poll(NULL, 0, 10);
+    }
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons((uint16_t)strtol(port, NULL, 10)),
+                            .sin_addr.s_addr = inet_addr(host)};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    cr_assert_eq(connect(fd, (struct sockaddr *)&a, sizeof a), 0, "%s:%s: %s", host, port,
+                 strerror(errno));
+    return fd;
 }
 
 void
@@ -173,7 +208,7 @@ live_count_log(enum log_stream stream, char last[256])
             struct quarantined q;
             if (stream == LOG_EVENTS) {
                 cr_assert(event_read(&m, &e, &defect), "%s", defect.text);
-                cr_assert_eq(e.peer_uid, getuid());
+                cr_assert(e.peer_uid == getuid() || e.peer_uid == UINT32_MAX);
                 snprintf(last, 256, "%.*s", STR_ARG(e.id));
             } else {
                 cr_assert(quarantine_read(&m, &q));
@@ -190,12 +225,34 @@ bool
 live_errors_say(const char *text)
 {
     char all[16384];
-    FILE *f = fopen(live_errors, "r");
-    size_t n = f != NULL ? fread(all, 1, sizeof all - 1, f) : 0;
+    read_errors(all, sizeof all);
+    return strstr(all, text) != NULL;
+}
+
+void
+live_wait_for(const char *text)
+{
+    for (int i = 0; i < 1000 && !live_errors_say(text); i++)
+        poll(NULL, 0, 10);
+    cr_assert(live_errors_say(text), "the agent never said %s", text);
+}
+
+int64_t
+live_cpu_ms(void)
+{
+    char path[64], text[512];
+    unsigned long user = 0, sys = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)live_pid);
+    FILE *f = fopen(path, "r");
+    size_t n = f != NULL ? fread(text, 1, sizeof text - 1, f) : 0;
+    text[n] = '\0';
     if (f != NULL)
         fclose(f);
-    all[n] = '\0';
-    return strstr(all, text) != NULL;
+    const char *p = strrchr(text, ')');
+    cr_assert_not_null(p);
+    cr_assert_eq(sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user, &sys),
+                 2);
+    return (int64_t)(user + sys) * 1000 / sysconf(_SC_CLK_TCK);
 }
 
 void

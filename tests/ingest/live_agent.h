@@ -10,13 +10,15 @@
 #include <sys/resource.h>
 #include <sys/types.h>
 
+#include "ingest/agent.h"
 #include "store/base/bytes.h"
 #include "store/log/writer.h"
 #include "tests/ingest/wire.h"
 
 extern char live_data[96], live_sock[128], live_errors[96]; /* paths; the last is its stderr */
 extern pid_t live_pid;
-extern rlim_t live_file_limit; /* of the next agent; 0: as it is */
+extern rlim_t live_file_limit;            /* of the next agent; 0: as it is */
+extern struct agent_options live_options; /* of the next agent; data and clock are set */
 
 /* Add to the clock of every agent, also of one that runs. */
 void live_shift_clock(int64_t by_ms);
@@ -32,6 +34,7 @@ int live_end_agent(int signal_number);
 
 /* Connect; waits until it listens. */
 int live_dial(void);
+int live_dial_tcp(void); /* to where it says that it listens */
 void live_say(int fd, struct bytes b);
 
 /* Read exactly what is wanted, within ten seconds. */
@@ -40,6 +43,12 @@ void live_hear_ack(int fd, const char *chunk);
 
 /* Does the agent close it, having said nothing, within ten seconds? */
 bool live_is_closed(int fd);
+
+/* Wait until its stderr has this text, ten seconds at most. */
+void live_wait_for(const char *text);
+
+/* CPU it has used so far. */
+int64_t live_cpu_ms(void);
 
 /* One usage event of now; id NULL: an invalid one. */
 void live_send_one(int fd, const char *id, const char *chunk);

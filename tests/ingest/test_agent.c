@@ -101,6 +101,9 @@ Test(ingest_agent, rubbish_is_closed_and_others_go_on)
     cr_expect_eq(live_end_agent(SIGTERM), 0);
     cr_expect(live_errors_say("rejected=5"));
     cr_expect(live_errors_say("event=rejected uid="));
+    cr_expect(live_errors_say("looks like HTTP"));
+    cr_expect(live_errors_say("looks like TLS"));
+    cr_expect(live_errors_say("looks like JSON"));
     cr_expect_eq(live_count_log(LOG_EVENTS, last), 5);
     close(good);
 }

@@ -70,3 +70,18 @@ Test(store_buf, dropping_keeps_the_rest)
     buf_drop(&b, 0);
     cr_assert(buf_append(&b, NULL, 0), "nothing at all may come from NULL");
 }
+
+Test(store_buf, trimming_gives_room_back_and_keeps_the_contents)
+{
+    struct buf b;
+    buf_init(&b, 1 << 20);
+    cr_assert(buf_append(&b, "abc", 3) && buf_reserve(&b, 500000));
+    buf_trim(&b, 2);
+    cr_expect_geq(b.room_bytes, 500000, "it was cut below its contents");
+    buf_trim(&b, 4096);
+    cr_expect_eq(b.room_bytes, 4096);
+    cr_expect_eq(memcmp(b.data, "abc", 3), 0);
+    buf_trim(&b, 1 << 20);
+    cr_expect_eq(b.room_bytes, 4096);
+    buf_clear(&b);
+}
