@@ -1,4 +1,4 @@
-# cmake --install: the programs, the books they read, and the units that run them.  Units name the
+# cmake --install: the units that run the programs.  Units name the
 # programs where they are installed, so CMAKE_INSTALL_PREFIX is chosen when the build is configured.
 include(GNUInstallDirs)
 
@@ -6,12 +6,6 @@ set(GBILL_BINDIR "${CMAKE_INSTALL_FULL_BINDIR}")
 set(GBILL_SBINDIR "${CMAKE_INSTALL_FULL_SBINDIR}")
 set(GBILL_DOCDIR "${CMAKE_INSTALL_FULL_DOCDIR}")
 set(GBILL_UNITS "${CMAKE_CURRENT_LIST_DIR}")
-
-install(TARGETS gbill RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(TARGETS gbill-agent RUNTIME DESTINATION ${CMAKE_INSTALL_SBINDIR})
-install(FILES schemas/prices.json schemas/plans.json DESTINATION ${CMAKE_INSTALL_DATADIR}/gbill)
-install(DIRECTORY schemas/postgres DESTINATION ${CMAKE_INSTALL_DATADIR}/gbill
-    FILES_MATCHING PATTERN "*.sql")
 
 foreach(unit gbill-agent.service gbill.service gbill-jobs.service gbill-publish.service)
     configure_file("${GBILL_UNITS}/${unit}.in" "${CMAKE_BINARY_DIR}/systemd/${unit}" @ONLY)
