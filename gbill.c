@@ -3,6 +3,7 @@
  * `gbill run` keeps going.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "billing/cmd.h"
 #include "ingest/cmd.h"
@@ -15,8 +16,13 @@
 
 /* From the log to Postgres in seconds: each stage reads what the one before wrote. */
 static const struct schedule_job jobs[] = {
-    {{"rollup"}, 1000},          {{"limits"}, 2000},
-    {{"invoice", "run"}, 60000}, {{"audit", "--roots"}, 3600000},
+    {{"rollup"}, 1000},
+    {{"limits"}, 2000},
+    {{"invoice", "run"}, 60000},
+    {{"chargeback", "run"}, 60000},
+    {{"audit", "--roots"}, 3600000},
+    {{"budgets"}, 2000},
+    {{"notify"}, 2000},
     {{"publish"}, 1000},
 };
 
@@ -26,7 +32,24 @@ static const struct conf_opt run_opts[] = {
      "Postgres to publish to; without it everything else still runs"},
     {"prices", "GBILL_PRICES", CONF_TEXT, "FILE", 0, 0, NULL, false, "price book"},
     {"plans", "GBILL_PLANS", CONF_TEXT, "FILE", 0, 0, NULL, false, "plan book"},
+    {"notify", "GBILL_NOTIFY", CONF_TEXT, "FILE", 0, 0, NULL, false,
+     "who is told of alerts (schemas/notify.md); without it nobody is"},
 };
+
+/* Nobody to publish to, or to tell: no such job. */
+static size_t
+pick_jobs(const struct conf *conf, struct schedule_job picked[CLI_COUNT(jobs)])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < CLI_COUNT(jobs); i++) {
+        const char *name = jobs[i].args[0];
+        if ((strcmp(name, "publish") == 0 && conf_text(conf, "database") == NULL) ||
+            (strcmp(name, "notify") == 0 && conf_text(conf, "notify") == NULL))
+            continue;
+        picked[count++] = jobs[i];
+    }
+    return count;
+}
 
 /* Children read their settings where everybody does. */
 static enum err_code
@@ -34,15 +57,17 @@ run(struct cli *cli, struct err *err)
 {
     const struct conf *conf = &cli->conf;
     const char *database = conf_text(conf, "database");
-    size_t count = CLI_COUNT(jobs) - (database == NULL ? 1 : 0);
+    struct schedule_job picked[CLI_COUNT(jobs)];
+    size_t count = pick_jobs(conf, picked);
     for (size_t i = 0; i < CLI_COUNT(run_opts); i++) {
         const char *value = conf_text(conf, run_opts[i].key);
         if (value != NULL && setenv(run_opts[i].env, value, 1) != 0)
             return err_set(err, ERR_LIMIT, "no memory for the environment");
     }
-    log_line(LOG_LEVEL_INFO, "running", "data=%s jobs=%zu publish=%s", conf_data_dir(conf), count,
-             database == NULL ? "off (DATABASE_URL is not set)" : "on");
-    enum err_code code = schedule_run(jobs, count, err);
+    log_line(LOG_LEVEL_INFO, "running", "data=%s jobs=%zu publish=%s notify=%s",
+             conf_data_dir(conf), count, database == NULL ? "off (DATABASE_URL is not set)" : "on",
+             conf_text(conf, "notify") == NULL ? "off (GBILL_NOTIFY is not set)" : "on");
+    enum err_code code = schedule_run(picked, count, err);
     log_line(LOG_LEVEL_INFO, "stopped", "data=%s", conf_data_dir(conf));
     return code;
 }
@@ -55,10 +80,11 @@ static const struct cli_cmd cmd_run = {
     .run = run,
     .summary = "run all jobs at their cadences, in the foreground",
     .help =
-        "Starts rollup every second, limits every two, publish every second, invoice run every\n"
-        "minute and audit --roots every hour, each as a process of its own, until SIGTERM or\n"
-        "Ctrl-C.  An event is in Postgres within five seconds.  A job that fails is said and tried again, every five\n"
-        "seconds at the slowest; cron or systemd timers may run the same jobs instead.\n",
+        "Starts rollup every second, limits, budgets and notify every two, publish every second,\n"
+        "invoice run and chargeback run every minute and audit --roots every hour, each as a\n"
+        "process of its own, until SIGTERM or Ctrl-C.  An event is in Postgres within five\n"
+        "seconds.  A job that fails is said and tried again, every five seconds at the slowest;\n"
+        "cron or systemd timers may run the same jobs instead.\n",
 };
 
 #define TABLE(title, ...)                                                          \
@@ -77,7 +103,9 @@ main(int argc, char **argv)
         TABLE("Fold", cmd_rollup, cmd_audit, cmd_prices_check, cmd_prices_show, cmd_prices_diff,
               cmd_prices_import),
         TABLE("Billing", cmd_limits, cmd_invoice_run, cmd_invoice_list, cmd_invoice_show,
-              cmd_plans_check, cmd_plans_show),
+              cmd_invoice_verify, cmd_plans_check, cmd_plans_show, cmd_plans_rate, cmd_chargeback_run, cmd_chargeback),
+        TABLE("Budgets", cmd_budgets_list, cmd_budgets_show, cmd_budgets, cmd_notify,
+              cmd_outbox_list, cmd_outbox_show, cmd_outbox_retry),
         TABLE("Postgres", cmd_migrate, cmd_publish),
         TABLE("Reports", cmd_report_usage, cmd_report_costs),
         TABLE("All together", cmd_run, cmd_status),

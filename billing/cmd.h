@@ -6,8 +6,11 @@
 
 #include "store/base/cli.h"
 
-extern const struct cli_cmd cmd_plans_check, cmd_plans_show;
+extern const struct cli_cmd cmd_plans_check, cmd_plans_show, cmd_plans_rate;
 extern const struct cli_cmd cmd_limits;
-extern const struct cli_cmd cmd_invoice_run, cmd_invoice_list, cmd_invoice_show;
+extern const struct cli_cmd cmd_budgets, cmd_budgets_list, cmd_budgets_show;
+extern const struct cli_cmd cmd_notify, cmd_outbox_list, cmd_outbox_show, cmd_outbox_retry;
+extern const struct cli_cmd cmd_chargeback, cmd_chargeback_run;
+extern const struct cli_cmd cmd_invoice_run, cmd_invoice_list, cmd_invoice_show, cmd_invoice_verify;
 
 #endif

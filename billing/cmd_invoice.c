@@ -17,7 +17,7 @@
 static const struct conf_opt list_opts[] = {
     CONF_ROW_DATA,
     ROW_ORG,
-    {"month", NULL, CONF_TEXT, "YYYY-MM", 0, 0, NULL, false, "only this month's"},
+    {"month", NULL, CONF_TEXT, "YYYY-MM", 0, 0, NULL, false, "only those that begin in this month"},
     CONF_ROW_JSON,
 };
 
@@ -25,7 +25,8 @@ static const struct conf_opt show_opts[] = {
     CONF_ROW_DATA,
     ROW_ORG,
     {"month", NULL, CONF_TEXT, "YYYY-MM", 0, 0, NULL, false,
-     "of this month (default: the latest there is)"},
+     "that begins in this month (default: the latest there is)"},
+    {"number", NULL, CONF_INT, "N", 0, INT64_MAX, "0", false, "the final one of this number"},
     CONF_ROW_JSON,
 };
 
@@ -44,12 +45,21 @@ month_of(const struct conf *conf, int32_t *ret, struct err *err)
     return ERR_OK;
 }
 
+/* An invoice is of the month it begins in. */
+static bool
+is_of(const struct invoice *invoice, int32_t month)
+{
+    return month < 0 || time_month(invoice->from_ms) == month;
+}
+
 static void
 print_invoice_row(struct print *p, struct tables_txn *txn, const struct invoice *i)
 {
     char text[MONEY_TEXT_BYTES];
     print_text(p, dict_text(txn, i->organization));
-    time_format_month(i->month, text);
+    time_format_ms(i->from_ms, text);
+    print_text(p, str_of(text));
+    time_format_ms(i->to_ms, text);
     print_text(p, str_of(text));
     print_text(p, str_of(invoice_status_name(i->status)));
     if (i->number > 0)
@@ -58,6 +68,10 @@ print_invoice_row(struct print *p, struct tables_txn *txn, const struct invoice 
         print_amount(p, p->form == PRINT_TABLE ? "" : "null");
     print_text(p, str_of(i->currency));
     invoice_print_minor(i, i->total_minor, text);
+    print_amount(p, text);
+    invoice_print_minor(i, invoice_due_minor(i), text);
+    print_amount(p, text);
+    invoice_print_minor(i, i->paid_minor, text);
     print_amount(p, text);
     print_whole(p, i->line_count);
     print_whole(p, i->credits_used);
@@ -71,8 +85,9 @@ static enum err_code
 run_list(struct cli *cli, struct err *err)
 {
     static const struct print_column columns[] = {
-        {"organization", PRINT_TEXT},   {"month", PRINT_TEXT},      {"status", PRINT_TEXT},
-        {"number", PRINT_WHOLE},        {"currency", PRINT_TEXT},   {"total", PRINT_AMOUNT},
+        {"organization", PRINT_TEXT},   {"from", PRINT_TEXT},       {"to", PRINT_TEXT},
+        {"status", PRINT_TEXT},         {"number", PRINT_WHOLE},    {"currency", PRINT_TEXT},
+        {"total", PRINT_AMOUNT},        {"due", PRINT_AMOUNT},      {"paid", PRINT_AMOUNT},
         {"lines", PRINT_WHOLE},         {"aiCredits", PRINT_WHOLE}, {"llmCost", PRINT_AMOUNT},
         {"unpricedCalls", PRINT_WHOLE}, {"position", PRINT_WHOLE}};
     const struct conf *conf = &cli->conf;
@@ -91,7 +106,7 @@ run_list(struct cli *cli, struct err *err)
                     CLI_COUNT(columns));
         invoice_scan_begin(&scan, txn, organization);
         while (invoice_scan_next(&scan)) {
-            if (month < 0 || scan.row.month == month)
+            if (is_of(&scan.row, month))
                 print_invoice_row(&p, txn, &scan.row);
         }
         invoice_scan_end(&scan);
@@ -101,16 +116,17 @@ run_list(struct cli *cli, struct err *err)
     return code;
 }
 
-/* The invoice of a month, or the latest where month is -1. */
+/* What to look for; month -1 and number 0: any.  The latest of several is taken. */
 static bool
-find_invoice(struct tables_txn *txn, uint32_t organization, int32_t month, struct invoice *ret)
+find_invoice(struct tables_txn *txn, uint32_t organization, int32_t month, uint64_t number,
+             struct invoice *ret)
 {
     struct invoice_scan scan;
     bool found = false;
-    if (month >= 0)
-        return invoice_get(txn, organization, month, ret);
     invoice_scan_begin(&scan, txn, organization);
     while (invoice_scan_next(&scan)) {
+        if (!is_of(&scan.row, month) || (number != 0 && scan.row.number != number))
+            continue;
         *ret = scan.row;
         found = true;
     }
@@ -128,16 +144,17 @@ run_show(struct cli *cli, struct err *err)
     struct invoice invoice;
     uint32_t organization;
     int32_t month;
-    if (name == NULL)
-        return err_set(err, ERR_USAGE, "needs --org ORGANIZATION; see --help");
+    uint64_t number = (uint64_t)conf_int(conf, "number");
+    if (name == NULL && number == 0)
+        return err_set(err, ERR_USAGE, "needs --org ORGANIZATION or --number N; see --help");
     enum err_code code = month_of(conf, &month, err);
     if (code == ERR_OK)
         code = cmd_shared_open(conf_data_dir(conf), name, &tables, &txn, &organization, err);
-    if (code == ERR_OK && !find_invoice(txn, organization, month, &invoice))
+    if (code == ERR_OK && !find_invoice(txn, organization, month, number, &invoice))
         code = err_set(err, ERR_NOT_FOUND,
-                       "%.64s has no invoice%s%s; gbill invoice run makes them, gbill invoice "
+                       "%.64s has no such invoice%s%s; gbill invoice run makes them, gbill invoice "
                        "list names them",
-                       name, month_text != NULL ? " of " : "",
+                       name != NULL ? name : "the data directory", month_text != NULL ? " of " : "",
                        month_text != NULL ? month_text : "");
     if (code == ERR_OK)
         invoice_print(stdout, txn, &invoice, conf_flag(conf, "json"));
@@ -151,9 +168,10 @@ const struct cli_cmd cmd_invoice_list = {
     .opts = list_opts,
     .opt_count = CLI_COUNT(list_opts),
     .run = run_list,
-    .summary = "list the invoices, by organization and month",
-    .help = "One line per invoice.  aiCredits and llmCost (what the providers charged) are for\n"
-            "information; total is what the organization owes.\n",
+    .summary = "list the invoices, by organization and time",
+    .help = "One line per invoice.  A negative total is a credit note; due is what is left to be\n"
+            "paid of the total once credit notes are used up.  aiCredits and llmCost (what the\n"
+            "providers charged) are for information.\n",
 };
 
 const struct cli_cmd cmd_invoice_show = {

@@ -11,7 +11,7 @@ static const struct conf_opt opts[] = {
     CONF_ROW_PLANS,
     CONF_ROW_NOW,
     {"grace-hours", "GBILL_GRACE_HOURS", CONF_INT, "HOURS", 0, INVOICE_GRACE_HOURS_MAX, "24", false,
-     "how long after its month an invoice stays a draft"},
+     "how long after its end an invoice stays a draft"},
     CONF_ROW_JSON,
 };
 
@@ -69,11 +69,11 @@ const struct cli_cmd cmd_invoice_run = {
     .opts = opts,
     .opt_count = CLI_COUNT(opts),
     .run = run,
-    .summary = "compute the invoices of every organization and month; finalize what is due",
-    .help = "One invoice per organization and calendar month (UTC) that has a fee, usage or an\n"
-            "adjustment.  It is a draft until the month's end and the grace behind it; then it\n"
-            "becomes final, gets the next number, and never changes again.  Events that come for\n"
-            "a final invoice are said on stderr (\"late after final\").\n"
+    .summary = "compute the invoices of every organization; finalize what is due",
+    .help = "One invoice per organization and billing period that has a charge, usage or an\n"
+            "adjustment.  It is a draft until the period's end and the grace behind it; then it\n"
+            "becomes final, gets the next number, and never changes again.  What comes for it\n"
+            "later is a line on the next one, and is said on stderr (\"late after final\").\n"
             "\n"
             "An invoice whose data is in doubt (an unknown plan, another currency) is said on\n"
             "stderr as a problem and stays a draft.  With --now in the future what is due by then\n"

@@ -19,9 +19,10 @@ static void
 print_summary(const struct limits_result *r, enum print_form form)
 {
     static const struct print_column columns[] = {
-        {"organizations", PRINT_WHOLE}, {"ok", PRINT_WHOLE},       {"warning", PRINT_WHOLE},
-        {"critical", PRINT_WHOLE},      {"reached", PRINT_WHOLE},  {"exceeded", PRINT_WHOLE},
-        {"refused", PRINT_WHOLE},       {"problems", PRINT_WHOLE}, {"position", PRINT_WHOLE}};
+        {"organizations", PRINT_WHOLE}, {"ok", PRINT_WHOLE},      {"warning", PRINT_WHOLE},
+        {"critical", PRINT_WHOLE},      {"reached", PRINT_WHOLE}, {"exceeded", PRINT_WHOLE},
+        {"paused", PRINT_WHOLE},        {"refused", PRINT_WHOLE}, {"problems", PRINT_WHOLE},
+        {"position", PRINT_WHOLE}};
     struct print p;
     print_begin(&p, stdout, form, columns, CLI_COUNT(columns));
     print_whole(&p, r->organizations);
@@ -42,8 +43,10 @@ print_row(struct print *p, const struct limit *row)
     if (row->limit == LIMIT_UNLIMITED) {
         print_amount(p, people ? "unlimited" : "null");
         print_amount(p, people ? "" : "null");
+        print_amount(p, people ? "" : "null");
     } else {
         print_whole(p, row->limit);
+        print_whole(p, limit_remaining(row));
         print_whole(p, row->percent);
     }
     print_text(p, str_of(limit_state_name(row->state)));
@@ -59,10 +62,10 @@ print_organization(const char *data_directory, const char *name, enum print_form
                    struct err *err)
 {
     static const struct print_column columns[] = {
-        {"dimension", PRINT_TEXT}, {"used", PRINT_WHOLE},     {"limit", PRINT_WHOLE},
-        {"percent", PRINT_WHOLE},  {"state", PRINT_TEXT},     {"allowed", PRINT_WHOLE},
-        {"plan", PRINT_TEXT},      {"upgradeTo", PRINT_TEXT}, {"reason", PRINT_TEXT},
-        {"position", PRINT_WHOLE}};
+        {"dimension", PRINT_TEXT},  {"used", PRINT_WHOLE},    {"limit", PRINT_WHOLE},
+        {"remaining", PRINT_WHOLE}, {"percent", PRINT_WHOLE}, {"state", PRINT_TEXT},
+        {"allowed", PRINT_WHOLE},   {"plan", PRINT_TEXT},     {"upgradeTo", PRINT_TEXT},
+        {"reason", PRINT_TEXT},     {"position", PRINT_WHOLE}};
     struct tables *tables;
     struct tables_txn *txn;
     struct print p;
@@ -116,8 +119,8 @@ const struct cli_cmd cmd_limits = {
     .run = run,
     .summary = "bring the limits snapshot up to date: who may still do what",
     .help = "Compares what every organization uses (projects, documents, members, and the AI\n"
-            "credits of the current calendar month, UTC) with what its plan includes, and stores\n"
-            "one row for each.  The summary counts rows by state: warning from 80 %, critical\n"
+            "credits of the current usage period) with what its plan includes, and stores one\n"
+            "row for each.  The summary counts rows by state: warning from 80 %, critical\n"
             "from 95 %, reached, exceeded; refused are those that allow nothing more.\n"
             "\n"
             "An event that names a plan the book does not have is said on stderr, as a problem;\n"

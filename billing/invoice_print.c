@@ -21,18 +21,22 @@ invoice_print_minor(const struct invoice *invoice, int64_t amount_minor,
 static void
 print_head(FILE *out, struct tables_txn *txn, const struct invoice *i)
 {
-    char month[TIME_TEXT_BYTES], text[TIME_TEXT_BYTES], used[64];
-    struct words credits = words_of(used, sizeof used);
-    time_format_month(i->month, month);
+    char since[TIME_TEXT_BYTES], used[64], span[128];
+    struct words credits = words_of(used, sizeof used), period = words_of(span, sizeof span);
     words_add_count(&credits, i->credits_used);
-    if (i->status == INVOICE_FINAL) {
-        time_format_ms(i->finalized_ms, text);
-        fprintf(out, "Invoice %" PRIu64 ", final since %s\n", i->number, text);
+    words_add_time(&period, i->from_ms);
+    words_add(&period, " to ");
+    words_add_time(&period, i->to_ms);
+    if (i->status != INVOICE_DRAFT) {
+        time_format_ms(i->finalized_ms, since);
+        fprintf(out, "%s %" PRIu64 ", final since %s\n",
+                i->total_minor < 0 ? "Credit note" : "Invoice", i->number, since);
     } else {
         fprintf(out, "Invoice (a draft)\n");
     }
     fprintf(out, "Organization  %.*s\n", STR_ARG(dict_text(txn, i->organization)));
-    fprintf(out, "Month         %s (UTC)\n", month);
+    fprintf(out, "Period        %s (UTC)\n", span);
+    fprintf(out, "Status        %s\n", invoice_status_name(i->status));
     fprintf(out, "AI credits    %s used\n\n", used);
 }
 
@@ -47,12 +51,13 @@ print_lines(FILE *out, struct tables_txn *txn, const struct invoice *i)
     for (uint32_t n = 0; n < i->line_count; n++) {
         struct invoice_line line;
         char text[MONEY_TEXT_BYTES];
-        if (!invoice_line_get(txn, i->organization, i->month, n, &line))
+        if (!invoice_line_get(txn, i->organization, i->from_ms, n, &line))
             continue;
         print_whole(&p, n + 1);
         print_text(&p, str_of(invoice_line_kind_name(line.kind)));
         print_text(&p, line.description);
-        print_whole(&p, line.quantity);
+        money_format(line.quantity_pico, 12, text);
+        print_amount(&p, text);
         money_format(line.exact_pico, 12, text);
         print_amount(&p, text);
         invoice_print_minor(i, line.amount_minor, text);
@@ -74,7 +79,22 @@ print_tail(FILE *out, const struct invoice *i)
 {
     char text[MONEY_TEXT_BYTES];
     invoice_print_minor(i, i->total_minor, text);
-    fprintf(out, "\nTotal         %s %s\n\n", text, i->currency);
+    fprintf(out, "\nTotal         %s %s\n", text, i->currency);
+    if (i->tax_minor != 0) {
+        invoice_print_minor(i, i->tax_minor, text);
+        fprintf(out, "  of it tax   %s\n", text);
+    }
+    if (i->credit_minor != 0) {
+        invoice_print_minor(i, i->credit_minor, text);
+        fprintf(out, "Credit used   %s\n", text);
+    }
+    invoice_print_minor(i, invoice_due_minor(i), text);
+    fprintf(out, "To be paid    %s\n", text);
+    if (i->paid_minor != 0) {
+        invoice_print_minor(i, i->paid_minor, text);
+        fprintf(out, "Paid          %s\n", text);
+    }
+    fputc('\n', out);
     money_format(i->llm_cost_pico, 12, text);
     fprintf(out, "What the providers charged, for information: %s %s", text, i->currency);
     if (i->unpriced_calls > 0)
@@ -132,7 +152,11 @@ line_object(const struct invoice *i, const struct invoice_line *line)
     int digits = currency_minor_digits(i->currency);
     put_text(o, "kind", str_of(invoice_line_kind_name(line->kind)));
     put_text(o, "description", line->description);
-    put_count(o, "quantity", line->quantity);
+    put_text(o, "plan", line->plan);
+    put_text(o, "charge", line->charge);
+    json_object_set_new(
+        o, "corrects", line->corrects > 0 ? json_integer((json_int_t)line->corrects) : json_null());
+    put_amount(o, "quantity", line->quantity_pico, 12, false);
     put_amount(o, "unitPrice", line->unit_pico, 12, false);
     put_amount(o, "exact", line->exact_pico, 12, false);
     put_amount(o, "amount", line->amount_minor, digits, true);
@@ -145,21 +169,25 @@ static void
 print_json(FILE *out, struct tables_txn *txn, const struct invoice *i)
 {
     json_t *o = json_object(), *lines = json_array();
-    char month[TIME_TEXT_BYTES];
-    time_format_month(i->month, month);
+    int digits = currency_minor_digits(i->currency);
     put_text(o, "organization", dict_text(txn, i->organization));
-    put_text(o, "month", str_of(month));
+    put_time(o, "from", i->from_ms);
+    put_time(o, "to", i->to_ms);
     put_text(o, "status", str_of(invoice_status_name(i->status)));
     json_object_set_new(o, "number",
                         i->number > 0 ? json_integer((json_int_t)i->number) : json_null());
     put_text(o, "currency", str_of(i->currency));
     for (uint32_t n = 0; n < i->line_count; n++) {
         struct invoice_line line;
-        if (invoice_line_get(txn, i->organization, i->month, n, &line))
+        if (invoice_line_get(txn, i->organization, i->from_ms, n, &line))
             json_array_append_new(lines, line_object(i, &line));
     }
     json_object_set_new(o, "lines", lines);
-    put_amount(o, "total", i->total_minor, currency_minor_digits(i->currency), true);
+    put_amount(o, "total", i->total_minor, digits, true);
+    put_amount(o, "tax", i->tax_minor, digits, true);
+    put_amount(o, "creditUsed", i->credit_minor, digits, true);
+    put_amount(o, "due", invoice_due_minor(i), digits, true);
+    put_amount(o, "paid", i->paid_minor, digits, true);
     put_count(o, "aiCredits", i->credits_used);
     put_amount(o, "llmCost", i->llm_cost_pico, 12, false);
     put_count(o, "unpricedCalls", i->unpriced_calls);
@@ -167,7 +195,7 @@ print_json(FILE *out, struct tables_txn *txn, const struct invoice *i)
     put_hash(o, "chain", i->chain);
     put_hash(o, "priceBook", i->price_book);
     put_hash(o, "planBook", i->plan_book);
-    if (i->status == INVOICE_FINAL)
+    if (i->status != INVOICE_DRAFT)
         put_time(o, "finalizedAt", i->finalized_ms);
     json_dumpf(o, out, JSON_INDENT(2));
     fputc('\n', out);

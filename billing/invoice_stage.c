@@ -4,24 +4,21 @@
 #include <string.h>
 
 #include "billing/invoicing.h"
+#include "billing/plan_history.h"
 #include "store/base/file.h"
 #include "store/base/time.h"
 #include "store/log/reader.h"
-#include "store/tables/adjustment.h"
-#include "store/tables/balance.h"
 #include "store/tables/dict.h"
-
-enum { MONTHS_BYTES_MAX = 1024 * 1024 };
 
 struct run {
     const struct invoice_options *options;
     struct invoice_result result;
     struct stage stage;
-    struct timeline timeline;
     struct invoicing invoicing;
-    struct buf months; /* struct consumption of the organization at hand */
+    struct list drafts; /* int64_t: where the drafts of the organization at hand begin */
     int64_t now_ms;
     int64_t folded_until_ms; /* all that was received before this is folded */
+    bool book_kept;
 };
 
 /*
@@ -31,9 +28,9 @@ struct run {
 static enum err_code
 find_folded_until(struct run *r, struct err *err)
 {
+    struct tables_txn *txn;
     struct log_reader *reader = NULL;
     struct log_frame frame;
-    struct tables_txn *txn = NULL;
     bool more = false;
     char directory[FILE_PATH_BYTES_MAX];
     r->folded_until_ms = INT64_MAX;
@@ -55,176 +52,161 @@ find_folded_until(struct run *r, struct err *err)
     return code;
 }
 
-static const char *
-month_name(int32_t month, char text[TIME_TEXT_BYTES])
-{
-    time_format_month(month, text);
-    return text;
-}
-
-/* What came for an invoice after it was final; it is for a correction to bill. */
-static void
-report_late(struct run *r, const struct invoice *stored)
-{
-    const struct invoice *now = &r->invoicing.invoice;
-    char month[TIME_TEXT_BYTES], amount[MONEY_TEXT_BYTES];
-    money_sum adjusted = 0;
-    struct invoice_line line;
-    for (uint32_t i = 0; i < stored->line_count; i++) {
-        if (invoice_line_get(r->stage.txn, stored->organization, stored->month, i, &line) &&
-            line.kind == INVOICE_ADJUSTMENT)
-            adjusted += line.amount_minor;
-    }
-    /* Another plan book's prices are no late event; adjustments are the same in all. */
-    money_sum late_minor = r->invoicing.adjustments_minor - adjusted;
-    if (memcmp(stored->plan_book, now->plan_book, sizeof now->plan_book) == 0)
-        late_minor = (money_sum)now->total_minor - stored->total_minor;
-    money_sum credits = (money_sum)now->credits_used - stored->credits_used;
-    if (credits == 0 && late_minor == 0)
-        return;
-    money_format(late_minor, r->stage.book->minor_digits, amount);
-    stage_notice(&r->options->notices, STAGE_LATE,
-                 "late after final: organization %.*s, month %s, %" PRId64
-                 " credits, invoice %" PRIu64 " would differ by %s %s",
-                 STR_ARG(dict_text(r->stage.txn, stored->organization)),
-                 month_name(stored->month, month), (int64_t)credits, stored->number, amount,
-                 stored->currency);
-    r->result.late++;
-}
-
 static int64_t
-due_ms(const struct run *r, int32_t month)
+due_ms(const struct run *r, const struct invoice *invoice)
 {
-    return time_month_start_ms(month + 1) + r->options->grace_hours * TIME_HOUR_MS;
+    return invoice->to_ms + r->options->grace_hours * TIME_HOUR_MS;
+}
+
+static struct str
+name_of(const struct run *r)
+{
+    return dict_text(r->stage.txn, r->invoicing.invoice.organization);
 }
 
 static void
 report_problem(struct run *r)
 {
-    char month[TIME_TEXT_BYTES];
-    if (r->invoicing.problem[0] == '\0')
+    char from[TIME_TEXT_BYTES];
+    if (r->invoicing.problem == NULL)
         return;
-    stage_notice(&r->options->notices, STAGE_PROBLEM, "organization %.*s, month %s: %s",
-                 STR_ARG(dict_text(r->stage.txn, r->invoicing.invoice.organization)),
-                 month_name(r->invoicing.invoice.month, month), r->invoicing.problem);
+    time_format_day(r->invoicing.invoice.from_ms / TIME_DAY_MS, from);
+    stage_notice(&r->options->notices, STAGE_PROBLEM, "organization %.*s, invoice from %s: %s",
+                 STR_ARG(name_of(r)), from, r->invoicing.problem);
     r->result.problems++;
 }
 
+/* What came for invoices that were final already. */
+static void
+report_late(struct run *r)
+{
+    const struct invoice *i = &r->invoicing.invoice;
+    const struct invoice_line *lines = invoicing_lines(&r->invoicing);
+    for (uint32_t n = 0; n < i->line_count; n++) {
+        char amount[MONEY_TEXT_BYTES];
+        /* A fee that was billed ahead and then cut is no news. */
+        if (lines[n].corrects == 0 ||
+            (lines[n].kind == INVOICE_PLAN_FEE && lines[n].to_ms > i->from_ms))
+            continue;
+        money_format_fixed(lines[n].amount_minor, r->invoicing.items.minor_digits,
+                           r->invoicing.items.minor_digits, amount);
+        stage_notice(&r->options->notices, STAGE_LATE,
+                     "late after final: organization %.*s, %s %s on the next invoice: %.*s",
+                     STR_ARG(name_of(r)), amount, i->currency, STR_ARG(lines[n].description));
+        r->result.late++;
+    }
+}
+
+/* Invoices become final in order: each one builds on those before. */
 static enum err_code
-finalize_if_due(struct run *r, struct err *err)
+finalize_if_due(struct run *r, bool *waits, struct err *err)
 {
     struct invoice *invoice = &r->invoicing.invoice;
-    if (r->now_ms < due_ms(r, invoice->month))
+    if (r->now_ms < due_ms(r, invoice)) {
+        *waits = true;
         return ERR_OK;
-    if (r->invoicing.problem[0] != '\0') {
+    }
+    if (r->invoicing.problem != NULL || *waits) {
+        *waits = true;
         r->result.held++;
         return ERR_OK;
     }
-    if (r->folded_until_ms < due_ms(r, invoice->month)) {
+    if (r->folded_until_ms < due_ms(r, invoice)) {
+        *waits = true;
         r->result.unfolded++;
         return ERR_OK;
     }
     invoice->status = INVOICE_FINAL;
     invoice->finalized_ms = r->now_ms;
     r->result.finalized++;
+    r->result.finals++;
     return invoice_number_take(r->stage.txn, &invoice->number, err);
 }
 
+/* A correction names the invoice it corrects, so numbers must be known by then. */
 static enum err_code
-visit_month(struct run *r, uint32_t organization, int32_t month, const struct consumption *usage,
-            struct err *err)
+put_invoices(struct run *r, struct err *err)
 {
     struct invoicing *v = &r->invoicing;
-    struct invoice stored;
-    bool is_stored = invoice_get(r->stage.txn, organization, month, &stored);
-    enum err_code code = invoicing_compute(v, r->stage.txn, organization, month, usage, err);
-    if (code != ERR_OK)
-        return code;
-    if (is_stored && stored.status == INVOICE_FINAL) {
-        report_late(r, &stored);
-        r->result.finals++;
-        return ERR_OK;
+    bool more = true, waits = false;
+    for (;;) {
+        enum err_code code = invoicing_next(v, &more, err);
+        if (code != ERR_OK || !more)
+            return code;
+        report_problem(r);
+        v->invoice.position = r->stage.cursor.seq;
+        memcpy(v->invoice.chain, r->stage.cursor.chain, sizeof v->invoice.chain);
+        memcpy(v->invoice.price_book, r->stage.cursor.price_book, sizeof v->invoice.price_book);
+        code = finalize_if_due(r, &waits, err);
+        if (code != ERR_OK)
+            return code;
+        if (v->invoice.status == INVOICE_DRAFT) {
+            r->result.drafts++;
+            if (!list_add(&r->drafts, &v->invoice.from_ms))
+                return err_set(err, ERR_LIMIT, "out of memory");
+        }
+        report_late(r);
+        code = invoice_put(r->stage.txn, &v->invoice, invoicing_lines(v), err);
+        if (code != ERR_OK)
+            return code;
     }
-    report_problem(r);
-    /* A draft that was emptied is kept up to date: it has been published. */
-    if (!is_stored && !invoicing_has_content(v))
-        return ERR_OK;
-    v->invoice.position = r->stage.cursor.seq;
-    memcpy(v->invoice.chain, r->stage.cursor.chain, sizeof v->invoice.chain);
-    memcpy(v->invoice.price_book, r->stage.cursor.price_book, sizeof v->invoice.price_book);
-    code = finalize_if_due(r, err);
-    if (code != ERR_OK)
-        return code;
-    r->result.finals += v->invoice.status == INVOICE_FINAL ? 1 : 0;
-    r->result.drafts += v->invoice.status == INVOICE_DRAFT ? 1 : 0;
-    return invoice_put(r->stage.txn, &v->invoice, invoicing_lines(v), err);
 }
 
-/* The month of the first invoice that is stored. */
-static bool
-first_stored(const struct run *r, uint32_t organization, int32_t *ret)
+/* Take away drafts of periods that are no more, or have nothing on them any more. */
+static enum err_code
+delete_others(struct run *r, uint32_t organization, struct err *err)
 {
     struct invoice_scan scan;
+    struct list gone;
+    enum err_code code = ERR_OK;
+    const int64_t *drafts = r->drafts.items;
+    list_init(&gone, sizeof(int64_t));
     invoice_scan_begin(&scan, r->stage.txn, organization);
-    bool found = invoice_scan_next(&scan);
-    if (found)
-        *ret = scan.row.month;
+    while (code == ERR_OK && invoice_scan_next(&scan)) {
+        bool kept = scan.row.status != INVOICE_DRAFT;
+        for (size_t i = 0; !kept && i < r->drafts.count; i++)
+            kept = drafts[i] == scan.row.from_ms;
+        if (!kept && !list_add(&gone, &scan.row.from_ms))
+            code = err_set(err, ERR_LIMIT, "out of memory");
+    }
     invoice_scan_end(&scan);
-    return found;
+    for (size_t i = 0; code == ERR_OK && i < gone.count; i++)
+        code = invoice_delete_draft(r->stage.txn, organization, ((int64_t *)gone.items)[i], err);
+    list_clear(&gone);
+    return code;
 }
 
-/* The first month that anything can be billed for, or was; false: none. */
-static bool
-first_month(const struct run *r, uint32_t organization, int32_t *ret)
+static enum err_code
+put_payments(struct run *r, struct err *err)
 {
-    int32_t first = INT32_MAX, month;
-    int64_t first_ms;
-    uint32_t hour;
-    if (timeline_first_ms(&r->timeline, &first_ms)) {
-        first = time_month(first_ms);
-        /*
-         * A subscription may say that it began years ago, elsewhere.  Months before
-         * gbill heard of the organization were not billed by it, and never will be.
-         */
-        if (balance_first_hour(r->stage.txn, organization, &hour) &&
-            time_month((int64_t)hour * TIME_HOUR_MS) > first)
-            first = time_month((int64_t)hour * TIME_HOUR_MS);
-    }
-    if (r->months.size_bytes > 0) {
-        month = ((const struct consumption *)(const void *)r->months.data)->month;
-        first = month < first ? month : first;
-    }
-    if (adjustment_month_from(r->stage.txn, organization, 0, &month) && month < first)
-        first = month;
-    /* What a draft was made of may have been undone at the same instant. */
-    if (first_stored(r, organization, &month) && month < first)
-        first = month;
-    *ret = first;
-    return first != INT32_MAX;
+    const struct list *invoices = &r->invoicing.ledger.invoices;
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; code == ERR_OK && i < invoices->count; i++)
+        code = invoice_put_payment(r->stage.txn, (const struct invoice *)invoices->items + i, err);
+    r->result.finals += invoices->count;
+    return code;
 }
 
 static enum err_code
 visit(void *context, uint32_t organization, struct err *err)
 {
     struct run *r = context;
-    int32_t month, last = time_month(r->now_ms);
-    size_t i = 0;
-    r->result.organizations++;
-    enum err_code code = timeline_read(&r->timeline, r->stage.txn, organization, err);
-    if (code == ERR_OK)
-        code = consumption_read_all(r->stage.txn, organization, &r->months, err);
-    if (code != ERR_OK || !first_month(r, organization, &month))
-        return code;
-    const struct consumption *used = (const struct consumption *)(const void *)r->months.data;
-    size_t count = r->months.size_bytes / sizeof *used;
-    for (; code == ERR_OK && month <= last; month++) {
-        struct consumption none = {.month = month};
-        while (i < count && used[i].month < month)
-            i++;
-        const struct consumption *usage = i < count && used[i].month == month ? &used[i] : &none;
-        code = visit_month(r, organization, month, usage, err);
+    bool any = false;
+    enum err_code code = ERR_OK;
+    if (!r->book_kept) {
+        code = plan_history_take(r->stage.txn, r->stage.book, r->now_ms, err);
+        r->book_kept = true;
     }
-    return code;
+    r->result.organizations++;
+    r->drafts.count = 0;
+    if (code == ERR_OK)
+        code = invoicing_begin(&r->invoicing, r->stage.txn, organization, r->now_ms, UINT64_MAX,
+                               &r->options->notices, &r->result.problems, &any, err);
+    if (code == ERR_OK && any)
+        code = put_payments(r, err);
+    if (code == ERR_OK && any)
+        code = put_invoices(r, err);
+    return code == ERR_OK ? delete_others(r, organization, err) : code;
 }
 
 enum err_code
@@ -232,20 +214,18 @@ invoice_stage_run(const struct invoice_options *options, struct invoice_result *
                   struct err *err)
 {
     struct run r = {.options = options, .now_ms = clock_now_ms(options->clock)};
-    buf_init(&r.months, MONTHS_BYTES_MAX);
+    list_init(&r.drafts, sizeof(int64_t));
     enum err_code code = stage_open(&r.stage, options->data_directory, options->plans_path,
                                     "invoice.lock", "gbill invoice run", err);
     if (code == ERR_OK)
         code = find_folded_until(&r, err);
     if (code == ERR_OK) {
-        timeline_init(&r.timeline, r.stage.book);
-        invoicing_init(&r.invoicing, r.stage.book, &r.timeline);
+        invoicing_init(&r.invoicing, r.stage.book);
         code = stage_walk(&r.stage, visit, &r, err);
         r.result.position = r.stage.cursor.seq;
         invoicing_clear(&r.invoicing);
-        timeline_clear(&r.timeline);
     }
-    buf_clear(&r.months);
+    list_clear(&r.drafts);
     stage_close(&r.stage);
     if (code == ERR_OK)
         *ret = r.result;

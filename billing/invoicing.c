@@ -2,63 +2,40 @@
 
 #include <assert.h>
 #include <inttypes.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "billing/charge.h"
 #include "billing/words.h"
 #include "store/base/time.h"
 #include "store/tables/adjustment.h"
-#include "store/tables/dict.h"
+#include "store/tables/balance.h"
 
-enum { LINES_BYTES_MAX = 16 * 1024 * 1024, DESCRIPTION_BYTES = 201 };
-
-/* A month: the span that fees are prorated over. */
-struct span {
-    int64_t from_ms, to_ms, seconds;
-};
+enum { LINES_BYTES_MAX = 16 * 1024 * 1024, DESCRIPTION_BYTES = 201, TAXES_MAX = 16 };
 
 void
-invoicing_init(struct invoicing *v, const struct plan_book *book, const struct timeline *timeline)
+invoicing_init(struct invoicing *v, const struct plan_book *book)
 {
-    *v = (struct invoicing){.book = book, .timeline = timeline};
-    buf_init(&v->lines, LINES_BYTES_MAX);
+    *v = (struct invoicing){.book = book};
+    timeline_init(&v->timeline, book);
+    items_init(&v->items, book, &v->timeline);
+    ledger_init(&v->ledger);
+    list_init(&v->lines, sizeof(struct invoice_line));
     arena_init(&v->texts, LINES_BYTES_MAX);
 }
 
 void
 invoicing_clear(struct invoicing *v)
 {
-    buf_clear(&v->lines);
+    timeline_clear(&v->timeline);
+    items_clear(&v->items);
+    ledger_clear(&v->ledger);
+    list_clear(&v->lines);
     arena_clear(&v->texts);
 }
 
 const struct invoice_line *
 invoicing_lines(const struct invoicing *v)
 {
-    return (const struct invoice_line *)(const void *)v->lines.data;
-}
-
-bool
-invoicing_has_content(const struct invoicing *v)
-{
-    return v->invoice.line_count > 0 || v->invoice.credits_used > 0 ||
-           v->invoice.llm_cost_pico != 0 || v->invoice.unpriced_calls > 0;
-}
-
-static void problem(struct invoicing *v, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void
-problem(struct invoicing *v, const char *fmt, ...)
-{
-    va_list ap;
-    if (v->problem[0] != '\0')
-        return;
-    va_start(ap, fmt);
-    vsnprintf(v->problem, sizeof v->problem, fmt, ap);
-    va_end(ap);
+    return v->lines.items;
 }
 
 static enum err_code
@@ -68,212 +45,390 @@ too_long(struct err *err)
                    LINES_BYTES_MAX / 1024 / 1024);
 }
 
-static enum err_code
-add_line(struct invoicing *v, struct invoice_line line, const struct words *description,
-         struct err *err)
+/* ---- from when on ---- */
+
+static void
+earliest(int64_t *first_ms, int64_t other_ms)
 {
-    struct str text = words_str(description);
+    if (other_ms < *first_ms)
+        *first_ms = other_ms;
+}
+
+static int64_t
+month_start(int64_t utc_ms)
+{
+    return time_month_start_ms(time_month(utc_ms));
+}
+
+/*
+ * Where the first invoice begins: at the beginning of a calendar month.  What is
+ * due at that very instant needs an invoice that ends there, so it begins a month
+ * earlier.
+ */
+static int64_t
+subscription_start(const struct invoicing *v, struct tables_txn *txn, uint32_t organization,
+                   int64_t start_ms)
+{
+    uint32_t hour;
+    int64_t from_ms = month_start(start_ms);
+    /*
+     * A subscription may say that it began years ago, elsewhere.  Months before
+     * gbill heard of the organization were not billed by it, and never will be.
+     */
+    if (balance_first_hour(txn, organization, &hour) &&
+        month_start((int64_t)hour * TIME_HOUR_MS) > from_ms)
+        return month_start((int64_t)hour * TIME_HOUR_MS);
+    struct standing s = timeline_at(&v->timeline, start_ms);
+    if (from_ms == start_ms && from_ms > 0 && standing_pays(&s) &&
+        plan_terms_in_advance(plan_terms_at(s.held, start_ms)))
+        return month_start(from_ms - 1);
+    return from_ms;
+}
+
+static bool
+find_first(const struct invoicing *v, struct tables_txn *txn, uint32_t organization, int64_t *ret)
+{
+    int64_t first_ms = INT64_MAX, start_ms;
+    int32_t month;
+    struct invoice_scan scan;
+    if (timeline_first_ms(&v->timeline, &start_ms))
+        first_ms = subscription_start(v, txn, organization, start_ms);
+    if (consumption_first_month(txn, organization, &month))
+        earliest(&first_ms, time_month_start_ms(month));
+    if (adjustment_month_from(txn, organization, 0, &month))
+        earliest(&first_ms, time_month_start_ms(month));
+    /* What an invoice was made of may have been undone. */
+    invoice_scan_begin(&scan, txn, organization);
+    if (invoice_scan_next(&scan) && scan.row.status != INVOICE_DRAFT)
+        earliest(&first_ms, scan.row.from_ms);
+    invoice_scan_end(&scan);
+    *ret = first_ms;
+    return first_ms != INT64_MAX;
+}
+
+enum err_code
+invoicing_begin(struct invoicing *v, struct tables_txn *txn, uint32_t organization, int64_t now_ms,
+                uint64_t before_number, const struct stage_notices *notices, uint64_t *ret_problems,
+                bool *ret_any, struct err *err)
+{
+    int64_t first_ms;
+    *ret_any = false;
+    enum err_code code = timeline_read(&v->timeline, txn, organization, err);
+    if (code != ERR_OK || !find_first(v, txn, organization, &first_ms) || first_ms > now_ms)
+        return code;
+    *ret_any = true;
+    code = items_compute(&v->items, txn, organization, first_ms, now_ms, err);
+    if (code == ERR_OK)
+        code =
+            ledger_read(&v->ledger, txn, organization, before_number, notices, ret_problems, err);
+    v->instant = v->item = 0;
+    v->drawn_ms = INT64_MIN;
+    v->swept = false;
+    v->from_ms = first_ms;
+    return code;
+}
+
+/* ---- lines ---- */
+
+static const int64_t *
+instants(const struct invoicing *v)
+{
+    return v->items.instants.items;
+}
+
+static enum err_code
+add_line(struct invoicing *v, const struct invoice_line *line, struct err *err)
+{
     int64_t total;
-    if (__builtin_add_overflow(v->invoice.total_minor, line.amount_minor, &total)) {
-        problem(v, "the total does not fit 63 bits of minor units with the line \"%.*s\"",
-                STR_ARG(text));
+    if (__builtin_add_overflow(v->invoice.total_minor, line->amount_minor, &total)) {
+        v->problem = "the total does not fit 63 bits of minor units; a line is left out";
         return ERR_OK;
     }
-    line.description = (struct str){arena_text(&v->texts, text), text.size_bytes};
-    if (line.description.data == NULL || !buf_append(&v->lines, &line, sizeof line))
+    if (!list_add(&v->lines, line))
         return too_long(err);
     v->invoice.total_minor = total;
     v->invoice.line_count++;
     return ERR_OK;
 }
 
-/* An instant counts as the second it lies in. */
-static int64_t
-second_of(int64_t utc_ms)
-{
-    return utc_ms / 1000;
-}
-
-/*
- * The counter of the seconds that a plan's fee has run for in this month; NULL
- * when the arena is full.
- */
-static int64_t *
-seconds_of(struct invoicing *v, const struct plan *plan)
-{
-    if (v->plan_seconds == NULL)
-        v->plan_seconds = arena_alloc(&v->texts, v->book->plan_count * sizeof *v->plan_seconds);
-    return v->plan_seconds == NULL ? NULL : &v->plan_seconds[plan - v->book->plans];
-}
-
 static enum err_code
-add_fee(struct invoicing *v, const struct span *month, const struct timeline_walk *w,
-        struct err *err)
+add_described(struct invoicing *v, struct invoice_line line, const struct words *words,
+              struct err *err)
 {
-    const struct plan *plan = w->standing.plan;
-    int64_t seconds = second_of(w->to_ms) - second_of(w->from_ms);
-    char text[DESCRIPTION_BYTES], name[TIME_TEXT_BYTES];
-    struct words description = words_of(text, sizeof text);
-    if (plan->fee_pico == 0 || seconds == 0)
-        return ERR_OK;
-    words_add(&description, "%.*s plan, ", STR_ARG(plan->name));
-    if (seconds == month->seconds) {
-        time_format_month(v->invoice.month, name);
-        words_add(&description, "%s", name);
-    } else {
-        words_add_time(&description, second_of(w->from_ms) * 1000);
-        words_add(&description, " to ");
-        words_add_time(&description, second_of(w->to_ms) * 1000);
-        words_add(&description, ", ");
-        words_add_count(&description, (uint64_t)seconds);
-        words_add(&description, " of ");
-        words_add_count(&description, (uint64_t)month->seconds);
-        words_add(&description, " s");
-    }
-    int64_t *before = seconds_of(v, plan);
-    if (before == NULL)
-        return too_long(err);
-    struct charge c =
-        charge_fee(plan->fee_pico, *before, seconds, month->seconds, v->book->minor_digits);
-    *before += seconds;
-    struct invoice_line line = {.kind = INVOICE_PLAN_FEE,
-                                .quantity = (uint64_t)seconds,
-                                .exact_pico = c.exact_pico,
-                                .amount_minor = c.amount_minor,
-                                .from_ms = w->from_ms,
-                                .to_ms = w->to_ms};
-    return add_line(v, line, &description, err);
+    struct str text = words_str(words);
+    line.description = (struct str){arena_text(&v->texts, text), text.size_bytes};
+    return line.description.data != NULL ? add_line(v, &line, err) : too_long(err);
 }
 
-/*
- * The plan whose included credits and overage price hold for the month: the last
- * one in it that is not the default plan.  Not simply the one at its end: to cancel
- * or pause on the last day would make the month's overage vanish.
- */
-static const struct plan *
-overage_plan(const struct invoicing *v, const struct span *month)
-{
-    struct timeline_walk w;
-    const struct plan *plan = v->book->default_plan;
-    timeline_walk_begin(&w, v->timeline, month->from_ms, month->to_ms);
-    while (timeline_walk_next(&w)) {
-        if (w.standing.plan != v->book->default_plan)
-            plan = w.standing.plan;
-    }
-    return plan;
-}
-
+/* The part of an item that was not billed yet. */
 static enum err_code
-add_overage(struct invoicing *v, const struct span *month, struct err *err)
+add_item(struct invoicing *v, const struct item *item, struct err *err)
 {
-    const struct plan *plan = overage_plan(v, month);
-    uint64_t included = plan->limits[LIMIT_AI_CREDITS], used = v->invoice.credits_used;
-    char text[DESCRIPTION_BYTES], price[MONEY_TEXT_BYTES];
-    struct words description = words_of(text, sizeof text);
-    struct charge c;
-    if (!plan->sells_overage || used <= included)
-        return ERR_OK;
-    if (!charge_units(used - included, plan->overage_pico, v->book->minor_digits, &c)) {
-        problem(v, "the overage of %" PRIu64 " credits does not fit 63 bits of minor units",
-                used - included);
-        return ERR_OK;
-    }
-    money_format(plan->overage_pico, 6, price);
-    words_add(&description, "AI credits beyond the ");
-    words_add_count(&description, included);
-    words_add(&description, " of the %.*s plan, %s %s a million", STR_ARG(plan->name), price,
-              v->book->currency);
-    struct invoice_line line = {.kind = INVOICE_OVERAGE,
-                                .quantity = used - included,
-                                .unit_pico = plan->overage_pico,
-                                .exact_pico = c.exact_pico,
-                                .amount_minor = c.amount_minor,
-                                .from_ms = month->from_ms,
-                                .to_ms = month->to_ms};
-    return add_line(v, line, &description, err);
-}
-
-static enum err_code
-add_adjustment(struct invoicing *v, struct tables_txn *txn, const struct adjustment *row,
-               struct err *err)
-{
-    struct str currency = dict_text(txn, row->currency), reason = dict_text(txn, row->reason);
     char text[DESCRIPTION_BYTES];
-    struct words description = words_of(text, sizeof text);
-    if (!str_is(currency, v->book->currency)) {
-        problem(v,
-                "adjustment event %" PRIu64 " is in %.*s, but %s is in %s; it is left out, and the "
-                "invoice stays a draft",
-                row->seq, STR_ARG(currency), v->book->path, v->book->currency);
+    struct words words = words_of(text, sizeof text);
+    struct invoice_line line = item->line;
+    struct ledger_entry *billed = ledger_find(&v->ledger, &line);
+    if (billed == NULL)
+        return add_line(v, &line, err);
+    billed->met = true;
+    if (billed->amount_minor == line.amount_minor)
         return ERR_OK;
+    line.corrects = billed->number;
+    line.amount_minor -= billed->amount_minor;
+    line.exact_pico -= billed->exact_pico;
+    if (line.kind == INVOICE_PLAN_FEE && line.amount_minor < 0)
+        words_add(&words, "Credit for unused time (invoice %" PRIu64 "), used: ", billed->number);
+    else
+        words_add(&words, "Correction of invoice %" PRIu64 ": ", billed->number);
+    words_add(&words, "%.*s", STR_ARG(line.description));
+    return add_described(v, line, &words, err);
+}
+
+/* What was billed and is no more: a subscription or an adjustment that was voided. */
+static enum err_code
+sweep(struct invoicing *v, struct err *err)
+{
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; code == ERR_OK && i < v->ledger.entries.count; i++) {
+        const struct ledger_entry *e = ledger_entry_at(&v->ledger, i);
+        char text[DESCRIPTION_BYTES];
+        struct words words = words_of(text, sizeof text);
+        if (e->met || e->amount_minor == 0)
+            continue;
+        struct invoice_line line = {.kind = e->kind,
+                                    .plan = e->plan,
+                                    .charge = e->charge,
+                                    .period_ms = e->period_ms,
+                                    .corrects = e->number,
+                                    .exact_pico = -e->exact_pico,
+                                    .amount_minor = -e->amount_minor,
+                                    .from_ms = e->from_ms,
+                                    .to_ms = e->to_ms};
+        words_add(&words, "Correction of invoice %" PRIu64 ": %s", e->number,
+                  invoice_line_kind_name(e->kind));
+        if (e->plan.size_bytes > 0)
+            words_add(&words, " of plan %.*s", STR_ARG(e->plan));
+        words_add(&words, " of ");
+        words_add_time(&words, e->from_ms / 1000 * 1000);
+        words_add(&words, " taken back");
+        code = add_described(v, line, &words, err);
     }
-    words_add(&description, "%s", row->amount_minor < 0 ? "Credit" : "Charge");
-    if (reason.size_bytes > 0)
-        words_add(&description, ": %.*s", STR_ARG(reason));
-    struct charge c = charge_minor(row->amount_minor, v->book->minor_digits);
-    struct invoice_line line = {.kind = INVOICE_ADJUSTMENT,
-                                .quantity = 1,
-                                .exact_pico = c.exact_pico,
-                                .amount_minor = c.amount_minor,
-                                .from_ms = row->time_utc_ms,
-                                .to_ms = row->time_utc_ms + 1};
-    int64_t before = v->invoice.total_minor;
-    enum err_code code = add_line(v, line, &description, err);
-    v->adjustments_minor += v->invoice.total_minor - before;
+    v->swept = true;
     return code;
 }
 
-static enum err_code
-add_adjustments(struct invoicing *v, struct tables_txn *txn, struct err *err)
+/* Which items were billed must be known before the first line is written. */
+static void
+meet_all(struct invoicing *v)
 {
-    struct adjustment_scan scan;
-    enum err_code code = ERR_OK;
-    adjustment_scan_begin(&scan, txn, v->invoice.organization, v->invoice.month);
-    while (code == ERR_OK && adjustment_scan_next(&scan))
-        code = add_adjustment(v, txn, &scan.row, err);
-    adjustment_scan_end(&scan);
+    for (size_t i = 0; i < v->items.list.count; i++) {
+        struct ledger_entry *e = ledger_find(&v->ledger, &items_at(&v->items, i)->line);
+        if (e != NULL)
+            e->met = true;
+    }
+}
+
+/* ---- tax ---- */
+
+struct tax {
+    int64_t percent;
+    money_sum base_minor;
+};
+
+static enum err_code
+add_tax(struct invoicing *v, const struct tax *tax, struct err *err)
+{
+    char text[DESCRIPTION_BYTES], percent[MONEY_TEXT_BYTES], base[MONEY_TEXT_BYTES];
+    struct words words = words_of(text, sizeof text);
+    money_sum product, pico;
+    int digits = v->items.minor_digits;
+    if (__builtin_mul_overflow(tax->base_minor, (money_sum)tax->percent, &product))
+        return too_long(err);
+    pico = product * (MONEY_PICO_PER_UNIT / PLAN_PERCENT_WHOLE);
+    for (int i = 0; i < digits; i++)
+        pico /= 10;
+    money_format(tax->percent, 6, percent);
+    money_format_fixed(tax->base_minor, digits, digits, base);
+    words_add(&words, "Tax, %s %% of %s", percent, base);
+    struct invoice_line line = {.kind = INVOICE_TAX,
+                                .period_ms = v->invoice.from_ms,
+                                .quantity_pico = RATE_QUANTITY_ONE,
+                                .exact_pico = pico,
+                                .amount_minor = (int64_t)money_divide(product, PLAN_PERCENT_WHOLE),
+                                .from_ms = v->invoice.from_ms,
+                                .to_ms = v->invoice.to_ms};
+    int64_t before = v->invoice.total_minor;
+    enum err_code code = add_described(v, line, &words, err);
+    v->invoice.tax_minor += v->invoice.total_minor - before;
     return code;
+}
+
+/* One line for each rate.  A line's rate is that of the end of the time it is for. */
+static enum err_code
+add_taxes(struct invoicing *v, struct err *err)
+{
+    struct tax taxes[TAXES_MAX];
+    size_t count = 0;
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < v->lines.count; i++) {
+        const struct invoice_line *line = &invoicing_lines(v)[i];
+        int64_t percent = timeline_tax_at(&v->timeline, line->to_ms - 1);
+        size_t t = 0;
+        while (t < count && taxes[t].percent != percent)
+            t++;
+        if (t == TAXES_MAX)
+            return err_set(err, ERR_LIMIT, "more than %d tax rates on one invoice", TAXES_MAX);
+        if (t == count)
+            taxes[count++] = (struct tax){percent, 0};
+        taxes[t].base_minor += line->amount_minor;
+    }
+    for (size_t t = 0; code == ERR_OK && t < count; t++) {
+        if (taxes[t].percent > 0 && taxes[t].base_minor != 0)
+            code = add_tax(v, &taxes[t], err);
+    }
+    return code;
+}
+
+/* ---- one invoice ---- */
+
+static void
+take_problem(struct invoicing *v)
+{
+    for (size_t i = 0; v->problem == NULL && i < v->items.problems.count; i++) {
+        struct item_problem *p = (struct item_problem *)v->items.problems.items + i;
+        if (p->from_ms >= v->invoice.to_ms || p->to_ms <= v->invoice.from_ms)
+            continue;
+        v->problem = p->text;
+        if (p->to_ms == INT64_MAX)
+            p->to_ms = INT64_MIN; /* said once */
+    }
+}
+
+/* What was used in its time, for information. */
+static enum err_code
+take_usage(struct invoicing *v, struct err *err)
+{
+    struct invoice *i = &v->invoice;
+    struct consumption *c = &v->items.consumption;
+    struct standing s = timeline_at(&v->timeline, i->to_ms - 1);
+    const struct plan *plan = s.held != NULL ? s.held : s.plan;
+    enum err_code code = consumption_read(c, v->items.txn, i->organization,
+                                          (struct span){i->from_ms, i->to_ms}, err);
+    struct consumption_model sum = consumption_sum(c);
+    i->credits_used = consumption_credits(c, plan_terms_at(plan, i->from_ms));
+    i->llm_cost_pico = sum.cost_pico;
+    i->unpriced_calls = sum.unpriced_calls;
+    return code;
+}
+
+static bool
+has_usage(const struct invoice *i)
+{
+    return i->credits_used > 0 || i->llm_cost_pico != 0 || i->unpriced_calls > 0;
+}
+
+/* Once a correction stands on a draft, it stays there. */
+static bool
+has_draft(const struct invoicing *v)
+{
+    struct invoice stored;
+    if (v->from_ms == v->drawn_ms)
+        return true;
+    return invoice_get(v->items.txn, v->items.organization, v->from_ms, &stored) &&
+           stored.line_count > 0;
+}
+
+/* Has the time up to an instant anything of its own, or are there only corrections of earlier? */
+static bool
+has_own(const struct invoicing *v, int64_t to_ms)
+{
+    for (size_t i = v->item; i < v->items.list.count; i++) {
+        const struct item *item = items_at(&v->items, i);
+        if (item->bill_ms > to_ms)
+            return false;
+        if (item->bill_ms > v->from_ms && ledger_find(&v->ledger, &item->line) == NULL)
+            return true;
+    }
+    return false;
 }
 
 static void
-begin(struct invoicing *v, uint32_t organization, int32_t month, const struct consumption *usage)
+begin(struct invoicing *v, int64_t to_ms)
 {
-    v->invoice = (struct invoice){.organization = organization,
-                                  .month = month,
-                                  .status = INVOICE_DRAFT,
-                                  .credits_used = usage->credits,
-                                  .llm_cost_pico = usage->llm_cost_pico,
-                                  .unpriced_calls = usage->unpriced_calls};
-    memcpy(v->invoice.currency, v->book->currency, sizeof v->invoice.currency);
+    v->invoice = (struct invoice){.organization = v->items.organization,
+                                  .from_ms = v->from_ms,
+                                  .to_ms = to_ms,
+                                  .status = INVOICE_DRAFT};
+    memcpy(v->invoice.currency, v->timeline.currency, sizeof v->invoice.currency);
     memcpy(v->invoice.plan_book, v->book->sha256, sizeof v->invoice.plan_book);
-    v->lines.size_bytes = 0;
+    v->lines.count = 0;
     arena_clear(&v->texts);
-    v->plan_seconds = NULL;
-    v->adjustments_minor = 0;
-    v->problem[0] = '\0';
+    v->problem = NULL;
+}
+
+/* Credit notes are used up before anything is to be paid. */
+static void
+take_credit(struct invoicing *v)
+{
+    struct invoice *i = &v->invoice;
+    if (i->total_minor < 0) {
+        v->ledger.credit_minor += -i->total_minor;
+        return;
+    }
+    i->credit_minor = v->ledger.credit_minor < i->total_minor ? v->ledger.credit_minor
+                                                              : i->total_minor;
+    v->ledger.credit_minor -= i->credit_minor;
+}
+
+static enum err_code
+fill(struct invoicing *v, struct err *err)
+{
+    enum err_code code = ERR_OK;
+    for (; code == ERR_OK && v->item < v->items.list.count; v->item++) {
+        const struct item *item = items_at(&v->items, v->item);
+        if (item->bill_ms > v->invoice.to_ms)
+            break;
+        code = add_item(v, item, err);
+    }
+    if (code == ERR_OK && !v->swept)
+        code = sweep(v, err);
+    if (code == ERR_OK)
+        code = add_taxes(v, err);
+    if (code == ERR_OK)
+        take_credit(v);
+    return code;
 }
 
 enum err_code
-invoicing_compute(struct invoicing *v, struct tables_txn *txn, uint32_t organization, int32_t month,
-                  const struct consumption *usage, struct err *err)
+invoicing_next(struct invoicing *v, bool *ret_more, struct err *err)
 {
-    struct span span = {time_month_start_ms(month), time_month_start_ms(month + 1), 0};
-    struct timeline_walk w;
-    enum err_code code = ERR_OK;
-    span.seconds = second_of(span.to_ms) - second_of(span.from_ms);
-    begin(v, organization, month, usage);
-    timeline_walk_begin(&w, v->timeline, span.from_ms, span.to_ms);
-    while (code == ERR_OK && timeline_walk_next(&w)) {
-        if (w.standing.bad_seq != 0 && v->problem[0] == '\0') {
-            char complaint[TIMELINE_COMPLAINT_BYTES];
-            timeline_complaint(v->timeline, &w.standing, txn, complaint);
-            problem(v, "%s; the invoice stays a draft", complaint);
+    if (v->instant == 0)
+        meet_all(v);
+    *ret_more = false;
+    for (; v->instant < v->items.instants.count; v->instant++) {
+        int64_t to_ms = instants(v)[v->instant];
+        bool last = v->instant + 1 == v->items.instants.count;
+        if (to_ms <= v->ledger.end_ms)
+            continue;
+        if (v->from_ms < v->ledger.end_ms)
+            v->from_ms = v->ledger.end_ms;
+        begin(v, to_ms);
+        enum err_code code = take_usage(v, err);
+        if (code != ERR_OK)
+            return code;
+        /* A time that had nothing has no invoice; corrections go on the next that there is. */
+        if (last || has_usage(&v->invoice) || has_own(v, to_ms) || has_draft(v)) {
+            code = fill(v, err);
+            if (code != ERR_OK)
+                return code;
         }
-        code = add_fee(v, &span, &w, err);
+        take_problem(v);
+        v->from_ms = to_ms;
+        if (v->lines.count == 0 && !has_usage(&v->invoice) && v->problem == NULL)
+            continue;
+        v->instant++;
+        *ret_more = true;
+        return ERR_OK;
     }
-    if (code == ERR_OK)
-        code = add_overage(v, &span, err);
-    if (code == ERR_OK)
-        code = add_adjustments(v, txn, err);
-    return code;
+    return ERR_OK;
 }

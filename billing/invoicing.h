@@ -1,55 +1,60 @@
 /*
- * billing/invoicing.h - compute one invoice: an organization, a calendar month,
- * the lines and their sum.  Reads tables, writes none.
+ * billing/invoicing.h - compute an organization's open invoices: items, less what
+ * earlier invoices billed of them.  Reads tables, writes none.
  *
  * Rules: billing/DESIGN.md, "Invoices".
  */
 #ifndef BILLING_INVOICING_H
 #define BILLING_INVOICING_H
 
-#include "billing/consumption.h"
-#include "billing/timeline.h"
-#include "store/base/arena.h"
-#include "store/tables/invoice.h"
-
-enum { INVOICING_PROBLEM_BYTES = 640 };
+#include "billing/items.h"
+#include "billing/ledger.h"
 
 struct invoicing {
     const struct plan_book *book;
-    const struct timeline *timeline; /* of the organization at hand */
-    /* The answer, valid until the next invoicing_compute(). */
+    struct timeline timeline;
+    struct items items;
+    struct ledger ledger;
+    /* The invoice at hand. */
     struct invoice invoice; /* a draft; position, chain and price book are the caller's */
-    struct buf lines;       /* struct invoice_line; texts lie in the arena */
+    struct list lines;      /* struct invoice_line; texts lie in the arena */
     struct arena texts;
-    int64_t *plan_seconds;     /* by plan of the book: charged so far in this month; in texts */
-    int64_t adjustments_minor; /* sum of the adjustment lines */
-    /* Why this must not become final; empty: nothing. */
-    char problem[INVOICING_PROBLEM_BYTES];
+    const char *problem; /* why it must not become final; NULL: nothing */
+    /* Where the walk over the open invoices stands. */
+    size_t instant, item;
+    int64_t from_ms;
+    bool swept;       /* what was billed and is no more is on an invoice */
+    int64_t drawn_ms; /* an invoice from here on takes corrections, as if its draft were stored */
 };
 
-void invoicing_init(struct invoicing *v, const struct plan_book *book,
-                    const struct timeline *timeline);
+void invoicing_init(struct invoicing *v, const struct plan_book *book);
 void invoicing_clear(struct invoicing *v);
 
-/* The lines; invoice.line_count of them. */
-const struct invoice_line *invoicing_lines(const struct invoicing *v);
-
-/* Is there anything to bill or to show: a line, or usage? */
-bool invoicing_has_content(const struct invoicing *v);
+/*
+ * Begin with an organization.
+ *
+ *   now_ms         the last open invoice is the one that ends behind it
+ *   before_number  as for ledger_read()
+ *   notices, ret_problems  as for ledger_read()
+ *   ret_any        false: there is nothing to bill, ever
+ *
+ * Errors: those of timeline_read(), items_compute() and ledger_read().
+ */
+enum err_code invoicing_begin(struct invoicing *v, struct tables_txn *txn, uint32_t organization,
+                              int64_t now_ms, uint64_t before_number,
+                              const struct stage_notices *notices, uint64_t *ret_problems,
+                              bool *ret_any, struct err *err) ERR_MUST_CHECK;
 
 /*
- * Compute the invoice of a month into v.
+ * Compute the next open invoice that has content: a line, or usage.
  *
- *   usage  the month's, all zero where there is none
+ *   ret_more  false: there is no other
  *
- * What is wrong with the organization's own data (an unknown plan in force, an
- * adjustment in another currency, an amount beyond 63 bits) is left out and said
- * in v->problem; the first one counts.
- *
- * Errors: ERR_LIMIT when the lines take more than 16 MiB.
+ * Errors: ERR_LIMIT; those of consumption_read().
  */
-enum err_code invoicing_compute(struct invoicing *v, struct tables_txn *txn, uint32_t organization,
-                                int32_t month, const struct consumption *usage,
-                                struct err *err) ERR_MUST_CHECK;
+enum err_code invoicing_next(struct invoicing *v, bool *ret_more, struct err *err) ERR_MUST_CHECK;
+
+/* The lines of the invoice at hand; invoice.line_count of them. */
+const struct invoice_line *invoicing_lines(const struct invoicing *v);
 
 #endif

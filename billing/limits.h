@@ -17,18 +17,20 @@ enum { LIMITS_REASON_BYTES = 257, LIMITS_WARNING_PERCENT = 80, LIMITS_CRITICAL_P
 /*
  * Judge one dimension.
  *
- *   standing  what is in force; a paused plan is named in the reason
+ *   organization  whose custom plans may be named as an upgrade
+ *   standing      what is in force; a paused plan is named in the reason
+ *   now_ms        decides the versions of plans
  *   ret       filled but for organization, position and period
  *   reason    the bytes that ret->reason points into
  */
-void limits_judge(const struct plan_book *book, const struct standing *standing,
-                  enum limit_dimension dimension, uint64_t used, struct limit *ret,
-                  char reason[LIMITS_REASON_BYTES]);
+void limits_judge(const struct plan_book *book, struct str organization,
+                  const struct standing *standing, int64_t now_ms, enum limit_dimension dimension,
+                  uint64_t used, struct limit *ret, char reason[LIMITS_REASON_BYTES]);
 
 struct limits_options {
     const char *data_directory;
     const char *plans_path;
-    const struct clock *clock; /* decides the plan in force and the month of AI credits */
+    const struct clock *clock; /* decides the plan in force and the period of AI credits */
     struct stage_notices notices;
 };
 

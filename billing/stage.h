@@ -9,7 +9,7 @@
 #ifndef BILLING_STAGE_H
 #define BILLING_STAGE_H
 
-#include "billing/plan.h"
+#include "billing/plan/plan.h"
 #include "store/tables/cursor.h"
 #include "store/tables/tables.h"
 

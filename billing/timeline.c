@@ -3,23 +3,26 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
+#include "store/base/time.h"
 #include "store/tables/dict.h"
-#include "store/tables/subscription.h"
 
 enum { CHANGES_BYTES_MAX = 16 * 1024 * 1024 };
 
 void
 timeline_init(struct timeline *timeline, const struct plan_book *book)
 {
-    timeline->book = book;
+    *timeline = (struct timeline){.book = book};
     buf_init(&timeline->changes, CHANGES_BYTES_MAX);
+    buf_init(&timeline->taxes, CHANGES_BYTES_MAX);
 }
 
 void
 timeline_clear(struct timeline *timeline)
 {
     buf_clear(&timeline->changes);
+    buf_clear(&timeline->taxes);
 }
 
 static size_t
@@ -34,40 +37,138 @@ change_at(const struct timeline *t, size_t i)
     return (struct timeline_change *)(void *)t->changes.data + i;
 }
 
+bool
+timeline_same_cycles(const struct standing *a, const struct standing *b)
+{
+    return cycle_equal(&a->cycle, &b->cycle) && cycle_equal(&a->usage_cycle, &b->usage_cycle);
+}
+
 static bool
 standing_equal(const struct standing *a, const struct standing *b)
 {
     return a->plan == b->plan && a->held == b->held && a->paused == b->paused &&
-           a->bad_seq == b->bad_seq;
+           a->trial_until_ms == b->trial_until_ms && a->bad_seq == b->bad_seq &&
+           timeline_same_cycles(a, b);
+}
+
+static struct standing
+nothing(const struct timeline *t)
+{
+    return (struct standing){.plan = t->book->default_plan,
+                             .cycle = cycle_calendar_month(),
+                             .usage_cycle = cycle_calendar_month()};
+}
+
+/* Mark that an event could not be applied. */
+static void
+doubt(struct standing *s, const struct subscription *event, enum timeline_doubt why)
+{
+    s->bad_seq = event->seq;
+    s->bad_why = why;
+    s->bad_plan = event->plan;
+    s->bad_currency = event->currency;
+}
+
+/*
+ * The currency is the first subscription's for good: what was billed in one cannot
+ * be corrected in another.
+ */
+static bool
+take_currency(struct timeline *t, const struct plan *plan, const struct subscription *event)
+{
+    char currency[4] = "";
+    struct str said = dict_text(t->txn, event->currency);
+    if (event->currency != 0 && said.size_bytes == 3)
+        memcpy(currency, said.data, 3);
+    else
+        memcpy(currency, t->has_currency ? t->currency : plan->currency, sizeof currency);
+    if (t->has_currency && strcmp(currency, t->currency) != 0) {
+        doubt(&t->now, event, DOUBT_CURRENCY);
+        return false;
+    }
+    if (plan_rate_at(t->book, currency, event->effective_ms) == 0) {
+        doubt(&t->now, event, DOUBT_RATE);
+        return false;
+    }
+    memcpy(t->currency, currency, sizeof currency);
+    t->has_currency = true;
+    return true;
+}
+
+/* The first subscription alone gets the plan's trial, any that says so its own. */
+static int64_t
+trial_of(const struct timeline *t, const struct plan_terms *terms, const struct subscription *event,
+         int64_t at_ms)
+{
+    if (event->trial_end_ms != EVENT_TIME_NONE)
+        return event->trial_end_ms;
+    if (t->now.held != NULL)
+        return t->now.trial_until_ms;
+    return t->had_plan || terms->trial_days == 0 ? 0 : at_ms + terms->trial_days * TIME_DAY_MS;
+}
+
+/* A plan of the same cycle goes on with the same periods; else they begin anew. */
+static void
+take_cycles(struct standing *s, const struct standing *before, const struct plan_terms *terms,
+            const struct subscription *event, int64_t at_ms)
+{
+    const struct cycle *c = &before->cycle;
+    s->cycle = terms->cycle;
+    s->usage_cycle = terms->usage_cycle;
+    if (!s->cycle.anchored)
+        return;
+    bool same = before->held != NULL && c->anchored && c->months == s->cycle.months &&
+                c->days == s->cycle.days;
+    int64_t anchor_ms = event->anchor_ms != EVENT_TIME_NONE ? event->anchor_ms
+                        : same                              ? c->anchor_ms
+                        : s->trial_until_ms > at_ms         ? s->trial_until_ms
+                                                            : at_ms;
+    s->cycle.anchor_ms = s->usage_cycle.anchor_ms = anchor_ms;
 }
 
 static void
-set_plan(struct standing *s, const struct timeline *t, struct tables_txn *txn,
-         const struct subscription *event)
+set_plan(struct timeline *t, const struct subscription *event, int64_t at_ms)
 {
-    const struct plan *plan = plan_find(t->book, dict_text(txn, event->plan));
-    struct str currency = dict_text(txn, event->currency);
-    bool foreign = event->currency != 0 && !str_is(currency, t->book->currency);
-    if (plan == NULL || foreign) {
-        s->bad_seq = event->seq;
-        s->bad_plan = event->plan;
-        s->bad_currency = plan == NULL ? 0 : event->currency;
+    const struct plan *plan = plan_find(t->book, dict_text(t->txn, event->plan));
+    if (plan == NULL || !plan_is_for(plan, t->organization)) {
+        doubt(&t->now, event, plan == NULL ? DOUBT_PLAN : DOUBT_NOT_FOR);
         return;
     }
-    *s = (struct standing){.plan = plan, .held = plan};
+    if (!take_currency(t, plan, event))
+        return;
+    const struct plan_terms *terms = plan_terms_at(plan, at_ms);
+    struct standing s = {.plan = plan, .held = plan};
+    s.trial_until_ms = trial_of(t, terms, event, at_ms);
+    take_cycles(&s, &t->now, terms, event, at_ms);
+    t->now = s;
+    /* The default plan costs nothing, so it uses up nobody's trial. */
+    t->had_plan = t->had_plan || plan != t->book->default_plan;
+}
+
+/* What else an event may change of the plan that is held. */
+static void
+take_settings(struct timeline *t, const struct subscription *event)
+{
+    struct standing *s = &t->now;
+    if (s->held == NULL)
+        return;
+    if (event->trial_end_ms != EVENT_TIME_NONE)
+        s->trial_until_ms = event->trial_end_ms;
+    if (event->anchor_ms != EVENT_TIME_NONE && s->cycle.anchored)
+        s->cycle.anchor_ms = s->usage_cycle.anchor_ms = event->anchor_ms;
 }
 
 static void
-apply(struct standing *s, const struct timeline *t, struct tables_txn *txn,
-      const struct subscription *event)
+apply(struct timeline *t, const struct subscription *event, int64_t at_ms)
 {
+    struct standing *s = &t->now;
     const struct plan *none = t->book->default_plan;
     switch (event->action) {
     case EVENT_PLAN_SET:
-        set_plan(s, t, txn, event);
+        set_plan(t, event, at_ms);
         break;
     case EVENT_PLAN_CANCELLED:
-        *s = (struct standing){.plan = none};
+        *s = nothing(t);
         break;
     case EVENT_PLAN_PAUSED:
         s->paused = s->held != NULL;
@@ -77,40 +178,94 @@ apply(struct standing *s, const struct timeline *t, struct tables_txn *txn,
         s->paused = false;
         s->plan = s->held != NULL ? s->held : none;
         break;
+    case EVENT_PLAN_SETTINGS:
+        take_settings(t, event);
+        break;
     }
 }
 
 static enum err_code
-push(struct timeline *t, int64_t from_ms, const struct standing *s, struct err *err)
+full(struct err *err)
+{
+    return err_set(err, ERR_LIMIT, "more than %zu subscription changes",
+                   CHANGES_BYTES_MAX / sizeof(struct timeline_change));
+}
+
+static enum err_code
+push(struct timeline *t, int64_t from_ms, struct err *err)
 {
     size_t count = change_count(t);
-    struct timeline_change change = {.from_ms = from_ms, .standing = *s};
+    struct timeline_change change = {.from_ms = from_ms, .standing = t->now};
     /* Only the last of one instant ever holds. */
     if (count > 0 && change_at(t, count - 1)->from_ms == from_ms)
         t->changes.size_bytes -= sizeof change;
     count = change_count(t);
-    if (count > 0 && standing_equal(&change_at(t, count - 1)->standing, s))
+    if (count > 0 && standing_equal(&change_at(t, count - 1)->standing, &t->now))
         return ERR_OK;
-    if (!buf_append(&t->changes, &change, sizeof change))
-        return err_set(err, ERR_LIMIT, "more than %zu subscription changes",
-                       CHANGES_BYTES_MAX / sizeof change);
-    return ERR_OK;
+    return buf_append(&t->changes, &change, sizeof change) ? ERR_OK : full(err);
+}
+
+static enum err_code
+apply_pending(struct timeline *t, int64_t until_ms, struct err *err)
+{
+    if (!t->pending.set || t->pending.at_ms > until_ms)
+        return ERR_OK;
+    t->pending.set = false;
+    apply(t, &t->pending.event, t->pending.at_ms);
+    return push(t, t->pending.at_ms, err);
+}
+
+static enum err_code
+take_tax(struct timeline *t, const struct subscription *event, struct err *err)
+{
+    struct timeline_tax tax = {.from_ms = event->effective_ms};
+    if (event->tax_percent == 0)
+        return ERR_OK;
+    /* The contract lets no other text in. */
+    bool ok = money_parse(dict_text(t->txn, event->tax_percent), 6, &tax.percent);
+    assert(ok);
+    return buf_append(&t->taxes, &tax, sizeof tax) ? ERR_OK : full(err);
+}
+
+static enum err_code
+take_event(struct timeline *t, const struct subscription *event, struct err *err)
+{
+    enum err_code code = apply_pending(t, event->effective_ms, err);
+    if (code == ERR_OK)
+        code = take_tax(t, event, err);
+    if (code != ERR_OK)
+        return code;
+    if (event->at_period_end && t->now.held != NULL) {
+        struct span period = cycle_period(&t->now.cycle, event->effective_ms);
+        t->pending = (struct timeline_pending){true, period.to_ms, *event};
+        return ERR_OK;
+    }
+    if (event->action == EVENT_PLAN_SET || event->action == EVENT_PLAN_CANCELLED)
+        t->pending.set = false;
+    /* To resume what runs takes a cancellation back that was to come. */
+    if (event->action == EVENT_PLAN_RESUMED && !t->now.paused &&
+        t->pending.event.action == EVENT_PLAN_CANCELLED)
+        t->pending.set = false;
+    apply(t, event, event->effective_ms);
+    return push(t, event->effective_ms, err);
 }
 
 enum err_code
 timeline_read(struct timeline *t, struct tables_txn *txn, uint32_t organization, struct err *err)
 {
-    struct standing s = {.plan = t->book->default_plan};
     struct subscription_scan scan;
-    t->changes.size_bytes = 0;
-    enum err_code code = push(t, INT64_MIN, &s, err);
+    t->txn = txn;
+    t->organization = dict_text(txn, organization);
+    t->changes.size_bytes = t->taxes.size_bytes = 0;
+    t->pending.set = t->has_currency = t->had_plan = false;
+    memcpy(t->currency, t->book->currency, sizeof t->currency);
+    t->now = nothing(t);
+    enum err_code code = push(t, INT64_MIN, err);
     subscription_scan_begin(&scan, txn, organization);
-    while (code == ERR_OK && subscription_scan_next(&scan)) {
-        apply(&s, t, txn, &scan.row);
-        code = push(t, scan.row.effective_ms, &s, err);
-    }
+    while (code == ERR_OK && subscription_scan_next(&scan))
+        code = take_event(t, &scan.row, err);
     subscription_scan_end(&scan);
-    return code;
+    return code == ERR_OK ? apply_pending(t, INT64_MAX, err) : code;
 }
 
 /* The last change at or before utc_ms; the first one is before all times. */
@@ -133,6 +288,30 @@ struct standing
 timeline_at(const struct timeline *t, int64_t utc_ms)
 {
     return change_at(t, find(t, utc_ms))->standing;
+}
+
+int64_t
+timeline_tax_at(const struct timeline *t, int64_t utc_ms)
+{
+    const struct timeline_tax *taxes = (const struct timeline_tax *)(const void *)t->taxes.data;
+    size_t i = t->taxes.size_bytes / sizeof *taxes;
+    while (i > 0 && taxes[i - 1].from_ms > utc_ms)
+        i--;
+    return i > 0 ? taxes[i - 1].percent : 0;
+}
+
+struct span
+timeline_usage_span(const struct timeline *t, int64_t utc_ms)
+{
+    size_t i = find(t, utc_ms);
+    const struct standing *s = &change_at(t, i)->standing;
+    struct span span = cycle_period(&s->usage_cycle, utc_ms);
+    while (i > 0 && change_at(t, i)->from_ms > span.from_ms &&
+           timeline_same_cycles(s, &change_at(t, i - 1)->standing))
+        i--;
+    if (change_at(t, i)->from_ms > span.from_ms)
+        span.from_ms = change_at(t, i)->from_ms;
+    return span;
 }
 
 bool
@@ -163,9 +342,10 @@ timeline_walk_next(struct timeline_walk *w)
         return false;
     const struct timeline_change *c = change_at(w->timeline, w->next++);
     bool last = w->next == change_count(w->timeline);
-    int64_t until_ms = last ? INT64_MAX : change_at(w->timeline, w->next)->from_ms;
+    w->until_ms = last ? INT64_MAX : change_at(w->timeline, w->next)->from_ms;
+    w->following = last ? NULL : &change_at(w->timeline, w->next)->standing;
     w->from_ms = w->to_ms;
-    w->to_ms = until_ms < w->end_ms ? until_ms : w->end_ms;
+    w->to_ms = w->until_ms < w->end_ms ? w->until_ms : w->end_ms;
     w->standing = c->standing;
     return true;
 }
@@ -174,14 +354,25 @@ void
 timeline_complaint(const struct timeline *t, const struct standing *s, struct tables_txn *txn,
                    char text[TIMELINE_COMPLAINT_BYTES])
 {
-    struct str plan = dict_text(txn, s->bad_plan);
-    char what[160];
+    struct str plan = dict_text(txn, s->bad_plan), currency = dict_text(txn, s->bad_currency);
+    char what[192] = "";
     assert(s->bad_seq != 0);
-    if (s->bad_currency != 0)
-        snprintf(what, sizeof what, "is in %.*s, but %.100s is in %s; ",
-                 STR_ARG(dict_text(txn, s->bad_currency)), t->book->path, t->book->currency);
-    else
+    switch (s->bad_why) {
+    case DOUBT_PLAN:
         snprintf(what, sizeof what, "which %.100s does not have; add the plan, or ", t->book->path);
+        break;
+    case DOUBT_NOT_FOR:
+        snprintf(what, sizeof what, "which is a custom plan of other organizations; ");
+        break;
+    case DOUBT_CURRENCY:
+        snprintf(what, sizeof what, "is in %.*s, but this organization is billed in %s; ",
+                 STR_ARG(currency), t->currency);
+        break;
+    case DOUBT_RATE:
+        snprintf(what, sizeof what, "is in %.*s, of which %.100s has no rate; add it, or ",
+                 STR_ARG(currency), t->book->path);
+        break;
+    }
     snprintf(text, TIMELINE_COMPLAINT_BYTES,
              "subscription event %" PRIu64 " sets plan \"%.*s\", %ssend one that can be applied; "
              "until then \"%.*s\" holds",

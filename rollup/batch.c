@@ -176,9 +176,14 @@ wish_texts_of_setting(struct reading *r)
     } else if (e->kind == EVENT_SUBSCRIPTION) {
         wish(r, e->subscription.plan, &text[0]);
         wish(r, e->subscription.currency, &text[1]);
+        wish(r, e->subscription.tax_percent, &text[2]);
     } else if (e->kind == EVENT_ADJUSTMENT) {
         wish(r, e->adjustment.currency, &text[0]);
         wish(r, e->adjustment.reason, &text[1]);
+    } else if (e->kind == EVENT_PAYMENT) {
+        wish(r, e->payment.invoice, &text[0]);
+        wish(r, e->payment.status, &text[1]);
+        wish(r, e->payment.currency, &text[2]);
     }
 }
 
@@ -240,8 +245,13 @@ take_setting(struct batch *b, const struct batch_shared *shared, const struct ev
     } else if (e->kind == EVENT_SUBSCRIPTION) {
         s->action = (uint8_t)e->subscription.action;
         s->time_or_amount = e->subscription.effective_ms;
+        s->anchor_ms = e->subscription.anchor_ms;
+        s->trial_end_ms = e->subscription.trial_end_ms;
+        s->at_period_end = e->subscription.at_period_end;
     } else if (e->kind == EVENT_ADJUSTMENT) {
         s->time_or_amount = e->adjustment.amount_minor;
+    } else if (e->kind == EVENT_PAYMENT) {
+        s->time_or_amount = e->payment.amount_minor;
     } else if (e->kind == EVENT_VOID) {
         s->target = hash_id_of(shared->id_secret, e->organization, e->voided.voids);
     } else if (e->kind == EVENT_BUDGET) {

@@ -33,8 +33,11 @@ struct batch_usage {
 
 /* What a settings event says; strings as dictionary numbers. */
 struct batch_setting {
-    uint32_t text[2];       /* resource; plan, currency; currency, reason */
-    int64_t time_or_amount; /* subscription: effective; adjustment: minor units */
+    /* resource; plan, currency, tax; currency, reason; invoice, status, currency */
+    uint32_t text[3];
+    int64_t time_or_amount;          /* subscription: effective; others: minor units */
+    int64_t anchor_ms, trial_end_ms; /* subscription */
+    bool at_period_end;              /* subscription */
     uint8_t type, action; /* enum event_resource_type and created; enum event_subscription_action */
     struct bytes record;  /* budget: in the batch's arena */
     struct hash_id target; /* void */

@@ -6,6 +6,7 @@
 #include "store/tables/adjustment.h"
 #include "store/tables/budget.h"
 #include "store/tables/conflict.h"
+#include "store/tables/payment.h"
 #include "store/tables/resource.h"
 #include "store/tables/subscription.h"
 #include "store/tables/unpriced.h"
@@ -223,7 +224,7 @@ static enum err_code
 post_setting(struct fold *fold, const struct posting *p, struct err *err)
 {
     struct batch_item item = *p->item;
-    if (item.kind == EVENT_PAYMENT || item.kind == EVENT_FEEDBACK)
+    if (item.kind == EVENT_FEEDBACK)
         return fold_balance(fold, p->item, BALANCE_KEPT, 1, err);
     enum err_code code = fold_balance(fold, p->item, BALANCE_SETTINGS, 1, err);
     if (code != ERR_OK)
@@ -411,6 +412,25 @@ subscription_of(const struct batch_item *item)
         .action = (enum event_subscription_action)s->action,
         .plan = s->text[0],
         .currency = s->text[1],
+        .tax_percent = s->text[2],
+        .anchor_ms = s->anchor_ms,
+        .trial_end_ms = s->trial_end_ms,
+        .at_period_end = s->at_period_end,
+    };
+}
+
+static struct payment
+payment_of(const struct batch_item *item)
+{
+    const struct batch_setting *s = &item->setting;
+    return (struct payment){
+        .organization = item->organization,
+        .seq = item->seq,
+        .time_utc_ms = item->time_utc_ms,
+        .amount_minor = s->time_or_amount,
+        .invoice = s->text[0],
+        .status = s->text[1],
+        .currency = s->text[2],
     };
 }
 
@@ -444,6 +464,10 @@ write_setting(struct tables_txn *txn, const struct batch_item *item, struct err 
         struct adjustment row = adjustment_of(item);
         return adjustment_put(txn, &row, err);
     }
+    if (item->kind == EVENT_PAYMENT) {
+        struct payment row = payment_of(item);
+        return payment_put(txn, &row, err);
+    }
     return budget_apply(txn, item->organization, item->time_utc_ms, item->seq, s->record, err);
 }
 
@@ -453,6 +477,10 @@ take_setting_back(struct tables_txn *txn, const struct batch_item *item, struct 
     if (item->kind == EVENT_SUBSCRIPTION) {
         struct subscription row = subscription_of(item);
         return subscription_delete(txn, &row, err);
+    }
+    if (item->kind == EVENT_PAYMENT) {
+        struct payment row = payment_of(item);
+        return payment_delete(txn, &row, err);
     }
     struct adjustment row = adjustment_of(item);
     return adjustment_delete(txn, &row, err);

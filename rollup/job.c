@@ -8,6 +8,7 @@
 #include "rollup/feed.h"
 #include "store/base/file.h"
 #include "store/log/quarantine.h"
+#include "store/tables/book.h"
 #include "store/tables/cursor.h"
 #include "store/tables/unpriced.h"
 
@@ -316,6 +317,9 @@ finish(struct job *j, struct fold *fold, struct rollup_result *r, struct err *er
     if (code != ERR_OK || is_idle(j, r))
         return code;
     memcpy(j->cursor.price_book, j->book->sha256, HASH_SHA256_BYTES);
+    code = book_keep(j->txn, j->options->price_path, j->book->sha256, err);
+    if (code != ERR_OK)
+        return code;
     r->transactions++;
     return end(j, err);
 }

@@ -6,25 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "rollup/calls.h"
 #include "rollup/map.h"
 #include "rollup/price/cost.h"
-#include "store/base/file.h"
-#include "store/log/reader.h"
 #include "store/tables/cursor.h"
 #include "store/tables/dict.h"
-#include "store/tables/ids.h"
 #include "store/tables/usage.h"
-#include "store/tables/void.h"
 
 enum { TEXT_BYTES_MAX = 256 * 1024 * 1024, PICO_DIGITS = 12 };
 
 /* As if received when every row of the book was known. */
 #define ALL_KNOWN_MS (PRICE_NEVER - 1)
-
-/* How far receipt may lie from what the agent accepted by, should its clock have been set. */
-#define CLOCK_MS TIME_DAY_MS
-
-#define PROGRESS_EVENTS 65536
 
 struct key {
     uint32_t organization, provider, model; /* dictionary */
@@ -43,16 +35,8 @@ struct pass {
     struct tables *tables;
     struct tables_txn *txn;
     struct cursor cursor;
-    struct ids *ids;
-    bool has_voids;
-    struct log_reader *reader;
-    uint8_t id_secret[HASH_SECRET_BYTES];
     struct dict dict;
-    struct buf stored;   /* a frame's bytes, while the first one is looked for */
-    struct list events;  /* struct event: the calls of a frame that lie in the hours */
-    struct list entries; /* struct id_entry of each; its mark has the number only */
-    struct list marks;   /* u64: what ids knows of each */
-    struct map tallies;  /* struct key -> struct tally */
+    struct map tallies; /* struct key -> struct tally */
 };
 
 static enum err_code
@@ -61,124 +45,16 @@ no_memory(struct err *err)
     return err_set(err, ERR_LIMIT, "no memory; ask for fewer hours by --from and --to");
 }
 
-static int64_t
-from_ms(const struct pass *p)
-{
-    return (int64_t)p->options->from_hour * TIME_HOUR_MS;
-}
-
-static int64_t
-to_ms(const struct pass *p)
-{
-    return (int64_t)p->options->to_hour * TIME_HOUR_MS;
-}
-
 static enum err_code
 open_tables(struct pass *p, struct err *err)
 {
     enum err_code code = tables_open(p->options->data_directory, TABLES_READ, &p->tables, err);
     if (code == ERR_OK)
         code = tables_begin(p->tables, TABLES_READ, &p->txn, err);
-    if (code == ERR_OK)
-        code = ids_open(p->txn, &p->ids, err);
     if (code != ERR_OK)
         return code;
     p->cursor = cursor_get(p->txn);
-    p->has_voids = tables_count(p->txn, TABLE_VOIDS) > 0;
     return ERR_OK;
-}
-
-static enum err_code
-open_log(struct pass *p, struct err *err)
-{
-    char directory[FILE_PATH_BYTES_MAX];
-    enum err_code code = file_path(directory, p->options->data_directory, "log", err);
-    if (code == ERR_OK)
-        code = log_reader_open(directory, LOG_EVENTS, p->cursor.seq - 1, &p->reader, err);
-    if (code != ERR_OK)
-        return code;
-    const uint8_t *identity = log_reader_identity(p->reader);
-    hash_secret_init(p->id_secret, identity);
-    if (memcmp(identity, p->cursor.log_identity, HASH_SHA256_BYTES) != 0)
-        return err_set(err, ERR_CONFLICT,
-                       "%s/tables.mdb was folded from another log; run gbill rollup --rebuild",
-                       p->options->data_directory);
-    return ERR_OK;
-}
-
-/* Did the event come before any that the hours may hold?  So did what the log no longer has. */
-static enum err_code
-came_before(struct pass *p, uint64_t seq, bool *ret_before, struct err *err)
-{
-    struct frame frame;
-    bool more = false;
-    p->stored.size_bytes = 0;
-    enum err_code code = log_reader_seek(p->reader, seq - 1, err);
-    if (code == ERR_OK)
-        code = log_reader_next_stored(p->reader, &p->stored, &frame, &more, err);
-    if (code == ERR_NOT_FOUND) {
-        *ret_before = true;
-        return ERR_OK;
-    }
-    *ret_before = more && frame.receive_utc_ms < from_ms(p) - EVENT_AHEAD_MS_MAX - CLOCK_MS;
-    return code;
-}
-
-/* Stand where the first event of the hours can lie: numbers grow with the time of receipt. */
-static enum err_code
-go_to_start(struct pass *p, struct err *err)
-{
-    uint64_t first = 1, end = p->cursor.seq + 1;
-    while (first < end) {
-        uint64_t middle = first + (end - first) / 2;
-        bool before;
-        enum err_code code = came_before(p, middle, &before, err);
-        if (code != ERR_OK)
-            return code;
-        if (before)
-            first = middle + 1;
-        else
-            end = middle;
-    }
-    return log_reader_seek(p->reader, first - 1, err);
-}
-
-/* Gather the calls of a frame that lie in the hours and were folded. */
-static enum err_code
-read_frame(struct pass *p, const struct log_frame *frame, struct err *err)
-{
-    struct mp m = mp_of(frame->events);
-    struct event event;
-    struct event_defect defect;
-    p->events.count = p->entries.count = p->marks.count = 0;
-    for (uint32_t i = 0; i < frame->event_count; i++) {
-        uint64_t seq = frame->first_seq + i;
-        if (!event_read(&m, &event, &defect))
-            return err_set(err, ERR_CORRUPT, "event %" PRIu64 " cannot be read: %s", seq,
-                           defect.text);
-        if (event.kind != EVENT_USAGE || seq > p->cursor.seq || event.time_utc_ms < from_ms(p) ||
-            event.time_utc_ms >= to_ms(p))
-            continue;
-        const struct id_entry entry = {hash_id_of(p->id_secret, event.organization, event.id),
-                                       id_mark(seq, 0)};
-        const uint64_t unknown = 0;
-        if (!list_add(&p->events, &event) || !list_add(&p->entries, &entry) ||
-            !list_add(&p->marks, &unknown))
-            return no_memory(err);
-    }
-    return ERR_OK;
-}
-
-/* Was it the first of its id, and not voided? */
-static bool
-is_counted(const struct pass *p, const struct id_entry *entry, uint64_t mark)
-{
-    struct void_row row;
-    uint64_t seq = id_mark_seq(entry->mark);
-    if (id_mark_seq(mark) != seq)
-        return false;
-    return !p->has_voids || !void_get(p->txn, entry->hash, &row) || row.outcome != VOID_DONE ||
-           row.target_seq != seq;
 }
 
 static enum err_code
@@ -226,23 +102,13 @@ price(const struct reprice_options *o, const struct event *e, int64_t receive_ut
 }
 
 static enum err_code
-price_frame(struct pass *p, const struct log_frame *frame, struct err *err)
+visit(void *context, const struct event *event, int64_t receive_utc_ms, struct err *err)
 {
-    enum err_code code = read_frame(p, frame, err);
-    const struct event *events = p->events.items;
-    const struct id_entry *entries = p->entries.items;
-    uint64_t *marks = p->marks.items;
-    if (code != ERR_OK)
-        return code;
-    ids_find(p->ids, entries, p->entries.count, marks);
-    for (size_t i = 0; code == ERR_OK && i < p->events.count; i++) {
-        struct tally *tally;
-        if (!is_counted(p, &entries[i], marks[i]))
-            continue;
-        code = tally_of(p, &events[i], &tally, err);
-        if (code == ERR_OK)
-            price(p->options, &events[i], frame->receive_utc_ms, &tally->sum);
-    }
+    struct pass *p = context;
+    struct tally *tally;
+    enum err_code code = tally_of(p, event, &tally, err);
+    if (code == ERR_OK)
+        price(p->options, event, receive_utc_ms, &tally->sum);
     return code;
 }
 
@@ -250,23 +116,15 @@ static enum err_code
 price_log(struct pass *p, struct err *err)
 {
     const struct reprice_options *o = p->options;
-    uint64_t seq = 0, shown = 0;
-    enum err_code code = go_to_start(p, err);
-    while (code == ERR_OK && seq < p->cursor.seq) {
-        struct log_frame frame;
-        bool more;
-        code = log_reader_next(p->reader, &frame, &more, err);
-        if (code != ERR_OK || !more ||
-            frame.receive_utc_ms >= to_ms(p) + EVENT_AGE_MS_MAX + CLOCK_MS)
-            break;
-        code = price_frame(p, &frame, err);
-        seq = frame.first_seq + frame.event_count - 1;
-        if (o->progress != NULL && seq - shown >= PROGRESS_EVENTS) {
-            o->progress(o->context, seq, p->cursor.seq);
-            shown = seq;
-        }
-    }
-    return code;
+    const struct calls_options calls = {
+        .data_directory = o->data_directory,
+        .txn = p->txn,
+        .from_ms = (int64_t)o->from_hour * TIME_HOUR_MS,
+        .to_ms = (int64_t)o->to_hour * TIME_HOUR_MS,
+        .progress = o->progress,
+        .progress_context = o->context,
+    };
+    return calls_walk(&calls, visit, p, err);
 }
 
 static enum err_code
@@ -438,10 +296,6 @@ static void
 pass_init(struct pass *p, const struct reprice_options *options)
 {
     *p = (struct pass){.options = options};
-    buf_init(&p->stored, FRAME_RAW_BYTES_MAX);
-    list_init(&p->events, sizeof(struct event));
-    list_init(&p->entries, sizeof(struct id_entry));
-    list_init(&p->marks, sizeof(uint64_t));
     map_init(&p->tallies, sizeof(struct key), sizeof(struct tally));
 }
 
@@ -449,13 +303,7 @@ static void
 pass_clear(struct pass *p)
 {
     map_clear(&p->tallies);
-    list_clear(&p->marks);
-    list_clear(&p->entries);
-    list_clear(&p->events);
-    buf_clear(&p->stored);
     dict_clear(&p->dict);
-    log_reader_close(p->reader);
-    ids_close(p->ids);
     tables_abort(p->txn);
     tables_close(p->tables);
 }
@@ -476,9 +324,7 @@ reprice_make(const struct reprice_options *options, struct reprice *ret, struct 
     list_init(&r.owed, sizeof(struct reprice_owed));
     enum err_code code = open_tables(&p, err);
     if (code == ERR_OK && p.cursor.seq > 0) {
-        code = open_log(&p, err);
-        if (code == ERR_OK)
-            code = price_log(&p, err);
+        code = price_log(&p, err);
         if (code == ERR_OK)
             code = read_tables(&p, err);
         if (code == ERR_OK)

@@ -128,7 +128,7 @@ recomputed="
 same "cost in dollars: tokens x price in SQL NUMERIC" \
     "$(sql "SELECT trim_scale(sum(cost)) FROM billing.usage_monthly")" "$(sql "SELECT trim_scale(($recomputed))")"
 same "every invoice is the sum of its lines" "0" \
-    "$(sql "SELECT count(*) FROM billing.invoices i WHERE total_minor <> (SELECT coalesce(sum(amount_minor), 0) FROM billing.invoice_lines l WHERE (l.organization_id, l.month) = (i.organization_id, i.month))")"
+    "$(sql "SELECT count(*) FROM billing.invoices i WHERE total_minor <> (SELECT coalesce(sum(amount_minor), 0) FROM billing.invoice_lines l WHERE (l.organization_id, l.period_start) = (i.organization_id, i.period_start))")"
 same "every line is its exact amount, rounded once" "0" \
     "$(sql "SELECT count(*) FROM billing.invoice_lines WHERE amount_minor <> round(amount * 100)")"
 same "sent twice, counted once: duplicates" "28185" \

@@ -3,7 +3,8 @@
 # into one, in which all other names are local, so that they cannot meet an application's.
 file(GLOB client_sources CONFIGURE_DEPENDS ingest/client/*.c)
 set(GBILL_CLIENT_SOURCES ${client_sources}
-    store/base/buf.c store/base/clock.c store/base/err.c store/base/hash.c store/base/time.c
+    store/base/buf.c store/base/clock.c store/base/err.c store/base/hash.c store/base/money.c
+    store/base/time.c
     store/base/utf8.c store/event/event_defect.c store/event/event_fields.c
     store/event/event_names.c store/event/event_parse.c store/event/event_plain.c
     store/event/event_usage.c store/event/mp.c)

@@ -1,6 +1,8 @@
 /* SHA-256 and what is made from it, apart: libgbill takes the other hashes and no OpenSSL. */
 #include <assert.h>
+#include <limits.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include "store/base/hash.h"
 
@@ -15,6 +17,16 @@ hash_sha256(const struct bytes *parts, size_t count, uint8_t digest[HASH_SHA256_
     EVP_MD_CTX_free(ctx);
     /* SHA-256 fails only without memory or without a crypto provider. */
     assert(ok);
+}
+
+void
+hash_hmac_sha256(struct bytes key, struct bytes data, uint8_t digest[HASH_SHA256_BYTES])
+{
+    unsigned digest_bytes = 0;
+    assert(key.size_bytes > 0 && key.size_bytes <= INT_MAX);
+    const unsigned char *done = HMAC(EVP_sha256(), key.data, (int)key.size_bytes, data.data,
+                                     data.size_bytes, digest, &digest_bytes);
+    assert(done != NULL && digest_bytes == HASH_SHA256_BYTES);
 }
 
 void

@@ -104,13 +104,19 @@ enum event_subscription_action {
     EVENT_PLAN_CANCELLED,
     EVENT_PLAN_PAUSED,
     EVENT_PLAN_RESUMED,
+    EVENT_PLAN_SETTINGS, /* the plan stays; what else the event says holds */
 };
+
+#define EVENT_TIME_NONE ((int64_t)-1) /* a time that the event does not say */
 
 struct event_subscription {
     enum event_subscription_action action;
     struct str plan; /* empty unless EVENT_PLAN_SET */
     int64_t effective_ms;
-    struct str currency; /* may be empty */
+    bool at_period_end;              /* takes effect when the period ends that holds then */
+    struct str currency;             /* may be empty */
+    int64_t anchor_ms, trial_end_ms; /* or EVENT_TIME_NONE */
+    struct str tax_percent;          /* a decimal; may be empty */
 };
 
 struct event_budget {
@@ -124,7 +130,7 @@ struct event_adjustment {
 };
 
 struct event_payment {
-    struct str invoice, status;
+    struct str invoice, status, currency; /* currency may be empty */
     int64_t amount_minor;
 };
 

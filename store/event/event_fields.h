@@ -53,6 +53,9 @@
     X(EFFECTIVE_AT, "effectiveAt", 'e', 'e')            \
     X(CURRENCY, "currency", 'c', 'r')                   \
     X(ANCHOR, "anchor", 'a', 'h')                       \
+    X(WHEN, "when", 'w', 'n')                           \
+    X(TRIAL_END, "trialEnd", 't', 'a')                  \
+    X(TAX_PERCENT, "taxPercent", 't', 'P')              \
     X(MONTHLY_BUDGET, "monthlyBudget", 'm', 't')        \
     X(ALERT_THRESHOLDS, "alertThresholds", 'a', 'r')    \
     X(SPIKE_DETECTION, "spikeDetection", 's', 'k')      \
@@ -81,6 +84,7 @@ enum event_field_type {
     FIELD_MODEL_TEXT,    /* 1 to 128 */
     FIELD_REASON_TEXT,   /* 1 to 256 */
     FIELD_CURRENCY_TEXT, /* three capital letters */
+    FIELD_PERCENT_TEXT,  /* a decimal of 0 to 100 with at most six decimals */
     FIELD_WHOLE,         /* 0 to EVENT_COUNT_MAX */
     FIELD_SIGNED,        /* -EVENT_MINOR_MAX to EVENT_MINOR_MAX, whole */
     FIELD_TIME,          /* RFC 3339 text or whole milliseconds */

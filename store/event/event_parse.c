@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 
+#include "store/base/money.h"
 #include "store/base/utf8.h"
 
 /* A record while it is parsed: one slot per field, and which are filled. */
@@ -98,6 +99,17 @@ check_currency(const struct mp_value *v, const char *name, struct event_defect *
     return ok || event_defect_set(defect, "%s is not a code of three capital letters", name);
 }
 
+/* A text, since a float of msgpack would not be the number that was written. */
+static bool
+check_percent(const struct mp_value *v, const char *name, struct event_defect *defect)
+{
+    int64_t millionths = 0;
+    bool ok = v->type == MP_STR && v->count > 0 && v->count <= EVENT_TEXT_BYTES_MAX &&
+              v->data[0] >= '0' && v->data[0] <= '9' && money_parse(mp_str(v), 6, &millionths) &&
+              millionths <= 100000000;
+    return ok || event_defect_set(defect, "%s is no decimal text of 0 to 100", name);
+}
+
 /*
  * What stands inside a map is bounded too: a map is no place for content, and all
  * of it must have a form in JSON.
@@ -188,6 +200,8 @@ check_value(const struct slots *s, enum event_field f, enum event_field_type typ
         return check_text(v, name, EVENT_REASON_BYTES_MAX, s->stored, defect);
     case FIELD_CURRENCY_TEXT:
         return check_currency(v, name, defect);
+    case FIELD_PERCENT_TEXT:
+        return check_percent(v, name, defect);
     case FIELD_WHOLE:
         if (!mp_whole(v, &u) || u > EVENT_COUNT_MAX)
             return event_defect_set(defect, "%s is not a whole number in 0 to %" PRIu64, name,
@@ -509,34 +523,59 @@ take_resource(const struct slots *s, struct event *e, struct event_defect *defec
 }
 
 static bool
-take_subscription(const struct slots *s, struct event *e, struct event_defect *defect)
+take_action(struct str word, struct event_subscription *sub, struct event_defect *defect)
 {
     static const struct {
         const char *word;
         enum event_subscription_action action;
-    } actions[] = {{"started", EVENT_PLAN_SET},
-                   {"changed", EVENT_PLAN_SET},
-                   {"cancelled", EVENT_PLAN_CANCELLED},
-                   {"paused", EVENT_PLAN_PAUSED},
-                   {"resumed", EVENT_PLAN_RESUMED}};
+    } actions[] = {{"started", EVENT_PLAN_SET},         {"changed", EVENT_PLAN_SET},
+                   {"cancelled", EVENT_PLAN_CANCELLED}, {"paused", EVENT_PLAN_PAUSED},
+                   {"resumed", EVENT_PLAN_RESUMED},     {"settings", EVENT_PLAN_SETTINGS}};
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
+        if (str_is(word, actions[i].word)) {
+            sub->action = actions[i].action;
+            return true;
+        }
+    }
+    return not_one_of(defect, FIELD_ACTION, word,
+                      "started, changed, cancelled, paused, resumed, settings");
+}
+
+static bool
+take_time(const struct slots *s, enum event_field f, int64_t *ret, struct event_defect *defect)
+{
+    if (!has(s, f))
+        return true;
+    if (!event_time_value(&s->value[f], ret))
+        return event_defect_set(defect, "%s is no time", event_field_name(f));
+    return (*ret >= 0 && *ret < TIME_MAX_MS) ||
+           event_defect_set(defect, "%s lies outside 1970 to 9999", event_field_name(f));
+}
+
+static bool
+take_subscription(const struct slots *s, struct event *e, struct event_defect *defect)
+{
     struct event_subscription *sub = &e->subscription;
+    struct str when = text_of(s, FIELD_WHEN);
     *sub = (struct event_subscription){.action = EVENT_PLAN_SET,
                                        .plan = text_of(s, FIELD_PLAN),
                                        .currency = text_of(s, FIELD_CURRENCY),
-                                       .effective_ms = e->time_utc_ms};
-    if (has(s, FIELD_EFFECTIVE_AT) &&
-        !event_time_value(&s->value[FIELD_EFFECTIVE_AT], &sub->effective_ms))
-        return event_defect_set(defect, "effectiveAt is no time");
-    if (has(s, FIELD_ACTION)) {
-        struct str word = text_of(s, FIELD_ACTION);
-        size_t i = 0;
-        while (i < 5 && !str_is(word, actions[i].word))
-            i++;
-        if (i == 5)
-            return not_one_of(defect, FIELD_ACTION, word,
-                              "started, changed, cancelled, paused, resumed");
-        sub->action = actions[i].action;
-    }
+                                       .effective_ms = e->time_utc_ms,
+                                       .anchor_ms = EVENT_TIME_NONE,
+                                       .trial_end_ms = EVENT_TIME_NONE,
+                                       .tax_percent = text_of(s, FIELD_TAX_PERCENT)};
+    if (!take_time(s, FIELD_EFFECTIVE_AT, &sub->effective_ms, defect) ||
+        !take_time(s, FIELD_ANCHOR, &sub->anchor_ms, defect) ||
+        !take_time(s, FIELD_TRIAL_END, &sub->trial_end_ms, defect))
+        return false;
+    if (has(s, FIELD_ACTION) && !take_action(text_of(s, FIELD_ACTION), sub, defect))
+        return false;
+    sub->at_period_end = str_is(when, "periodEnd");
+    if (has(s, FIELD_WHEN) && !sub->at_period_end && !str_is(when, "now"))
+        return not_one_of(defect, FIELD_WHEN, when, "now, periodEnd");
+    if (sub->at_period_end && sub->action != EVENT_PLAN_SET && sub->action != EVENT_PLAN_CANCELLED)
+        return event_defect_set(defect,
+                                "when is periodEnd, which only a change or cancellation can be");
     if (sub->action == EVENT_PLAN_SET && sub->plan.size_bytes == 0)
         return event_defect_set(defect, "plan is missing");
     return true;
@@ -561,6 +600,7 @@ take_other(const struct slots *s, struct event *e, struct event_defect *defect)
     case EVENT_PAYMENT:
         e->payment = (struct event_payment){.invoice = text_of(s, FIELD_INVOICE),
                                             .status = text_of(s, FIELD_STATUS),
+                                            .currency = text_of(s, FIELD_CURRENCY),
                                             .amount_minor = amount};
         return true;
     case EVENT_VOID:

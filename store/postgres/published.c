@@ -2,9 +2,12 @@
 
 #include <assert.h>
 
+#include "store/postgres/published_budget.h"
 #include "store/tables/invoice.h"
 #include "store/tables/limit.h"
 #include "store/tables/log_day.h"
+#include "store/tables/plan_version.h"
+#include "store/tables/standing.h"
 #include "store/tables/usage.h"
 
 static void
@@ -81,10 +84,13 @@ put_limit_row(struct copy *copy, struct bytes key, struct bytes value)
     bool there = limit_get(copy->txn, organization, dimension, &row);
     assert(there);
     copy_u64(copy, row.used);
-    if (row.limit == LIMIT_UNLIMITED)
+    if (row.limit == LIMIT_UNLIMITED) {
         copy_null(copy);
-    else
+        copy_null(copy);
+    } else {
         copy_u64(copy, row.limit);
+        copy_u64(copy, limit_remaining(&row));
+    }
     if (row.percent == LIMIT_PERCENT_NONE)
         copy_null(copy);
     else
@@ -108,10 +114,10 @@ static void
 put_invoice_key(struct copy *copy, struct bytes key)
 {
     uint32_t organization;
-    int32_t month;
-    invoice_key_decode(key, &organization, &month);
+    int64_t from_ms;
+    invoice_key_decode(key, &organization, &from_ms);
     copy_dict(copy, organization);
-    copy_month(copy, month);
+    copy_time(copy, from_ms);
 }
 
 static void
@@ -120,10 +126,11 @@ put_invoice_row(struct copy *copy, struct bytes key, struct bytes value)
     (void)value;
     struct invoice row;
     uint32_t organization;
-    int32_t month;
-    invoice_key_decode(key, &organization, &month);
-    bool there = invoice_get(copy->txn, organization, month, &row);
+    int64_t from_ms;
+    invoice_key_decode(key, &organization, &from_ms);
+    bool there = invoice_get(copy->txn, organization, from_ms, &row);
     assert(there);
+    copy_time(copy, row.to_ms);
     copy_text(copy, str_of(invoice_status_name(row.status)));
     if (row.number == 0)
         copy_null(copy);
@@ -131,6 +138,10 @@ put_invoice_row(struct copy *copy, struct bytes key, struct bytes value)
         copy_u64(copy, row.number);
     copy_text(copy, str_of(row.currency));
     copy_i64(copy, row.total_minor);
+    copy_i64(copy, row.tax_minor);
+    copy_i64(copy, row.credit_minor);
+    copy_i64(copy, invoice_due_minor(&row));
+    copy_i64(copy, row.paid_minor);
     copy_u64(copy, row.credits_used);
     copy_pico(copy, row.llm_cost_pico);
     copy_cents(copy, row.llm_cost_pico);
@@ -149,10 +160,10 @@ static void
 put_line_key(struct copy *copy, struct bytes key)
 {
     uint32_t organization, line;
-    int32_t month;
-    invoice_line_key_decode(key, &organization, &month, &line);
+    int64_t from_ms;
+    invoice_line_key_decode(key, &organization, &from_ms, &line);
     copy_dict(copy, organization);
-    copy_month(copy, month);
+    copy_time(copy, from_ms);
     copy_u64(copy, (uint64_t)line + 1); /* people count from 1 */
 }
 
@@ -162,18 +173,85 @@ put_line_row(struct copy *copy, struct bytes key, struct bytes value)
     (void)value;
     struct invoice_line row;
     uint32_t organization, line;
-    int32_t month;
-    invoice_line_key_decode(key, &organization, &month, &line);
-    bool there = invoice_line_get(copy->txn, organization, month, line, &row);
+    int64_t from_ms;
+    invoice_line_key_decode(key, &organization, &from_ms, &line);
+    bool there = invoice_line_get(copy->txn, organization, from_ms, line, &row);
     assert(there);
     copy_text(copy, str_of(invoice_line_kind_name(row.kind)));
+    copy_text(copy, row.plan);
+    copy_text(copy, row.charge);
+    if (row.corrects == 0)
+        copy_null(copy);
+    else
+        copy_u64(copy, row.corrects);
     copy_text(copy, row.description);
-    copy_u64(copy, row.quantity);
+    copy_pico(copy, row.quantity_pico);
     copy_pico(copy, row.unit_pico);
     copy_pico(copy, row.exact_pico);
     copy_i64(copy, row.amount_minor);
     copy_time(copy, row.from_ms);
     copy_time(copy, row.to_ms);
+}
+
+static void
+put_plan_key(struct copy *copy, struct bytes key)
+{
+    struct plan_version v = plan_version_key_decode(key);
+    copy_text(copy, v.plan);
+    copy_u64(copy, v.version);
+}
+
+static void
+put_plan_row(struct copy *copy, struct bytes key, struct bytes value)
+{
+    struct plan_version v = plan_version_decode(key, value);
+    copy_text(copy, v.name);
+    copy_u64(copy, v.order);
+    copy_bool(copy, v.is_default);
+    copy_text(copy, str_of(v.currency));
+    if (v.from_ms == INT64_MIN)
+        copy_null(copy);
+    else
+        copy_time(copy, v.from_ms);
+    copy_text(copy, v.terms);
+}
+
+static void
+put_standing_key(struct copy *copy, struct bytes key)
+{
+    copy_dict(copy, standing_key_decode(key));
+}
+
+static void
+put_time_opt(struct copy *copy, int64_t utc_ms)
+{
+    if (utc_ms == 0)
+        copy_null(copy);
+    else
+        copy_time(copy, utc_ms);
+}
+
+static void
+put_standing_row(struct copy *copy, struct bytes key, struct bytes value)
+{
+    (void)value;
+    struct standing_row row;
+    bool there = standing_get(copy->txn, standing_key_decode(key), &row);
+    assert(there);
+    copy_text(copy, row.plan);
+    copy_text(copy, str_of(standing_status_name(row.status)));
+    copy_text(copy, str_of(row.currency));
+    copy_pico(copy, (money_sum)row.tax_percent * 1000000); /* 10^-6 percent */
+    copy_time(copy, row.period_start_ms);
+    copy_time(copy, row.period_end_ms);
+    copy_time(copy, row.usage_start_ms);
+    copy_time(copy, row.usage_end_ms);
+    put_time_opt(copy, row.trial_end_ms);
+    put_time_opt(copy, row.next_ms);
+    if (row.next_ms == 0)
+        copy_null(copy);
+    else
+        copy_text(copy, row.next_plan);
 }
 
 static void
@@ -231,9 +309,9 @@ const struct published published[PUBLISHED_COUNT] = {
         .table = TABLE_LIMITS,
         .name = "limits_snapshots",
         .key_count = 2,
-        .columns = {"organization_id", "dimension", "used", "limit_value", "percent", "state",
-                    "allowed", "plan", "upgrade_plan", "reason", "log_position", "period_start",
-                    "period_end"},
+        .columns = {"organization_id", "dimension", "used", "limit_value", "remaining", "percent",
+                    "state", "allowed", "plan", "upgrade_plan", "reason", "log_position",
+                    "period_start", "period_end"},
         .put_key = put_limit_key,
         .put_row = put_limit_row,
     },
@@ -241,9 +319,11 @@ const struct published published[PUBLISHED_COUNT] = {
         .table = TABLE_INVOICES,
         .name = "invoices",
         .key_count = 2,
-        .columns = {"organization_id", "month", "status", "number", "currency", "total_minor",
-                    "credits_used", "llm_cost", "llm_cost_cents", "unpriced_calls", "log_position",
-                    "log_chain", "price_book", "plan_book", "finalized_at"},
+        .columns = {"organization_id", "period_start",   "period_end",     "status",
+                    "number",          "currency",       "total_minor",    "tax_minor",
+                    "credit_minor",    "due_minor",      "paid_minor",     "credits_used",
+                    "llm_cost",        "llm_cost_cents", "unpriced_calls", "log_position",
+                    "log_chain",       "price_book",     "plan_book",      "finalized_at"},
         .put_key = put_invoice_key,
         .put_row = put_invoice_row,
     },
@@ -251,8 +331,9 @@ const struct published published[PUBLISHED_COUNT] = {
         .table = TABLE_INVOICE_LINES,
         .name = "invoice_lines",
         .key_count = 3,
-        .columns = {"organization_id", "month", "line", "kind", "description", "quantity",
-                    "unit_price", "amount", "amount_minor", "period_start", "period_end"},
+        .columns = {"organization_id", "period_start", "line", "kind", "plan", "charge", "corrects",
+                    "description", "quantity", "unit_price", "amount", "amount_minor", "line_start",
+                    "line_end"},
         .put_key = put_line_key,
         .put_row = put_line_row,
     },
@@ -264,5 +345,52 @@ const struct published published[PUBLISHED_COUNT] = {
                     "frames", "chain", "quarantine_chain"},
         .put_key = put_log_day_key,
         .put_row = put_log_day_row,
+    },
+    {
+        .table = TABLE_BUDGETS,
+        .name = "budget_settings",
+        .key_count = 1,
+        .columns = {"organization_id", "id", "monthly_budget", "alert_thresholds",
+                    "spike_detection", "email_alerts", "auto_limits", "created_at", "updated_at"},
+        .put_key = published_budget_key,
+        .put_row = published_budget_row,
+    },
+    {
+        .table = TABLE_BUDGET_ALERTS,
+        .name = "budget_alerts",
+        .key_count = 3,
+        .columns = {"organization_id", "month", "alert", "id", "kind", "percent", "threshold",
+                    "currency", "budget_minor", "spend", "spend_minor", "forecast", "log_position",
+                    "created_at"},
+        .put_key = published_alert_key,
+        .put_row = published_alert_row,
+    },
+    {
+        .table = TABLE_CHARGEBACK,
+        .name = "chargeback",
+        .key_count = 4,
+        .columns = {"organization_id", "period_start", "dimension", "value", "period_end", "final",
+                    "currency", "amount_minor", "calls", "credits", "llm_cost"},
+        .put_key = published_chargeback_key,
+        .put_row = published_chargeback_row,
+    },
+    {
+        .table = TABLE_PLANS,
+        .name = "plans",
+        .key_count = 2,
+        .columns = {"plan", "version", "name", "sort_order", "is_default", "currency", "valid_from",
+                    "terms"},
+        .put_key = put_plan_key,
+        .put_row = put_plan_row,
+    },
+    {
+        .table = TABLE_STANDINGS,
+        .name = "subscriptions",
+        .key_count = 1,
+        .columns = {"organization_id", "plan", "status", "currency", "tax_percent", "period_start",
+                    "period_end", "usage_start", "usage_end", "trial_end", "next_change_at",
+                    "next_plan"},
+        .put_key = put_standing_key,
+        .put_row = put_standing_row,
     },
 };

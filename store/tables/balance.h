@@ -19,8 +19,8 @@
     X(UNPRICED, "unpriced")                                                                    \
     X(DUPLICATE, "duplicate")                                                                  \
     X(VOIDED, "voided")     /* counted once, and taken out again by a void event */            \
-    X(SETTINGS, "settings") /* resources, subscriptions, budgets, adjustments, voids */        \
-    X(KEPT, "kept")         /* payments, feedback: in the log for the stage that reads them */ \
+    X(SETTINGS, "settings") /* what has a table of its own: plans, budgets, payments, voids */ \
+    X(KEPT, "kept")         /* feedback: in the log for the stage that reads it */             \
     X(QUARANTINED, "quarantined")                                                              \
     X(CONFLICT, "conflicting") /* of the duplicates: those with another content */
 

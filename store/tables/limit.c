@@ -27,7 +27,7 @@ static const char *const dimension_names[LIMIT_DIMENSIONS] = {
 
 static const char *const state_names[LIMIT_STATES] = {
     [LIMIT_OK] = "ok",           [LIMIT_WARNING] = "warning",   [LIMIT_CRITICAL] = "critical",
-    [LIMIT_REACHED] = "reached", [LIMIT_EXCEEDED] = "exceeded",
+    [LIMIT_REACHED] = "reached", [LIMIT_EXCEEDED] = "exceeded", [LIMIT_PAUSED] = "paused",
 };
 
 const char *

@@ -10,7 +10,7 @@
 enum limit_dimension {
     LIMIT_PROJECTS,
     LIMIT_DOCUMENTS,
-    LIMIT_AI_CREDITS, /* of the current calendar month, UTC */
+    LIMIT_AI_CREDITS, /* of the current usage period */
     LIMIT_MEMBERS,
     LIMIT_DIMENSIONS
 };
@@ -21,6 +21,7 @@ enum limit_state {
     LIMIT_CRITICAL, /* 95 % and more */
     LIMIT_REACHED,  /* used = limit: nothing more is allowed */
     LIMIT_EXCEEDED, /* used > limit */
+    LIMIT_PAUSED,   /* the subscription is paused: the default plan's limits hold */
     LIMIT_STATES
 };
 
@@ -39,8 +40,15 @@ struct limit {
         upgrade; /* id of the smallest plan that would allow it; empty: none needed or none there */
     struct str reason;                      /* in words, at most 256 bytes */
     uint64_t position;                      /* of the log, that this row holds for */
-    int64_t period_start_ms, period_end_ms; /* AI credits: the month; others: 0 and 0 */
+    int64_t period_start_ms, period_end_ms; /* AI credits: the period; others: 0 and 0 */
 };
+
+/* What is left; 0 beyond the limit.  Not for LIMIT_UNLIMITED. */
+static inline uint64_t
+limit_remaining(const struct limit *row)
+{
+    return row->used < row->limit ? row->limit - row->used : 0;
+}
 
 const char *limit_dimension_name(enum limit_dimension dimension); /* "projects" … "ai_credits" … */
 const char *limit_state_name(enum limit_state state);

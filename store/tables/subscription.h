@@ -17,8 +17,11 @@ struct subscription {
     int64_t effective_ms;
     uint64_t seq;
     enum event_subscription_action action;
-    uint32_t plan;     /* dictionary; 0 unless EVENT_PLAN_SET */
-    uint32_t currency; /* dictionary; 0: not said */
+    uint32_t plan;                   /* dictionary; 0 unless EVENT_PLAN_SET */
+    uint32_t currency;               /* dictionary; 0: not said */
+    uint32_t tax_percent;            /* dictionary: a decimal; 0: not said */
+    bool at_period_end;              /* takes effect when the period ends that holds then */
+    int64_t anchor_ms, trial_end_ms; /* or EVENT_TIME_NONE */
 };
 
 enum err_code subscription_put(struct tables_txn *txn, const struct subscription *s,

@@ -34,14 +34,24 @@
     X(SUBSCRIPTIONS, "subscriptions", FOLD)     \
     X(BUDGETS, "budgets", FOLD)                 \
     X(ADJUSTMENTS, "adjustments", FOLD)         \
+    X(PAYMENTS, "payments", FOLD)               \
     X(BALANCE, "balance", FOLD)                 \
     X(VOIDS, "voids", FOLD)                     \
     X(CONFLICTS, "conflicts", FOLD)             \
     X(LIMITS, "limits", STAGE)                  \
     X(INVOICES, "invoices", STAGE)              \
     X(INVOICE_LINES, "invoice_lines", STAGE)    \
+    X(BOOKS, "books", STAGE)                    \
+    X(PLANS, "plans", STAGE)                    \
+    X(STANDINGS, "standings", STAGE)            \
     X(LOG_DAYS, "log_days", STAGE)              \
-    X(DIRTY, "dirty", STAGE)
+    X(DIRTY, "dirty", STAGE)                    \
+    X(BUDGET_MONTHS, "budget_months", STAGE)    \
+    X(BUDGET_PAUSES, "budget_pauses", STAGE)    \
+    X(BUDGET_ALERTS, "budget_alerts", STAGE)    \
+    X(OUTBOX, "outbox", STAGE)                  \
+    X(OUTBOX_DUE, "outbox_due", STAGE)          \
+    X(CHARGEBACK, "chargeback", STAGE)
 
 enum table {
 #define TABLES_ENUM(name, text, origin) TABLE_##name,

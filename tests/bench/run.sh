@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ./dev bench [ingest | rollup [EVENTS [IDS [REPEATS]]]]: ratios against this machine's own limits, in one run.
+# ./dev bench [ingest | rollup [EVENTS [IDS [REPEATS]]] | billing [ORGANIZATIONS]]: ratios against this machine's own limits, in one run.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bin=${GBILL_BIN:-build/release}
@@ -29,4 +29,9 @@ if [ "$what" = all ] || [ "$what" = ingest ]; then
 fi
 if [ "$what" = all ] || [ "$what" = rollup ]; then
     tests/bench/rollup.sh "$dir" "${@:2}"
+fi
+if [ "$what" = all ] || [ "$what" = billing ]; then
+    mkdir "$dir/billing"
+    [ "$what" = billing ] || set -- billing
+    "$bin/tests/bench_billing" "$bin/gbill" "$dir/billing" "${2:-100000}"
 fi

@@ -9,6 +9,7 @@
 #include "store/tables/cursor.h"
 #include "store/tables/dict.h"
 #include "store/tables/dirty.h"
+#include "store/tables/payment.h"
 #include "store/tables/resource.h"
 #include "store/tables/subscription.h"
 #include "store/tables/usage.h"
@@ -99,8 +100,56 @@ office_subscription(const char *organization, enum event_subscription_action act
                              .seq = ++seq,
                              .action = action,
                              .plan = office_number(plan),
-                             .currency = office_number(currency)};
+                             .currency = office_number(currency),
+                             .anchor_ms = EVENT_TIME_NONE,
+                             .trial_end_ms = EVENT_TIME_NONE};
     cr_assert_eq(subscription_put(txn, &s, &err), ERR_OK, "%s", err.text);
+}
+
+void
+office_subscription_with(const char *organization, enum event_subscription_action action,
+                         const char *plan, const char *at, struct office_terms terms)
+{
+    struct subscription s = {
+        .organization = office_number(organization),
+        .effective_ms = ms_of(at),
+        .seq = ++seq,
+        .action = action,
+        .plan = office_number(plan),
+        .currency = office_number(terms.currency != NULL ? terms.currency : ""),
+        .tax_percent = office_number(terms.tax_percent != NULL ? terms.tax_percent : ""),
+        .at_period_end = terms.at_period_end,
+        .anchor_ms = terms.anchor != NULL ? ms_of(terms.anchor) : EVENT_TIME_NONE,
+        .trial_end_ms = terms.trial_end != NULL ? ms_of(terms.trial_end) : EVENT_TIME_NONE};
+    cr_assert_eq(subscription_put(txn, &s, &err), ERR_OK, "%s", err.text);
+}
+
+void
+office_void_subscription(const char *organization, const char *at, uint64_t of_seq)
+{
+    struct subscription s = {
+        .organization = office_number(organization), .effective_ms = ms_of(at), .seq = of_seq};
+    cr_assert_eq(subscription_delete(txn, &s, &err), ERR_OK, "%s", err.text);
+}
+
+uint64_t
+office_seq(void)
+{
+    return seq;
+}
+
+void
+office_pay(const char *organization, uint64_t invoice, const char *status, int64_t amount_minor)
+{
+    char number[24];
+    snprintf(number, sizeof number, "%u", (unsigned)invoice);
+    struct payment p = {.organization = office_number(organization),
+                        .seq = ++seq,
+                        .time_utc_ms = ms_of("2026-11-01"),
+                        .amount_minor = amount_minor,
+                        .invoice = office_number(number),
+                        .status = office_number(status)};
+    cr_assert_eq(payment_put(txn, &p, &err), ERR_OK, "%s", err.text);
 }
 
 void
@@ -109,13 +158,13 @@ office_subscribe(const char *organization, const char *plan, const char *at)
     office_subscription(organization, EVENT_PLAN_SET, plan, "", at);
 }
 
-void
-office_use_priced(const char *organization, const char *month, uint64_t credits, int64_t cost_pico,
-                  uint64_t unpriced_calls)
+static void
+use(enum table table, uint32_t period, const char *organization, uint64_t credits,
+    int64_t cost_pico, uint64_t unpriced_calls)
 {
     uint8_t key[USAGE_KEY_BYTES];
     struct usage_key k = {.organization = office_number(organization),
-                          .period = (uint32_t)month_of(month),
+                          .period = period,
                           .user = office_number("u"),
                           .type = office_number("chat"),
                           .provider = office_number("openai"),
@@ -126,13 +175,23 @@ office_use_priced(const char *organization, const char *month, uint64_t credits,
         .tokens = {[EVENT_INPUT] = credits - credits / 3, [EVENT_OUTPUT] = credits / 3},
         .cost_pico = cost_pico};
     usage_key_encode(&k, key);
-    cr_assert_eq(usage_add(txn, TABLE_MONTHLY, key, &row, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(usage_add(txn, table, key, &row, &err), ERR_OK, "%s", err.text);
+}
+
+/* At a time: in its hour and its month. */
+void
+office_use_priced(const char *organization, const char *at, uint64_t credits, int64_t cost_pico,
+                  uint64_t unpriced_calls)
+{
+    use(TABLE_HOURLY, (uint32_t)(ms_of(at) / TIME_HOUR_MS), organization, credits, cost_pico,
+        unpriced_calls);
+    use(TABLE_MONTHLY, (uint32_t)month_of(at), organization, credits, cost_pico, unpriced_calls);
 }
 
 void
-office_use(const char *organization, const char *month, uint64_t credits)
+office_use(const char *organization, const char *at, uint64_t credits)
 {
-    office_use_priced(organization, month, credits, 0, 0);
+    office_use_priced(organization, at, credits, 0, 0);
 }
 
 void
@@ -289,7 +348,7 @@ office_invoice(const char *organization, const char *month, struct invoice *ret)
     uint32_t number = 0;
     office_begin();
     bool found = dict_find(txn, str_of(organization), &number) &&
-                 invoice_get(txn, number, month_of(month), ret);
+                 invoice_get(txn, number, ms_of(month), ret);
     office_commit();
     return found;
 }
@@ -299,9 +358,11 @@ office_line(const char *organization, const char *month, uint32_t line)
 {
     struct invoice_line ret = {0};
     office_begin();
-    cr_assert(invoice_line_get(txn, office_number(organization), month_of(month), line, &ret),
+    cr_assert(invoice_line_get(txn, office_number(organization), ms_of(month), line, &ret),
               "%s %s has no line %u", organization, month, line);
     ret.description = keep(ret.description);
+    ret.plan = keep(ret.plan);
+    ret.charge = keep(ret.charge);
     office_commit();
     return ret;
 }
@@ -338,4 +399,20 @@ office_load(const char *path)
     struct plan_book *book = NULL;
     cr_assert_eq(plan_book_load(path, &book, &err), ERR_OK, "%s", err.text);
     return book;
+}
+
+const char *
+office_book_with(const char *behind, const char *from, const char *to)
+{
+    static char text[16384], changed[16384];
+    FILE *f = fopen(SHIPPED_PLANS, "r");
+    cr_assert_not_null(f);
+    text[fread(text, 1, sizeof text - 1, f)] = '\0';
+    fclose(f);
+    char *at = strstr(text, behind);
+    cr_assert_not_null(at, "%s", behind);
+    at = strstr(at, from);
+    cr_assert_not_null(at, "%s", from);
+    snprintf(changed, sizeof changed, "%.*s%s%s", (int)(at - text), text, to, at + strlen(from));
+    return office_book(changed);
 }

@@ -32,8 +32,20 @@ uint32_t office_number(const char *text);
 void office_subscribe(const char *organization, const char *plan, const char *at);
 void office_subscription(const char *organization, enum event_subscription_action action,
                          const char *plan, const char *currency, const char *at);
-void office_use(const char *organization, const char *month, uint64_t credits);
-void office_use_priced(const char *organization, const char *month, uint64_t credits,
+/* What else a subscription event may say; NULL and false: nothing. */
+struct office_terms {
+    bool at_period_end;
+    const char *anchor, *trial_end, *currency, *tax_percent;
+};
+void office_subscription_with(const char *organization, enum event_subscription_action action,
+                              const char *plan, const char *at, struct office_terms terms);
+void office_void_subscription(const char *organization, const char *at, uint64_t of_seq);
+uint64_t office_seq(void); /* of the last event */
+void office_pay(const char *organization, uint64_t invoice, const char *status,
+                int64_t amount_minor);
+/* at: a month or any time; the usage stands in its hour and its month. */
+void office_use(const char *organization, const char *at, uint64_t credits);
+void office_use_priced(const char *organization, const char *at, uint64_t credits,
                        int64_t cost_pico, uint64_t unpriced_calls);
 void office_resources(const char *organization, enum event_resource_type type, uint64_t count);
 void office_adjust(const char *organization, const char *at, int64_t amount_minor,
@@ -55,13 +67,17 @@ struct invoice_result office_invoices_of(const char *plans_path, const char *now
 const char *office_notices(void);
 unsigned office_notice_count(enum stage_notice notice);
 
-/* Rows; outside of a transaction. */
+/* Rows; outside of a transaction.  month: the instant that the invoice begins at. */
 bool office_invoice(const char *organization, const char *month, struct invoice *ret);
 struct invoice_line office_line(const char *organization, const char *month, uint32_t line);
 struct limit office_limit(const char *organization, enum limit_dimension dimension);
 
 /* Write a plan book in which ' stands for ", and give its path. */
 const char *office_book(const char *text);
+/*
+ * The shipped book with one change: behind `behind`, `from` becomes `to`.
+ */
+const char *office_book_with(const char *behind, const char *from, const char *to);
 struct plan_book *office_load(const char *path);
 
 #endif

@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "billing/plan/rate.h"
 #include "store/base/file.h"
 #include "store/log/writer.h"
 #include "tests/billing/office.h"
@@ -49,7 +50,7 @@ Test(billing_invoice_stage, a_plan_over_the_whole_month_is_its_whole_fee)
     cr_expect_str_eq(i.currency, "USD");
     expect_line("acme", 0, INVOICE_PLAN_FEE, 2900, "Pro plan, 2026-11");
     struct invoice_line l = office_line("acme", NOVEMBER, 0);
-    cr_expect_eq(l.quantity, 30 * 86400);
+    cr_expect(l.quantity_pico == 30 * 86400 * RATE_QUANTITY_ONE);
     cr_expect_eq(l.from_ms, ms_of("2026-11-01"));
     cr_expect_eq(l.to_ms, ms_of("2026-12-01"));
 }
@@ -106,12 +107,13 @@ Test(billing_invoice_stage, an_instant_counts_as_the_second_it_lies_in)
     cr_expect_eq(invoice_of("first", NOVEMBER).line_count, 1);
     expect_line("first", 0, INVOICE_PLAN_FEE, 9900, "Team plan, 2026-11");
     cr_expect_eq(invoice_of("last", NOVEMBER).line_count, 2);
-    cr_expect_eq(office_line("last", NOVEMBER, 0).quantity, 30 * 86400 - 1);
-    cr_expect_eq(office_line("last", NOVEMBER, 1).quantity, 1);
+    cr_expect(office_line("last", NOVEMBER, 0).quantity_pico ==
+              (30 * 86400 - 1) * RATE_QUANTITY_ONE);
+    cr_expect(office_line("last", NOVEMBER, 1).quantity_pico == RATE_QUANTITY_ONE);
     expect_line("last", 1, INVOICE_PLAN_FEE, 0, NULL);
 }
 
-Test(billing_invoice_stage, segments_of_one_plan_add_up_to_the_cent_to_one_line)
+Test(billing_invoice_stage, segments_of_one_plan_are_one_line_however_they_are_cut)
 {
     char at[32];
     office_begin();
@@ -128,8 +130,8 @@ Test(billing_invoice_stage, segments_of_one_plan_add_up_to_the_cent_to_one_line)
     struct invoice i = invoice_of("acme", NOVEMBER);
     int64_t fee = 29 * MONEY_PICO_PER_UNIT, seconds = 30 * 86400 - 11;
     money_sum exact = 0;
-    cr_assert_eq(i.line_count, 12);
-    for (uint32_t n = 0; n < 12; n++)
+    cr_assert_eq(i.line_count, 1);
+    for (uint32_t n = 0; n < 1; n++)
         exact += office_line("acme", NOVEMBER, n).exact_pico;
     cr_expect(exact == (money_sum)fee * seconds / (30 * 86400));
     cr_expect_eq(i.total_minor, money_round_minor(exact, 2));
@@ -220,14 +222,14 @@ Test(billing_invoice_stage, overage_begins_with_the_first_credit_beyond_the_incl
     office_invoices(MID);
     cr_expect_eq(invoice_of("at", NOVEMBER).line_count, 1);
     struct invoice_line l = office_line("one", NOVEMBER, 1);
-    cr_expect_eq(l.kind, INVOICE_OVERAGE);
-    cr_expect_eq(l.quantity, 1);
+    cr_expect_eq(l.kind, INVOICE_USAGE);
+    cr_expect(l.quantity_pico == RATE_QUANTITY_ONE);
     cr_expect_eq(l.unit_pico, 25000000);
     cr_expect(l.exact_pico == 25000000);
     cr_expect_eq(l.amount_minor, 0);
-    expect_line("half", 1, INVOICE_OVERAGE, 1,
-                "AI credits beyond the 1,000,000 of the Pro plan, 25 USD a million");
-    expect_line("below", 1, INVOICE_OVERAGE, 0, NULL);
+    expect_line("half", 1, INVOICE_USAGE, 1,
+                "AI credits beyond the 1,000,000 of the Pro plan, 2026-11");
+    expect_line("below", 1, INVOICE_USAGE, 0, NULL);
     cr_expect_eq(invoice_of("half", NOVEMBER).total_minor, 2901);
 }
 
@@ -251,8 +253,8 @@ Test(billing_invoice_stage, an_upgrade_gives_the_whole_months_credits_of_the_lar
     office_use("acme", NOVEMBER, 6000000);
     office_commit();
     office_invoices(MID);
-    expect_line("acme", 2, INVOICE_OVERAGE, 2000,
-                "AI credits beyond the 5,000,000 of the Team plan, 20 USD a million");
+    expect_line("acme", 2, INVOICE_USAGE, 2000,
+                "AI credits beyond the 5,000,000 of the Team plan, 2026-11");
 }
 
 Test(billing_invoice_stage, to_leave_on_the_last_day_does_not_make_the_overage_vanish)
@@ -271,7 +273,7 @@ Test(billing_invoice_stage, to_leave_on_the_last_day_does_not_make_the_overage_v
     }
     office_invoices(MID);
     for (size_t i = 0; i < 3; i++)
-        expect_line(ways[i], 1, INVOICE_OVERAGE, 5000, NULL);
+        expect_line(ways[i], 1, INVOICE_USAGE, 5000, NULL);
 }
 
 /* ---- adjustments ---- */
@@ -318,8 +320,9 @@ Test(billing_invoice_stage, an_adjustment_in_another_currency_holds_the_invoice_
     struct invoice_result r = office_invoices(DUE);
     cr_expect_eq(r.problems, 1);
     cr_expect_eq(r.held, 1);
-    cr_expect_not_null(strstr(office_notices(), "organization acme, month 2026-11: adjustment"),
-                       "%s", office_notices());
+    cr_expect_not_null(
+        strstr(office_notices(), "organization acme, invoice from 2026-11-01: adjustment"), "%s",
+        office_notices());
     cr_expect_not_null(strstr(office_notices(), "EUR"), "%s", office_notices());
     cr_expect_eq(invoice_of("acme", NOVEMBER).status, INVOICE_DRAFT);
     cr_expect_eq(invoice_of("acme", NOVEMBER).total_minor, 2900);
@@ -352,15 +355,13 @@ Test(billing_invoice_stage, an_unknown_plan_keeps_the_last_and_is_not_made_final
     cr_expect_eq(invoice_of("acme", NOVEMBER).status, INVOICE_DRAFT);
     cr_expect_eq(invoice_of("acme", NOVEMBER).total_minor, 2900);
     /* Once the book has it, the month is computed with it. */
-    char text[4096];
-    FILE *f = fopen(SHIPPED_PLANS, "r");
-    cr_assert_not_null(f);
-    text[fread(text, 1, sizeof text - 1, f)] = '\0';
-    fclose(f);
-    char *team = strstr(text, "\"team\"");
-    cr_assert_not_null(team);
-    memcpy(team, "\"gold\"", 6);
-    office_invoices_of(office_book(text), DUE, 24);
+    office_invoices_of(
+        office_book_with("\"plans\"", "[\n",
+                         "[{\"id\":\"gold\",\"name\":\"Gold\",\"order\":9,\"versions\":[{"
+                         "\"limits\":{\"projects\":1,\"documents\":1,\"ai_credits\":1,"
+                         "\"members\":1},\"charges\":[{\"id\":\"fee\",\"model\":\"flat\","
+                         "\"amount\":\"99\"}],\"support\":\"a\",\"analytics\":\"b\"}]},"),
+        DUE, 24);
     struct invoice i = invoice_of("acme", NOVEMBER);
     cr_expect_eq(i.status, INVOICE_FINAL);
     cr_expect_eq(i.total_minor, 870 + 6930); /* 9 days of 29, 21 days of 99 */
@@ -411,7 +412,7 @@ Test(billing_invoice_stage, what_comes_in_the_grace_is_on_the_invoice)
     cr_expect_eq(office_notice_count(STAGE_LATE), 0);
 }
 
-Test(billing_invoice_stage, final_is_frozen_and_what_comes_late_is_said)
+Test(billing_invoice_stage, final_is_frozen_and_what_comes_late_is_on_the_next_one)
 {
     office_begin();
     office_subscribe("acme", "pro", "2026-11-01");
@@ -420,44 +421,116 @@ Test(billing_invoice_stage, final_is_frozen_and_what_comes_late_is_said)
     office_commit();
     office_invoices(DUE);
     struct invoice before = invoice_of("acme", NOVEMBER);
-    office_settle(TABLE_INVOICES);
-    office_settle(TABLE_INVOICE_LINES);
     office_begin();
     office_use("acme", NOVEMBER, 300000);
     office_adjust("acme", "2026-11-29", -100, "USD", "late credit");
     office_cursor(6);
     office_commit();
     struct invoice_result r = office_invoices("2026-12-03");
-    struct invoice after = invoice_of("acme", NOVEMBER);
-    cr_expect_eq(r.late, 1);
+    struct invoice after = invoice_of("acme", NOVEMBER), next = invoice_of("acme", "2026-12");
     cr_expect_eq(r.finalized, 0);
-    cr_expect_not_null(strstr(office_notices(), "late after final: organization acme, month "
-                                                "2026-11, 300000 credits, invoice 1 would differ "
-                                                "by 6.5 USD"),
-                       "%s", office_notices());
     cr_expect_arr_eq(&after, &before, sizeof before);
+    /* 2,900 of December, 300,000 credits of November, the credit. */
+    cr_expect_eq(next.total_minor, 2900 + 750 - 100);
+    struct invoice_line l = office_line("acme", "2026-12", 1);
+    cr_expect_eq(l.kind, INVOICE_USAGE);
+    cr_expect_eq(l.amount_minor, 750);
+    cr_expect_eq(l.corrects, 0); /* November had no overage line */
+    /* Later still: the difference to what is a draft is no correction, the line grows. */
+    office_begin();
+    office_use("acme", NOVEMBER, 100000);
+    office_commit();
+    office_invoices("2026-12-04");
+    cr_expect_eq(invoice_of("acme", "2026-12").total_minor, 2900 + 1000 - 100);
+    office_settle(TABLE_INVOICES);
+    office_settle(TABLE_INVOICE_LINES);
+    office_invoices("2026-12-04");
     cr_expect_eq(office_owed(TABLE_INVOICES), 0);
     cr_expect_eq(office_owed(TABLE_INVOICE_LINES), 0);
 }
 
-Test(billing_invoice_stage, another_plan_book_is_no_late_event)
+Test(billing_invoice_stage, a_correction_names_its_period_and_the_invoice_and_comes_once)
 {
+    office_begin();
+    office_subscribe("acme", "pro", "2026-11-01");
+    office_use("acme", NOVEMBER, 1400000);
+    office_commit();
+    office_invoices(DUE);
+    cr_expect_eq(invoice_of("acme", NOVEMBER).total_minor, 2900 + 1000);
+    office_begin();
+    office_use("acme", NOVEMBER, 300000);
+    office_commit();
+    struct invoice_result r = office_invoices("2026-12-03");
+    cr_expect_eq(r.late, 1);
+    cr_expect_not_null(strstr(office_notices(), "late after final: organization acme, 7.50 USD on "
+                                                "the next invoice: Correction of invoice 1: AI "
+                                                "credits beyond the 1,000,000 of the Pro plan, "
+                                                "2026-11"),
+                       "%s", office_notices());
+    struct invoice_line l = office_line("acme", "2026-12", 0);
+    cr_expect_eq(l.corrects, 1);
+    cr_expect_eq(l.amount_minor, 750);
+    cr_expect_eq(l.from_ms, ms_of(NOVEMBER));
+    office_invoices("2027-01-02");
+    cr_expect_eq(invoice_of("acme", "2026-12").status, INVOICE_FINAL);
+    cr_expect_eq(invoice_of("acme", "2026-12").total_minor, 2900 + 750);
+    cr_expect_eq(invoice_of("acme", "2027-01").total_minor, 2900);
+    cr_expect_eq(office_invoices("2027-01-02").late, 0);
+}
+
+Test(billing_invoice_stage, what_was_billed_and_is_voided_is_taken_back)
+{
+    office_begin();
+    office_subscribe("acme", "pro", "2026-11-01");
+    uint64_t voided = office_seq();
+    office_first_event("acme", "2026-11-01");
+    office_commit();
+    office_invoices(DUE);
+    office_begin();
+    office_void_subscription("acme", "2026-11-01", voided);
+    office_commit();
+    office_invoices("2026-12-03");
+    struct invoice i = invoice_of("acme", "2026-12");
+    cr_expect_eq(i.total_minor, -2900);
+    struct invoice_line l = office_line("acme", "2026-12", 0);
+    cr_expect_str_eq(l.description.data,
+                     "Correction of invoice 1: plan_fee of plan pro of 2026-11-01 taken back");
+    office_invoices("2027-01-02");
+    cr_expect_eq(invoice_of("acme", "2026-12").number, 2);
+    struct invoice none;
+    cr_expect_not(office_invoice("acme", "2027-01", &none));
+}
+
+Test(billing_invoice_stage, a_book_may_add_what_is_to_come_but_not_change_what_has_begun)
+{
+    struct invoice_result r;
+    struct err err = {.code = ERR_OK};
+    struct clock clock = clock_fixed(ms_of("2026-12-03"));
     office_begin();
     office_subscribe("acme", "pro", "2026-11-01");
     office_commit();
     office_invoices(DUE);
-    char text[4096];
-    FILE *f = fopen(SHIPPED_PLANS, "r");
-    cr_assert_not_null(f);
-    text[fread(text, 1, sizeof text - 1, f)] = '\0';
-    fclose(f);
-    char *fee = strstr(text, "\"29\"");
-    cr_assert_not_null(fee);
-    memcpy(fee, "\"39\"", 4);
-    struct invoice_result r = office_invoices_of(office_book(text), "2026-12-03", 24);
-    cr_expect_eq(r.late, 0);
+    struct invoice_options o = {
+        office_directory(),
+        office_book_with("\"pro\"", "\"amount\": \"29\"", "\"amount\": \"39\""),
+        &clock,
+        24,
+        {0}};
+    cr_expect_eq(invoice_stage_run(&o, &r, &err), ERR_CONFLICT);
+    cr_expect_not_null(strstr(err.text, "plan \"pro\" has begun"), "%s", err.text);
+    o.plans_path = office_book_with(
+        "\"pro\"", "\"support\": \"priority\", \"analytics\": \"advanced\"}]}",
+        "\"support\": \"priority\", \"analytics\": \"advanced\"},"
+        "{\"from\": \"2027-01-01\", \"limits\": {\"projects\": 15, \"documents\": 200,"
+        "\"ai_credits\": {\"soft\": 1000000}, \"members\": 5},"
+        "\"charges\": [{\"id\": \"fee\", \"name\": \"Pro plan\", \"model\": \"flat\","
+        "\"amount\": \"39\"}], \"support\": \"a\", \"analytics\": \"b\"}]}");
+    cr_assert_eq(invoice_stage_run(&o, &r, &err), ERR_OK, "%s", err.text);
+    clock = clock_fixed(ms_of("2027-01-15"));
+    cr_assert_eq(invoice_stage_run(&o, &r, &err), ERR_OK, "%s", err.text);
     cr_expect_eq(invoice_of("acme", NOVEMBER).total_minor, 2900);
-    cr_expect_eq(invoice_of("acme", "2026-12").total_minor, 3900);
+    cr_expect_eq(invoice_of("acme", "2026-12").total_minor, 2900);
+    cr_expect_eq(invoice_of("acme", "2027-01").total_minor, 3900);
 }
 
 Test(billing_invoice_stage, numbers_have_no_gaps_over_organizations_months_and_transactions)
@@ -523,7 +596,7 @@ Test(billing_invoice_stage, a_second_run_changes_no_row_and_owes_nothing)
     cr_expect_eq(invoice_of("acme", "2026-12").position, 50);
 }
 
-Test(billing_invoice_stage, a_draft_that_is_emptied_is_kept_up_to_date)
+Test(billing_invoice_stage, a_draft_that_is_emptied_goes)
 {
     office_begin();
     office_subscribe("acme", "pro", "2026-11-10");
@@ -534,8 +607,8 @@ Test(billing_invoice_stage, a_draft_that_is_emptied_is_kept_up_to_date)
     office_subscription("acme", EVENT_PLAN_CANCELLED, "", "", "2026-11-10");
     office_commit();
     office_invoices(MID);
-    cr_expect_eq(invoice_of("acme", NOVEMBER).total_minor, 0);
-    cr_expect_eq(invoice_of("acme", NOVEMBER).line_count, 0);
+    struct invoice none;
+    cr_expect_not(office_invoice("acme", NOVEMBER, &none));
 }
 
 Test(billing_invoice_stage, what_is_not_folded_yet_is_waited_for)

@@ -1,6 +1,7 @@
 #include <criterion/criterion.h>
 #include <string.h>
 
+#include "store/tables/budget_pause.h"
 #include "tests/billing/office.h"
 
 #define NOW "2026-11-24T12:00:00Z"
@@ -13,7 +14,7 @@ judge(const struct plan *plan, const struct plan_book *book, enum limit_dimensio
 {
     struct standing s = {.plan = plan, .held = plan};
     struct limit row;
-    limits_judge(book, &s, dimension, used, &row, reason);
+    limits_judge(book, str_of("acme"), &s, ms_of(NOW), dimension, used, &row, reason);
     return row;
 }
 
@@ -98,8 +99,10 @@ Test(billing_limits, a_limit_of_zero_allows_nothing_and_divides_nothing)
 {
     struct plan_book *b = office_load(SHIPPED_PLANS);
     char reason[LIMITS_REASON_BYTES];
+    struct plan_terms terms = b->plans[0].terms[0];
     struct plan none = b->plans[0];
-    none.limits[LIMIT_PROJECTS] = 0;
+    terms.limits[LIMIT_PROJECTS] = 0;
+    none.terms = &terms;
     struct limit row = judge(&none, b, LIMIT_PROJECTS, 0, reason);
     cr_expect_eq(row.percent, 0);
     cr_expect_eq(row.state, LIMIT_REACHED);
@@ -115,8 +118,10 @@ Test(billing_limits, no_upgrade_is_named_where_no_plan_would_allow_it)
 {
     struct plan_book *b = office_load(SHIPPED_PLANS);
     char reason[LIMITS_REASON_BYTES];
+    struct plan_terms terms = b->plans[3].terms[0];
     struct plan top = b->plans[3];
-    top.limits[LIMIT_PROJECTS] = 2;
+    terms.limits[LIMIT_PROJECTS] = 2;
+    top.terms = &terms;
     struct limit row = judge(&top, b, LIMIT_PROJECTS, 2, reason);
     cr_expect_not(row.allowed);
     cr_expect_eq(row.upgrade.size_bytes, 0);
@@ -217,7 +222,30 @@ Test(billing_limits, a_paused_plan_leaves_the_default_limits_and_says_so)
     cr_expect(str_is(row.plan, "starter"));
     cr_expect_eq(row.limit, 3);
     cr_expect_not(row.allowed);
+    cr_expect_eq(row.state, LIMIT_PAUSED);
     cr_expect_not_null(strstr(row.reason.data, "Pro is paused"), "%s", row.reason.data);
+}
+
+Test(billing_limits, a_budget_that_pauses_stops_credits_until_its_month_is_over)
+{
+    struct tables_txn *txn = office_begin();
+    office_subscribe("acme", "pro", "2026-10-01");
+    office_use("acme", "2026-11", 1);
+    struct budget_pause pause = {.organization = office_number("acme"),
+                                 .month = month_of("2026-11"),
+                                 .since_ms = ms_of("2026-11-20T00:00:00Z"),
+                                 .reason = str_of("the budget of 100.00 USD is spent")};
+    struct err err;
+    cr_assert_eq(budget_pause_put(txn, &pause, &err), ERR_OK, "%s", err.text);
+    office_commit();
+    office_limits("2026-11-24T12:00:00Z");
+    struct limit credits = office_limit("acme", LIMIT_AI_CREDITS);
+    cr_expect_eq(credits.state, LIMIT_PAUSED);
+    cr_expect_not(credits.allowed);
+    cr_expect(str_is(credits.reason, "the budget of 100.00 USD is spent"));
+    cr_expect(office_limit("acme", LIMIT_PROJECTS).allowed);
+    office_limits("2026-12-01T00:00:00Z");
+    cr_expect(office_limit("acme", LIMIT_AI_CREDITS).allowed);
 }
 
 Test(billing_limits, an_unknown_plan_is_named_and_the_others_go_on)

@@ -205,7 +205,7 @@ Test(billing_timeline, an_unknown_plan_keeps_the_last_known_and_leaves_a_mark_un
     cr_expect_eq(timeline_at(&timeline, ms_of("2026-11-09")).bad_seq, 0);
 }
 
-Test(billing_timeline, a_currency_the_book_is_not_in_cannot_be_applied)
+Test(billing_timeline, a_currency_without_a_rate_cannot_be_applied)
 {
     office_subscription("acme", EVENT_PLAN_SET, "team", "EUR", "2026-11-10");
     office_subscription("acme", EVENT_PLAN_SET, "pro", "USD", "2026-11-20");

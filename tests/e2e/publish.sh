@@ -37,11 +37,12 @@ events() {
                "\"outputTokens\":%d}\n", i, i % 10, i % 37, i, i % 7 }'
 }
 digest() {
-    for t in usage_hourly usage_monthly limits_snapshots invoices invoice_lines log_days; do
+    for t in usage_hourly usage_monthly limits_snapshots invoices invoice_lines log_days budget_settings budget_alerts chargeback plans subscriptions; do
         pg_sql "$1" "SELECT t::text FROM billing.$t t ORDER BY 1"
     done | sha256sum
 }
-jobs() { "$bin/gbill" rollup >/dev/null && "$bin/gbill" limits >/dev/null && "$bin/gbill" invoice run >/dev/null; }
+jobs() { "$bin/gbill" rollup >/dev/null && "$bin/gbill" limits >/dev/null && "$bin/gbill" invoice run >/dev/null && "$bin/gbill" chargeback run >/dev/null &&
+    "$bin/gbill" budgets >/dev/null; }
 
 # ---- before there is anything ----
 expect 3 'DATABASE_URL is not set' "$bin/gbill" migrate
@@ -69,22 +70,32 @@ pg_sql "$DATABASE_URL" "SELECT billing.grant_reader()" >/dev/null
 agent=$!
 for _ in $(seq 200); do [ -S "$GBILL_DATA/agent.sock" ] && break; sleep 0.05; done
 events 0 2000 | "$bin/gbill" send --format jsonl - >/dev/null
+echo '{"id":"b","organizationId":"org-3","monthlyBudget":1,"alertThresholds":{"warning":80},"spikeDetection":{"enabled":true,"threshold":300}}' |
+    "$bin/gbill" send --kind budget --format jsonl - >/dev/null
 jobs
 "$bin/gbill" publish >"$dir/out"
 grep -q 'version 1; all rows were sent: the database is new to this log' "$dir/out" || fail "$(cat "$dir/out")"
 sums=$(pg_sql "$DATABASE_URL" "SELECT sum(calls), sum(input_tokens), sum(output_tokens) FROM billing.usage_monthly")
 want=$(awk 'BEGIN { for (i = 0; i < 2000; i++) { a += i; b += i % 7 } print 2000 "|" a "|" b }')
 [ "$sums" = "$want" ] || fail "sums are $sums, expected $want"
-[ "$(pg_sql "$DATABASE_URL" "SELECT count(*) FROM billing.invoices WHERE total_minor <> (SELECT sum(amount_minor) FROM billing.invoice_lines l WHERE (l.organization_id, l.month) = (invoices.organization_id, invoices.month))")" = 0 ] ||
+[ "$(pg_sql "$DATABASE_URL" "SELECT count(*) FROM billing.invoices WHERE total_minor <> (SELECT sum(amount_minor) FROM billing.invoice_lines l WHERE (l.organization_id, l.period_start) = (invoices.organization_id, invoices.period_start))")" = 0 ] ||
     fail "an invoice is not the sum of its lines"
+
+# Settings with their defaults, an alert, the parts of each invoice.
+[ "$(pg_sql "$DATABASE_URL" "SELECT monthly_budget, alert_thresholds, spike_detection, email_alerts, auto_limits FROM billing.budget_settings")" = \
+    '1|{"warning": 80}|{"enabled": true, "threshold": 300}|t|{"enabled": false, "pauseAt": 100}' ] || fail "budget_settings"
+[ "$(pg_sql "$DATABASE_URL" "SELECT kind, percent, threshold, budget_minor FROM billing.budget_alerts")" = 'threshold|80|warning|1' ] ||
+    fail "budget_alerts: $(pg_sql "$DATABASE_URL" "TABLE billing.budget_alerts")"
+[ "$(pg_sql "$DATABASE_URL" "SELECT count(*) FROM billing.invoices i WHERE total_minor <> ALL (SELECT coalesce(sum(amount_minor), 0) FROM billing.chargeback c, (VALUES ('project'), ('user')) d(d) WHERE c.organization_id = i.organization_id AND c.period_start = i.month AND dimension = d.d GROUP BY d.d)")" = 0 ] ||
+    fail "parts do not add up"
 
 # ---- again: nothing is written, no transaction number is taken ----
 before=$(pg_sql "$PG_URL" "SELECT pg_snapshot_xmax(pg_current_snapshot())")
 "$bin/gbill" publish >"$dir/out"
-grep -q 'nothing to publish: Postgres shows event 2000, version 1' "$dir/out" || fail "$(cat "$dir/out")"
+grep -q 'nothing to publish: Postgres shows event 2001, version 1' "$dir/out" || fail "$(cat "$dir/out")"
 "$bin/gbill" publish --json | python3 -c 'import json, sys
 rows = json.load(sys.stdin)
-assert len(rows) == 6 and all(r["mode"] == "nothing" and r["sent"] == 0 for r in rows), rows' ||
+assert len(rows) == 9 and all(r["mode"] == "nothing" and r["sent"] == 0 for r in rows), rows' ||
     fail "publish --json"
 [ "$(pg_sql "$PG_URL" "SELECT pg_snapshot_xmax(pg_current_snapshot())")" = "$before" ] ||
     fail "a publish of nothing wrote to Postgres"

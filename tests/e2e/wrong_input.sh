@@ -90,7 +90,7 @@ expect 3 "prices.json.*inptu" "$bin/gbill" prices import --format litellm --book
 expect 6 'no-such-book.json' "$bin/gbill" prices diff schemas/prices.json "$dir/no-such-book.json"
 sed '0,/"input": "8"/s//"input": "9"/' schemas/prices.json >"$dir/prices.json"
 expect 7 "prices.json breaks the append-only rule in 1 place" "$bin/gbill" prices diff schemas/prices.json "$dir/prices.json"
-sed 's/"monthly_fee": "29"/"monthly_fee": "-29"/' schemas/plans.json >"$dir/plans.json"
+sed 's/"amount": "29"/"amount": "-29"/' schemas/plans.json >"$dir/plans.json"
 expect 3 "plans.json.*-29" "$bin/gbill" limits --plans "$dir/plans.json"
 expect 2 '"planet" is no column' "$bin/gbill" report usage --by planet
 expect 6 'organization "nix"' "$bin/gbill" report usage --org nix

@@ -20,7 +20,11 @@ store/event: store/base store/event
 store/log: store/base store/event store/log
 store/tables: store/base store/event store/log store/tables
 store/postgres: store/base store/event store/log store/tables store/postgres
+store/net: store/base store/net
+billing/budget: store/base store/event store/tables billing/notify billing/budget
+billing/notify: store/base store/event store/tables store/net billing/notify
 rollup/price: rollup/price store/base store/event
+billing/plan: billing/plan store/base store/tables
 <lmdb.h>: store tests
 <zstd.h>: store tests
 <libpq-fe.h>: store tests
@@ -82,8 +86,15 @@ store/log/a.c "store/tables/b.h"
 store/tables/a.c "store/postgres/b.h"
 store/log/a.c "store/postgres/b.h"
 store/log/a.c "store/cmd.h"
+store/tables/a.c "store/net/b.h"
+store/net/a.c "store/event/b.h"
+billing/notify/a.c "billing/budget/b.h"
+billing/notify/a.c "store/postgres/b.h"
+billing/budget/a.c "billing/stage.h"
 rollup/price/a.c "rollup/b.h"
 rollup/price/a.c "store/tables/b.h"
+billing/plan/a.c "billing/b.h"
+billing/plan/a.c "store/log/b.h"
 ingest/a.c "rollup/b.h"
 ingest/client/a.c "billing/b.h"
 rollup/a.c "ingest/b.h"

@@ -9,14 +9,20 @@
 #include "store/base/file.h"
 #include "store/base/time.h"
 #include "store/postgres/migrate.h"
+#include "store/tables/alert.h"
+#include "store/tables/budget.h"
+#include "store/tables/chargeback.h"
 #include "store/tables/cursor.h"
 #include "store/tables/dict.h"
 #include "store/tables/dirty.h"
 #include "store/tables/invoice.h"
 #include "store/tables/limit.h"
 #include "store/tables/log_day.h"
+#include "store/tables/plan_version.h"
+#include "store/tables/standing.h"
 #include "store/tables/usage.h"
 #include "tests/support/number.h"
+#include "tests/support/record.h"
 
 enum { HOUR = 498744, MONTH = 682, FIXTURE_DIRECTORIES_MAX = 16 }; /* 2026-11-24T00, 2026-11 */
 
@@ -181,7 +187,8 @@ put_invoice(struct writer *w, const char *organization, int32_t month, bool fina
     struct invoice_line lines[3];
     struct invoice invoice = {
         .organization = number(w, organization),
-        .month = month,
+        .from_ms = time_month_start_ms(month),
+        .to_ms = time_month_start_ms(month + 1),
         .status = final ? INVOICE_FINAL : INVOICE_DRAFT,
         .number = final ? 1 : 0,
         .currency = "USD",
@@ -198,16 +205,54 @@ put_invoice(struct writer *w, const char *organization, int32_t month, bool fina
     memset(invoice.plan_book, 0xc3, sizeof invoice.plan_book);
     for (uint32_t i = 0; i < 3; i++)
         lines[i] = (struct invoice_line){
-            (enum invoice_line_kind)i,
-            str_of("Pro, 2026-11"),
-            123400,
-            100000001,
-            (money_sum)cents * (MONEY_PICO_PER_UNIT / 100) + 1,
-            cents,
-            time_month_start_ms(month),
-            time_month_start_ms(month + 1),
+            .kind = (enum invoice_line_kind)i,
+            .plan = str_of("pro"),
+            .charge = str_of("fee"),
+            .description = str_of("Pro, 2026-11"),
+            .corrects = i == 2 ? 7 : 0,
+            .quantity_pico = 123400 * (money_sum)MONEY_PICO_PER_UNIT,
+            .unit_pico = 100000001,
+            .exact_pico = (money_sum)cents * (MONEY_PICO_PER_UNIT / 100) + 1,
+            .amount_minor = cents,
+            .from_ms = time_month_start_ms(month),
+            .to_ms = time_month_start_ms(month + 1),
         };
     cr_assert_eq(invoice_put(w->txn, &invoice, lines, &w->err), ERR_OK, "%s", w->err.text);
+}
+
+/* Two versions of a plan, and who is on it. */
+static void
+put_plans(struct writer *w, const char *organization)
+{
+    struct plan_version versions[] = {
+        {.plan = str_of("pro"),
+         .name = str_of("Pro"),
+         .version = 1,
+         .order = 2,
+         .currency = "USD",
+         .from_ms = INT64_MIN,
+         .terms = str_of("{\"charges\":[]}")},
+        {.plan = str_of("pro"),
+         .name = str_of("Pro"),
+         .version = 2,
+         .order = 2,
+         .currency = "USD",
+         .from_ms = time_month_start_ms(MONTH),
+         .terms = str_of("{}")},
+    };
+    struct standing_row row = {.organization = number(w, organization),
+                               .status = STANDING_TRIALING,
+                               .plan = str_of("pro"),
+                               .next_plan = str_of("starter"),
+                               .currency = "USD",
+                               .tax_percent = 7250000,
+                               .period_start_ms = time_month_start_ms(MONTH),
+                               .period_end_ms = time_month_start_ms(MONTH + 1),
+                               .usage_start_ms = time_month_start_ms(MONTH),
+                               .usage_end_ms = time_month_start_ms(MONTH + 1),
+                               .next_ms = time_month_start_ms(MONTH + 1)};
+    cr_assert_eq(plan_version_put_all(w->txn, versions, 2, &w->err), ERR_OK, "%s", w->err.text);
+    cr_assert_eq(standing_put(w->txn, &row, &w->err), ERR_OK, "%s", w->err.text);
 }
 
 /* The root of a day of the cursor's log. */
@@ -221,6 +266,69 @@ put_log_day(struct writer *w, int32_t day)
     memset(r.chain[LOG_EVENTS], 0xe1, HASH_SHA256_BYTES);
     memset(r.chain[LOG_QUARANTINE], 0xe2, HASH_SHA256_BYTES);
     cr_assert_eq(log_day_put(w->txn, identity, &r, &w->err), ERR_OK, "%s", w->err.text);
+}
+
+static void
+put_budget(struct writer *w, const char *organization, int64_t at_ms, const char *fields)
+{
+    char json[256];
+    snprintf(json, sizeof json, "{'id': 'b', 'organizationId': '%s'%s}", organization, fields);
+    struct buf record = record_of_json(json);
+    cr_assert_eq(
+        budget_apply(w->txn, number(w, organization), at_ms, 7, bytes_of_buf(&record), &w->err),
+        ERR_OK);
+    buf_clear(&record);
+}
+
+static void
+put_alert(struct writer *w, const char *organization, uint32_t nth, enum alert_kind kind)
+{
+    struct alert a = {
+        .organization = number(w, organization),
+        .month = MONTH,
+        .number = nth,
+        .kind = kind,
+        .percent = 80,
+        .name = "tab\there",
+        .currency = "USD",
+        .has_budget = nth == 1,
+        .budget_minor = 10000,
+        .spend_pico = 84125000000001,
+        .forecast_pico = kind == ALERT_FORECAST ? 120000000000000 : 0,
+        .at_ms = 1796083200123,
+        .position = 100,
+    };
+    cr_assert_eq(alert_put(w->txn, &a, &w->err), ERR_OK);
+}
+
+static void
+put_chargeback(struct writer *w, const char *organization, const char *project, int64_t amount,
+               bool final)
+{
+    struct chargeback_row row = {
+        .organization = number(w, organization),
+        .from_ms = time_month_start_ms(MONTH),
+        .to_ms = time_month_start_ms(MONTH + 1),
+        .dimension = CHARGEBACK_PROJECT,
+        .value = number(w, project),
+        .currency = "USD",
+        .final = final,
+        .amount_minor = amount,
+        .calls = 3,
+        .credits = 500,
+        .llm_cost_pico = 4995000022500,
+    };
+    cr_assert_eq(chargeback_put(w->txn, &row, &w->err), ERR_OK);
+}
+
+static void
+delete_chargeback(struct writer *w, const char *organization, const char *project)
+{
+    struct chargeback_row row = {.organization = number(w, organization),
+                                 .from_ms = time_month_start_ms(MONTH),
+                                 .dimension = CHARGEBACK_PROJECT,
+                                 .value = number(w, project)};
+    cr_assert_eq(chargeback_delete(w->txn, &row, &w->err), ERR_OK);
 }
 
 void
@@ -237,9 +345,19 @@ fixture_fill(const char *directory)
     }
     put_limits(&w, "acme", 10);
     put_limits(&w, "globex", 20);
+    put_plans(&w, "acme");
     put_invoice(&w, "acme", MONTH - 1, true, 3, 2900);
     put_invoice(&w, "acme", MONTH, false, 3, 1000);
     put_log_day(&w, HOUR / 24);
+    put_budget(&w, "acme", 1796083200123,
+               ", 'monthlyBudget': 10000, 'alertThresholds': {'warning': 80, 'critical': 95}, "
+               "'emailAlerts': false, 'autoLimits': {'enabled': true, 'pauseAt': 110}");
+    put_budget(&w, "globex", 1796083200000, "");
+    put_alert(&w, "acme", 1, ALERT_THRESHOLD);
+    put_alert(&w, "acme", 2, ALERT_FORECAST);
+    put_chargeback(&w, "acme", "grant\\one", 2001, false);
+    put_chargeback(&w, "acme", "grant-two", 999, false);
+    put_chargeback(&w, "acme", "", -1, false);
     move_cursor(&w, 100);
     end(&w);
 }
@@ -264,6 +382,10 @@ fixture_change(const char *directory)
     put_invoice(&w, "globex", MONTH, false, 1, 9900);
     put_log_day(&w, HOUR / 24);
     put_log_day(&w, HOUR / 24 + 1);
+    put_budget(&w, "acme", 1796083300000, ", 'monthlyBudget': null");
+    put_alert(&w, "acme", 3, ALERT_RECOVERED);
+    put_chargeback(&w, "acme", "grant\\one", 2999, true);
+    delete_chargeback(&w, "acme", "grant-two");
     move_cursor(&w, 200);
     end(&w);
 }

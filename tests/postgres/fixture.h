@@ -18,8 +18,8 @@ void fixture_copy(const char *from, const char *to);
 
 /*
  * Fill the tables: 24 hourly and 4 monthly rows of the organizations "acme" and
- * "globex", 8 limits, a draft and a final invoice, the root of 2026-11-24; the cursor
- * at event 100.
+ * "globex", 8 limits, a draft and a final invoice, the root of 2026-11-24, 2 budgets,
+ * 2 alerts, 3 parts of an invoice; the cursor at event 100.
  */
 void fixture_fill(const char *directory);
 

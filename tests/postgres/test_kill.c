@@ -47,6 +47,11 @@ set_up(void)
                "CREATE TABLE saved.invoices AS SELECT * FROM billing.invoices; "
                "CREATE TABLE saved.invoice_lines AS SELECT * FROM billing.invoice_lines; "
                "CREATE TABLE saved.log_days AS SELECT * FROM billing.log_days; "
+               "CREATE TABLE saved.budget_settings AS SELECT * FROM billing.budget_settings; "
+               "CREATE TABLE saved.budget_alerts AS SELECT * FROM billing.budget_alerts; "
+               "CREATE TABLE saved.chargeback AS SELECT * FROM billing.chargeback; "
+               "CREATE TABLE saved.plans AS SELECT * FROM billing.plans; "
+               "CREATE TABLE saved.subscriptions AS SELECT * FROM billing.subscriptions; "
                "CREATE TABLE saved.publish_state AS SELECT * FROM billing.publish_state");
 }
 
@@ -87,15 +92,15 @@ publish_in_child(const char *data, const char *url, enum fault fault, unsigned n
 static void
 put_back(void)
 {
-    static const char *const names[] = {"usage_hourly", "usage_monthly", "limits_snapshots",
-                                        "invoices",     "invoice_lines", "log_days",
-                                        "publish_state"};
+    static const char *const names[] = {
+        "usage_hourly", "usage_monthly",   "limits_snapshots", "invoices",   "invoice_lines",
+        "log_days",     "budget_settings", "budget_alerts",    "chargeback", "plans", "subscriptions", "publish_state"};
     char sql[2048] = "BEGIN";
     size_t used = strlen(sql);
-    for (size_t i = 0; i < 7; i++)
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         used +=
             (size_t)snprintf(sql + used, sizeof sql - used, "; DELETE FROM billing.%s", names[i]);
-    for (size_t i = 0; i < 7; i++)
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         used += (size_t)snprintf(sql + used, sizeof sql - used,
                                  "; INSERT INTO billing.%s SELECT * FROM saved.%s", names[i],
                                  names[i]);

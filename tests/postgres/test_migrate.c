@@ -84,7 +84,7 @@ Test(postgres_migrate, an_empty_database_gets_every_file_and_a_second_run_does_n
     must_migrate();
     for (size_t i = 0; i < migrate.count; i++)
         cr_assert_eq(migrate.files[i].state, MIGRATE_NOW);
-    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes 4log_days");
+    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes 4log_days 5budgets 6billing");
     char before[512];
     snprintf(before, sizeof before, "%s",
              server_value(url, "SELECT string_agg(ctid::text || xmin || applied_at, ' ') FROM "
@@ -108,30 +108,30 @@ Test(postgres_migrate, a_dry_run_says_what_is_pending_and_changes_nothing)
 Test(postgres_migrate, a_new_file_alone_is_applied)
 {
     must_migrate();
-    put_file("005_more.sql", "CREATE TABLE billing.more (n integer);\n");
+    put_file("007_more.sql", "CREATE TABLE billing.more (n integer);\n");
     must_migrate();
-    cr_assert_eq(migrate.files[3].state, MIGRATE_BEFORE);
-    cr_assert_eq(migrate.files[4].state, MIGRATE_NOW);
-    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes 4log_days 5more");
+    cr_assert_eq(migrate.files[5].state, MIGRATE_BEFORE);
+    cr_assert_eq(migrate.files[6].state, MIGRATE_NOW);
+    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7more");
 }
 
 Test(postgres_migrate, a_file_that_fails_leaves_nothing_of_itself_and_names_its_line)
 {
-    put_file("005_bad.sql", "CREATE TABLE billing.half (n integer);\n-- \xc3\xa9\nSELEC 1;\n");
+    put_file("007_bad.sql", "CREATE TABLE billing.half (n integer);\n-- \xc3\xa9\nSELEC 1;\n");
     cr_assert_eq(run_migrate(false), ERR_CONFIG);
-    cr_assert_not_null(strstr(err.text, "005_bad.sql: line 3: syntax error"), "%s", err.text);
-    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes 4log_days");
+    cr_assert_not_null(strstr(err.text, "007_bad.sql: line 3: syntax error"), "%s", err.text);
+    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes 4log_days 5budgets 6billing");
     cr_assert_str_eq(server_value(url, "SELECT to_regclass('billing.half') IS NULL"), "t");
-    put_file("005_bad.sql", "CREATE TABLE billing.half (n integer);\n");
+    put_file("007_bad.sql", "CREATE TABLE billing.half (n integer);\n");
     must_migrate();
 }
 
 Test(postgres_migrate, a_file_that_ends_its_transaction_is_refused)
 {
-    put_file("005_commit.sql", "CREATE TABLE billing.half (n integer); COMMIT;\n");
+    put_file("007_commit.sql", "CREATE TABLE billing.half (n integer); COMMIT;\n");
     cr_assert_eq(run_migrate(false), ERR_CONFIG);
-    cr_assert_not_null(strstr(err.text, "005_commit.sql ends its transaction"), "%s", err.text);
-    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes 4log_days");
+    cr_assert_not_null(strstr(err.text, "007_commit.sql ends its transaction"), "%s", err.text);
+    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes 4log_days 5budgets 6billing");
 }
 
 Test(postgres_migrate, an_applied_file_that_changed_is_refused_even_in_a_dry_run)
@@ -150,9 +150,14 @@ Test(postgres_migrate, an_applied_file_that_changed_is_refused_even_in_a_dry_run
 Test(postgres_migrate, a_database_of_a_newer_program_is_refused)
 {
     must_migrate();
-    server_run(url, "INSERT INTO billing.schema_migrations VALUES (5, 'later', '')");
+    char sql[128], says[128];
+    snprintf(sql, sizeof sql, "INSERT INTO billing.schema_migrations VALUES (%d, 'later', '')",
+             PUBLISH_SCHEMA_VERSION + 1);
+    snprintf(says, sizeof says, "migration %03d_later, this gbill knows %d",
+             PUBLISH_SCHEMA_VERSION + 1, PUBLISH_SCHEMA_VERSION);
+    server_run(url, sql);
     cr_assert_eq(run_migrate(false), ERR_CONFLICT);
-    cr_assert_not_null(strstr(err.text, "migration 005_later, this gbill knows 4"), "%s", err.text);
+    cr_assert_not_null(strstr(err.text, says), "%s", err.text);
 }
 
 Test(postgres_migrate, gaps_twins_odd_names_and_empty_directories_are_refused)
@@ -160,14 +165,14 @@ Test(postgres_migrate, gaps_twins_odd_names_and_empty_directories_are_refused)
     static const struct {
         const char *file, *says;
     } cases[] = {
-        {"006_x.sql", "migration 005 is missing, 006_x is there"},
+        {"007_x.sql", "migration 006 is missing, 007_x is there"},
         {"002_twin.sql", "two migrations have the number 002"},
         {"000_x.sql", "two migrations have the number 000"},
-        {"4_x.sql", "named NNN_name.sql"},
-        {"0004_x.sql", "named NNN_name.sql"},
-        {"005_X.sql", "named NNN_name.sql"},
-        {"005_.sql", "named NNN_name.sql"},
-        {"005x.sql", "named NNN_name.sql"},
+        {"6_x.sql", "named NNN_name.sql"},
+        {"0006_x.sql", "named NNN_name.sql"},
+        {"006_X.sql", "named NNN_name.sql"},
+        {"006_.sql", "named NNN_name.sql"},
+        {"006x.sql", "named NNN_name.sql"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         char path[256];
@@ -256,14 +261,16 @@ reader_url(void)
     return server_url_as(database, role, NULL);
 }
 
-static const char *const secured[] = {"usage_hourly", "usage_monthly", "limits_snapshots",
-                                      "invoices", "invoice_lines"};
+static const char *const secured[] = {"usage_hourly",  "usage_monthly", "limits_snapshots",
+                                      "invoices",      "invoice_lines", "budget_settings",
+                                      "budget_alerts", "chargeback", "subscriptions"};
+enum { SECURED = sizeof secured / sizeof secured[0] };
 
 Test(postgres_migrate, a_reader_sees_the_organization_it_set_and_no_other)
 {
-    static const char *const acme[] = {"12", "2", "4", "2", "6"}, *const globex[] = {"12", "2", "4",
-                                                                                     "0", "0"};
-    for (size_t i = 0; i < 5; i++) {
+    static const char *const acme[SECURED] = {"12", "2", "4", "2", "6", "1", "2", "3", "1"};
+    static const char *const globex[SECURED] = {"12", "2", "4", "0", "0", "1", "0", "0", "0"};
+    for (size_t i = 0; i < SECURED; i++) {
         char sql[256];
         snprintf(sql, sizeof sql,
                  "SET billing.organization_id = 'acme'; SELECT count(*) FROM "
@@ -280,7 +287,7 @@ Test(postgres_migrate, a_reader_sees_the_organization_it_set_and_no_other)
 
 Test(postgres_migrate, a_reader_without_the_setting_sees_nothing)
 {
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < SECURED; i++) {
         char sql[256];
         snprintf(sql, sizeof sql, "SELECT count(*) FROM billing.%s", secured[i]);
         cr_assert_str_eq(server_value(reader_url(), sql), "0", "%s", secured[i]);
@@ -301,7 +308,7 @@ Test(postgres_migrate, a_reader_can_write_nothing)
                                         "UPDATE billing.%s SET organization_id = 'acme'",
                                         "INSERT INTO billing.%s SELECT * FROM billing.%s",
                                         "ALTER TABLE billing.%s DISABLE ROW LEVEL SECURITY"};
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < SECURED; i++) {
         for (size_t v = 0; v < 5; v++) {
             char sql[256];
             snprintf(sql, sizeof sql, verbs[v], secured[i], secured[i]);

@@ -59,7 +59,7 @@ Test(postgres_publish, the_first_publish_sends_every_row_exactly)
     result = fixture_must_publish(data, url, false);
     cr_assert_eq(result.mode, PUBLISH_FULL);
     cr_assert_str_eq(result.why, "the database is new to this log");
-    const uint64_t rows[PUBLISHED_COUNT] = {24, 4, 8, 2, 6, 1};
+    const uint64_t rows[PUBLISHED_COUNT] = {24, 4, 8, 2, 6, 1, 2, 2, 3, 2, 1};
     for (size_t i = 0; i < PUBLISHED_COUNT; i++) {
         cr_assert_eq(result.counts[i].sent, rows[i], "%s", published[i].name);
         cr_assert_eq(result.counts[i].written, rows[i], "%s", published[i].name);
@@ -111,11 +111,12 @@ Test(postgres_publish, the_roots_of_days_arrive_and_every_reader_may_check_them)
 Test(postgres_publish, an_invoice_arrives_exactly_with_where_it_came_from)
 {
     fixture_must_publish(data, url, false);
-    cr_assert_str_eq(VALUE("SELECT row(status, number, currency, total_minor, credits_used, "
-                           "llm_cost, llm_cost_cents, unpriced_calls, log_position, "
-                           "finalized_at)::text FROM billing.invoices WHERE month = '2026-10-01'"),
-                     "(final,1,USD,8700,1123400,4.9950000225,500,3,100,"
-                     "\"2026-12-01 00:00:00.123+00\")");
+    cr_assert_str_eq(
+        VALUE("SELECT row(status, number, currency, total_minor, credits_used, "
+              "llm_cost, llm_cost_cents, unpriced_calls, log_position, "
+              "finalized_at)::text FROM billing.invoices WHERE period_start = '2026-10-01'"),
+        "(final,1,USD,8700,1123400,4.9950000225,500,3,100,"
+        "\"2026-12-01 00:00:00.123+00\")");
     cr_assert_str_eq(VALUE("SELECT count(*) FROM billing.invoices WHERE log_chain = repeat('c1', "
                            "32) AND price_book = repeat('c2', 32) AND plan_book = repeat('c3', "
                            "32)"),
@@ -124,10 +125,68 @@ Test(postgres_publish, an_invoice_arrives_exactly_with_where_it_came_from)
                            "status = 'draft'"),
                      "(,)");
     cr_assert_str_eq(VALUE("SELECT row(line, kind, description, quantity, unit_price, amount, "
-                           "amount_minor, period_start, period_end)::text FROM "
-                           "billing.invoice_lines WHERE month = '2026-10-01' AND line = 2"),
-                     "(2,overage,\"Pro, 2026-11\",123400,0.000100000001,29.000000000001,2900,"
+                           "amount_minor, line_start, line_end)::text FROM "
+                           "billing.invoice_lines WHERE period_start = '2026-10-01' AND line = 2"),
+                     "(2,usage,\"Pro, 2026-11\",123400,0.000100000001,29.000000000001,2900,"
                      "\"2026-10-01 00:00:00+00\",\"2026-11-01 00:00:00+00\")");
+}
+
+Test(postgres_publish, budgets_arrive_as_the_apps_know_them_with_their_defaults)
+{
+    fixture_must_publish(data, url, false);
+    cr_assert_str_eq(
+        VALUE("SELECT row(id, organization_id, monthly_budget, alert_thresholds->>'warning', "
+              "spike_detection->>'threshold', email_alerts, auto_limits->>'pauseAt', created_at = "
+              "updated_at, updated_at)::text FROM billing.budget_settings WHERE organization_id = "
+              "'acme'"),
+        "(acme,acme,10000,80,200,f,110,t,\"2026-12-01 00:00:00.123+00\")");
+    cr_assert_str_eq(VALUE("SELECT t::text FROM billing.budget_settings t WHERE organization_id = "
+                           "'globex'"),
+                     "(globex,globex,,\"[50, 80, 100]\",\"{\"\"enabled\"\": true, "
+                     "\"\"threshold\"\": 200}\",t,\"{\"\"enabled\"\": false, \"\"pauseAt\"\": "
+                     "100}\",\"2026-12-01 00:00:00+00\",\"2026-12-01 00:00:00+00\")");
+    fixture_change(data);
+    fixture_must_publish(data, url, false);
+    cr_assert_str_eq(VALUE("SELECT row(monthly_budget, email_alerts, created_at, updated_at)::text "
+                           "FROM billing.budget_settings WHERE organization_id = 'acme'"),
+                     "(,t,\"2026-12-01 00:00:00.123+00\",\"2026-12-01 00:01:40+00\")");
+}
+
+Test(postgres_publish, alerts_and_parts_of_an_invoice_arrive_exactly)
+{
+    fixture_must_publish(data, url, false);
+    cr_assert_str_eq(
+        VALUE("SELECT string_agg(row(month, alert, length(id), kind, percent, threshold, currency, "
+              "budget_minor, spend, spend_minor, forecast, log_position, created_at)::text, ' ' "
+              "ORDER BY alert) FROM billing.budget_alerts"),
+        "(2026-11-01,1,32,threshold,80,\"tab\there\",USD,10000,84.125000000001,8413,,100,"
+        "\"2026-12-01 00:00:00.123+00\") (2026-11-01,2,32,forecast,80,\"tab\there\",USD,,"
+        "84.125000000001,8413,120,100,\"2026-12-01 00:00:00.123+00\")");
+    static const char parts[] = "SET timezone = 'UTC'; SELECT string_agg(t::text, ' ' ORDER BY "
+                                "amount_minor) FROM billing.chargeback t";
+    cr_assert_str_eq(server_value(url, parts),
+                     "(acme,\"2026-11-01 00:00:00+00\",project,\"\",\"2026-12-01 00:00:00+00\",f,"
+                     "USD,-1,3,500,4.9950000225) (acme,\"2026-11-01 00:00:00+00\",project,"
+                     "grant-two,\"2026-12-01 00:00:00+00\",f,USD,999,3,500,4.9950000225) (acme,"
+                     "\"2026-11-01 00:00:00+00\",project,\"grant\\\\one\",\"2026-12-01 "
+                     "00:00:00+00\",f,USD,2001,3,500,4.9950000225)");
+    fixture_change(data);
+    fixture_must_publish(data, url, false);
+    cr_assert_str_eq(VALUE("SELECT string_agg(row(value, final, amount_minor)::text, ' ' ORDER BY "
+                           "value) FROM billing.chargeback"),
+                     "(\"\",f,-1) (\"grant\\\\one\",t,2999)");
+}
+
+Test(postgres_publish, plans_and_subscriptions_arrive_whole)
+{
+    fixture_must_publish(data, url, false);
+    cr_assert_str_eq(VALUE("SELECT string_agg(p::text, ' ' ORDER BY version) FROM billing.plans p"),
+                     "(pro,1,Pro,2,f,USD,,\"{\"\"charges\"\": []}\") "
+                     "(pro,2,Pro,2,f,USD,\"2026-11-01 00:00:00+00\",{})");
+    cr_assert_str_eq(VALUE("SELECT row(organization_id, plan, status, currency, tax_percent, "
+                           "trial_end, next_change_at, next_plan)::text FROM "
+                           "billing.subscriptions"),
+                     "(acme,pro,trialing,USD,7.25,,\"2026-12-01 00:00:00+00\",starter)");
 }
 
 Test(postgres_publish, the_state_names_log_position_chain_and_book)
@@ -355,13 +414,18 @@ Test(postgres_publish, without_a_schema_it_says_to_run_migrate)
 
 Test(postgres_publish, an_older_or_newer_schema_is_refused)
 {
-    server_run(url, "DELETE FROM billing.schema_migrations WHERE version = 4");
+    const int is = PUBLISH_SCHEMA_VERSION;
+    char sql[128], says[128];
+    snprintf(sql, sizeof sql, "DELETE FROM billing.schema_migrations WHERE version = %d", is);
+    server_run(url, sql);
     cr_assert_eq(fixture_publish(data, url, false, &result, &err), ERR_NOT_FOUND);
-    cr_assert_not_null(strstr(err.text, "has version 3, this gbill needs 4; run gbill migrate"),
-                       "%s", err.text);
+    snprintf(says, sizeof says, "has version %d, this gbill needs %d; run gbill migrate", is - 1,
+             is);
+    cr_assert_not_null(strstr(err.text, says), "%s", err.text);
     server_run(url, "INSERT INTO billing.schema_migrations VALUES (9, 'later', '')");
     cr_assert_eq(fixture_publish(data, url, false, &result, &err), ERR_CONFLICT);
-    cr_assert_not_null(strstr(err.text, "has version 9, this gbill knows 4"), "%s", err.text);
+    snprintf(says, sizeof says, "has version 9, this gbill knows %d", is);
+    cr_assert_not_null(strstr(err.text, says), "%s", err.text);
 }
 
 Test(postgres_publish, a_role_without_privileges_is_told_so)

@@ -132,6 +132,17 @@ Test(store_event, each_other_kind_says_what_it_says)
     cr_assert(parse(EVENT_SUBSCRIPTION, "{" COMMON ", 'action': 'cancelled'}", &e));
     cr_assert_eq(e.subscription.action, EVENT_PLAN_CANCELLED);
     cr_assert_eq(e.subscription.effective_ms, entry_ms);
+    cr_assert(e.subscription.anchor_ms == EVENT_TIME_NONE && !e.subscription.at_period_end);
+    cr_assert_eq(e.subscription.trial_end_ms, EVENT_TIME_NONE);
+    cr_assert(parse(EVENT_SUBSCRIPTION,
+                    "{" COMMON ", 'plan': 'pro', 'when': 'periodEnd', 'anchor': '2026-12', "
+                    "'trialEnd': '2026-12', 'taxPercent': '7.25'}",
+                    &e));
+    cr_assert(e.subscription.at_period_end && str_is(e.subscription.tax_percent, "7.25"));
+    cr_assert_eq(e.subscription.anchor_ms, INT64_C(1796083200000));
+    cr_assert_eq(e.subscription.trial_end_ms, INT64_C(1796083200000));
+    cr_assert(parse(EVENT_SUBSCRIPTION, "{" COMMON ", 'action': 'settings', 'when': 'now'}", &e));
+    cr_assert_eq(e.subscription.action, EVENT_PLAN_SETTINGS);
     cr_assert(parse(EVENT_BUDGET,
                     "{" COMMON ", 'monthlyBudget': 5000, 'alertThresholds': [50, 80]}", &e));
     cr_assert(e.budget.has_monthly && e.budget.monthly_cents == 5000);
@@ -195,6 +206,16 @@ Test(store_event, what_breaks_the_contract_is_refused_and_the_field_is_named)
         {EVENT_SUBSCRIPTION, "{" COMMON ", 'action': 'upgraded'}", "must be one of"},
         {EVENT_SUBSCRIPTION, "{" COMMON ", 'plan': 'pro', 'currency': 'usd'}", "three capital"},
         {EVENT_SUBSCRIPTION, "{" COMMON ", 'plan': 'pro', 'currency': 'EURO'}", "three capital"},
+        {EVENT_SUBSCRIPTION, "{" COMMON ", 'plan': 'pro', 'when': 'later'}", "now, periodEnd"},
+        {EVENT_SUBSCRIPTION, "{" COMMON ", 'action': 'paused', 'when': 'periodEnd'}",
+         "only a change or cancellation"},
+        {EVENT_SUBSCRIPTION, "{" COMMON ", 'plan': 'pro', 'taxPercent': 20}", "no decimal text"},
+        {EVENT_SUBSCRIPTION, "{" COMMON ", 'plan': 'pro', 'taxPercent': '-1'}", "no decimal text"},
+        {EVENT_SUBSCRIPTION, "{" COMMON ", 'plan': 'pro', 'taxPercent': '100.1'}",
+         "no decimal text"},
+        {EVENT_SUBSCRIPTION, "{" COMMON ", 'plan': 'pro', 'taxPercent': '1.0000001'}",
+         "no decimal text"},
+        {EVENT_SUBSCRIPTION, "{" COMMON ", 'plan': 'pro', 'trialEnd': 'soon'}", "trialEnd"},
         {EVENT_BUDGET, "{" COMMON ", 'monthlyBudget': -5}", "monthlyBudget"},
         {EVENT_BUDGET, "{" COMMON ", 'alertThresholds': 80}", "not a map or an array"},
         {EVENT_ADJUSTMENT, "{" COMMON ", 'amount': 1.5, 'currency': 'USD', 'reason': 'r'}",

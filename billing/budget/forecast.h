@@ -1,0 +1,44 @@
+/*
+ * billing/budget/forecast.h - what a calendar month will have cost at its end.
+ *
+ * Whole numbers only; the method and its limits: billing/budget/DESIGN.md,
+ * "Forecast".
+ */
+#ifndef BILLING_BUDGET_FORECAST_H
+#define BILLING_BUDGET_FORECAST_H
+
+#include "store/base/money.h"
+#include "store/tables/tables.h"
+
+enum { FORECAST_WEEKS_MAX = 4 };
+
+enum forecast_confidence {
+    FORECAST_NONE,     /* no usage to go by */
+    FORECAST_VERY_LOW, /* less than a day of history: the average rate goes on */
+    FORECAST_LOW,      /* less than a week: the same */
+    FORECAST_MEDIUM,   /* one to three weeks */
+    FORECAST_HIGH,     /* four */
+};
+
+struct forecast {
+    enum forecast_confidence confidence;
+    money_sum month_pico;          /* spend at the month's end */
+    money_sum low_pico, high_pico; /* as in the lightest and the heaviest of the weeks looked at;
+                                      without a whole week both are as month_pico */
+};
+
+const char *forecast_confidence_name(enum forecast_confidence confidence);
+
+/*
+ * Forecast the month that now lies in.
+ *
+ *   now_ms      UTC
+ *   spend_pico  so far in this month
+ *
+ * Errors: ERR_CORRUPT when a row cannot be read or a sum does not fit.
+ */
+enum err_code forecast_make(struct tables_txn *txn, uint32_t organization, int64_t now_ms,
+                            money_sum spend_pico, struct forecast *ret,
+                            struct err *err) ERR_MUST_CHECK;
+
+#endif

@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# An invoice split by project, user and metadata: the parts add up to the cent whatever came twice,
+# was voided or has no project; and no split is given where log and tables disagree.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+bin=${GBILL_BIN:?set GBILL_BIN to the build directory}
+dir=$(mktemp -d /tmp/gbill-chargeback-XXXXXX)
+agent=
+cleanup() {
+    if [ -n "$agent" ]; then kill "$agent" 2>/dev/null || true; wait "$agent" 2>/dev/null || true; fi
+    rm -rf "$dir"
+}
+trap cleanup EXIT
+fail() { echo "FAIL: $*" >&2; exit 1; }
+export GBILL_DATA=$dir/data
+"$bin/gbill-agent" 2>"$dir/agent.log" &
+agent=$!
+for _ in $(seq 200); do [ -S "$GBILL_DATA/agent.sock" ] && break; sleep 0.05; done
+
+# 3,000 calls of acme, 500 of another organization; every 7th without a project, every 5th without
+# metadata; teams are texts, a number and a flag.
+python3 - >"$dir/calls.jsonl" <<'PY'
+import json
+for i in range(3500):
+    e = {"id": f"e{i}", "organizationId": "acme" if i < 3000 else "other", "userId": f"u{i % 13}", "type": "chat",
+         "provider": "openai", "model": "gpt-4o" if i % 3 else "gpt-4o-mini", "inputTokens": 1000 + i * 7 % 9001, "outputTokens": i % 777}
+    if i % 7:
+        e["projectId"] = f"p{i % 4}"
+    if i % 5:
+        e["metadata"] = {"team": ["red", "grün", 42, True][i % 4], "other": i}
+    print(json.dumps(e))
+PY
+now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+month=$(date -u +%Y-%m)
+"$bin/gbill" send --format jsonl "$dir/calls.jsonl" >/dev/null
+head -900 "$dir/calls.jsonl" | "$bin/gbill" send --format jsonl - >/dev/null # again
+for i in 1 2 3 4 2000; do
+    printf '{"id":"v%d","organizationId":"acme","voids":"e%d","at":"%s"}\n' "$i" "$i" "$now"
+done | "$bin/gbill" send --kind void --format jsonl - >/dev/null
+printf '{"id":"s","organizationId":"acme","plan":"team","effectiveAt":"%s-01"}\n' "$month" |
+    "$bin/gbill" send --kind subscription --format jsonl - >/dev/null
+"$bin/gbill" rollup >/dev/null
+"$bin/gbill" invoice run >/dev/null
+"$bin/gbill" chargeback run --json >"$dir/run"
+"$bin/gbill" chargeback run --json | grep -q '"computed"' || fail "chargeback run"
+for by in project user metadata:team metadata:nothing; do
+    "$bin/gbill" chargeback --org acme --month "$month" --by "$by" --json >"$dir/$by.json"
+    "$bin/gbill" chargeback --org acme --by "$by" --csv >"$dir/$by.csv"
+done
+"$bin/gbill" chargeback --org acme --by project | grep -q '^(none) ' || fail "what has no project has no line"
+"$bin/gbill" invoice show --org acme --month "$month" --json >"$dir/invoice.json"
+"$bin/gbill" report costs --by org --csv >"$dir/costs.csv"
+python3 - "$dir" <<'PY' || fail "the parts"
+import csv, json, sys
+from decimal import Decimal
+from fractions import Fraction
+d = sys.argv[1]
+invoice = json.load(open(d + "/invoice.json"))
+invoice = invoice[0] if isinstance(invoice, list) else invoice
+total = Decimal(str(invoice["total"]))
+calls = [json.loads(l) for l in open(d + "/calls.jsonl")]
+calls = [c for i, c in enumerate(calls) if c["organizationId"] == "acme" and i not in (1, 2, 3, 4, 2000)]
+price = {"gpt-4o": (Decimal("2.5"), Decimal("10")), "gpt-4o-mini": (Decimal("0.15"), Decimal("0.6"))}
+def cost(c):
+    i, o = price[c["model"]]
+    return (c["inputTokens"] * i + c["outputTokens"] * o) / 1000000
+def text(v):
+    return "" if v is None else v if isinstance(v, str) else json.dumps(v)
+ways = {"project": lambda c: c.get("projectId", ""), "user": lambda c: c["userId"],
+        "metadata:team": lambda c: text(c.get("metadata", {}).get("team")), "metadata:nothing": lambda c: ""}
+for by, value in ways.items():
+    rows = json.load(open(f"{d}/{by}.json"))
+    title = "value" if by.startswith("metadata") else by
+    assert sum(Decimal(r["amount"]) for r in rows) == total, (by, total)
+    want = {}
+    for c in calls:
+        want.setdefault(value(c), []).append(cost(c))
+    got = {r[title]: r for r in rows}
+    assert set(got) == set(want), (by, set(got) ^ set(want))
+    # Largest remainder, anew: exact fractions of a cent.
+    cents, weight = int(total * 100), sum(map(sum, want.values()))
+    exact = {v: Fraction(cents) * Fraction(sum(w)) / Fraction(weight) for v, w in want.items()}
+    share = {v: e.numerator // e.denominator for v, e in exact.items()}
+    order = sorted(exact, key=lambda v: (share[v] - exact[v], v.encode()))
+    for v in order[:cents - sum(share.values())]:
+        share[v] += 1
+    for v, w in want.items():
+        assert Decimal(got[v]["llmCost"]) == sum(w) and got[v]["calls"] == len(w), (by, v)
+        assert int(Decimal(got[v]["amount"]) * 100) == share[v], (by, v, got[v], share[v])
+    assert "" not in got or rows[-1][title] == ""
+    assert len(list(csv.DictReader(open(f"{d}/{by}.csv")))) == len(rows)
+PY
+
+# ---- another book than that of the folds, a log that is gone ----
+status=0
+sed 's/"2\.5"/"2.6"/g' schemas/prices.json >"$dir/prices.json"
+"$bin/gbill" chargeback --org acme --by metadata:team --prices "$dir/prices.json" >/dev/null 2>"$dir/err" || status=$?
+[ "$status" = 7 ] && grep -q 'the price book is not that of the folds' "$dir/err" || fail "another book: $(cat "$dir/err")"
+status=0
+"$bin/gbill" chargeback --org acme --by team >/dev/null 2>"$dir/err" || status=$?
+[ "$status" = 2 ] && grep -q 'metadata:KEY' "$dir/err" || fail "$(cat "$dir/err")"
+status=0
+"$bin/gbill" chargeback --org acme --month 2020-01 >/dev/null 2>"$dir/err" || status=$?
+[ "$status" = 6 ] && grep -q 'no invoice that begins in 2020-01' "$dir/err" || fail "$(cat "$dir/err")"
+echo "project, user, metadata: parts add up to $(python3 -c 'import json,sys
+i = json.load(open(sys.argv[1])); i = i[0] if isinstance(i, list) else i
+print(i["total"])' "$dir/invoice.json")"
