@@ -1,4 +1,5 @@
-# cmake --install: the units that run the programs.  Units name the programs where they are installed, so CMAKE_INSTALL_PREFIX is chosen when the build is configured.
+# cmake --install: the units that run the programs.  Units name the programs where they are installed,
+# so CMAKE_INSTALL_PREFIX is chosen when the build is configured.
 include(GNUInstallDirs)
 
 set(GBILL_BINDIR "${CMAKE_INSTALL_FULL_BINDIR}")
