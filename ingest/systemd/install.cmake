@@ -1,5 +1,5 @@
-# cmake --install: the units that run the programs.  Units name the
-# programs where they are installed, so CMAKE_INSTALL_PREFIX is chosen when the build is configured.
+# cmake --install: the units that run the programs.  Units name the programs where they are installed,
+# so CMAKE_INSTALL_PREFIX is chosen when the build is configured.
 include(GNUInstallDirs)
 
 set(GBILL_BINDIR "${CMAKE_INSTALL_FULL_BINDIR}")
@@ -7,11 +7,12 @@ set(GBILL_SBINDIR "${CMAKE_INSTALL_FULL_SBINDIR}")
 set(GBILL_DOCDIR "${CMAKE_INSTALL_FULL_DOCDIR}")
 set(GBILL_UNITS "${CMAKE_CURRENT_LIST_DIR}")
 
-foreach(unit gbill-agent.service gbill.service gbill-jobs.service gbill-publish.service)
+foreach(unit gbill-agent.service gbill.service gbill-jobs.service gbill-publish.service
+        gbill-notify.service)
     configure_file("${GBILL_UNITS}/${unit}.in" "${CMAKE_BINARY_DIR}/systemd/${unit}" @ONLY)
     install(FILES "${CMAKE_BINARY_DIR}/systemd/${unit}" DESTINATION lib/systemd/system)
 endforeach()
 install(FILES "${GBILL_UNITS}/gbill-jobs.timer" "${GBILL_UNITS}/gbill-publish.timer"
-    DESTINATION lib/systemd/system)
+    "${GBILL_UNITS}/gbill-notify.timer" DESTINATION lib/systemd/system)
 install(FILES "${GBILL_UNITS}/gbill.sysusers" DESTINATION lib/sysusers.d RENAME gbill.conf)
 install(FILES "${GBILL_UNITS}/OPERATIONS.md" DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -1,8 +1,10 @@
 #include "store/base/log.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "store/base/clock.h"
@@ -21,11 +23,13 @@ log_prefix(enum log_level level)
 {
     static const char *const prefixes[] = {"<7>", "<6>", "<4>", "<3>"};
     const char *journal = getenv("JOURNAL_STREAM");
-    unsigned long long device = 0, inode = 0;
+    char ours[64];
     struct stat st;
+    if (journal == NULL || fstat(2, &st) != 0)
+        return "";
     /* Children inherit the variable, but may write elsewhere. */
-    if (journal == NULL || sscanf(journal, "%llu:%llu", &device, &inode) != 2 ||
-        fstat(2, &st) != 0 || st.st_dev != device || st.st_ino != inode)
+    snprintf(ours, sizeof ours, "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+    if (strcmp(journal, ours) != 0)
         return "";
     return prefixes[level];
 }

@@ -44,7 +44,7 @@ units=$(dirname "$(find "$dir" -name gbill-agent.service)")
 prefix=${units%/lib/systemd/system}
 prefix=${prefix#"$dir"}
 for file in bin/gbill sbin/gbill-agent share/gbill/prices.json share/gbill/plans.json lib/sysusers.d/gbill.conf \
-    lib/systemd/system/gbill-{agent,jobs,publish}.service lib/systemd/system/gbill-{jobs,publish}.timer \
+    lib/systemd/system/gbill-{agent,jobs,publish,notify}.service lib/systemd/system/gbill-{jobs,publish,notify}.timer \
     lib/systemd/system/gbill.service; do
     [ -s "$dir$prefix/$file" ] || fail "$prefix/$file is not installed"
 done
@@ -72,8 +72,17 @@ exposure gbill-agent.service 4
 exposure gbill.service 11
 exposure gbill-jobs.service 2
 exposure gbill-publish.service 11
+exposure gbill-notify.service 11
 ! systemd-analyze security --offline=true --threshold=3 "$units/gbill-agent.service" >/dev/null 2>&1 ||
     fail "systemd-analyze security does not judge"
+
+# The timers leave none of gbill run's jobs out.
+jobs=$(sed -nE '/^static const struct schedule_job jobs/,/^};/s/^ *\{\{([^}]*)\}.*/\1/p' gbill.c | tr -d '",')
+[ "$(wc -l <<<"$jobs")" -ge 5 ] || fail "cannot find the jobs in gbill.c: $jobs"
+while read -r job; do
+    grep -qx "ExecStart=$prefix/bin/gbill $job" "$units"/gbill-{jobs,publish,notify}.service ||
+        fail "gbill $job is run by gbill run, but by no timer"
+done <<<"$jobs"
 
 # What the table of errors says no retry can help, and is not ours to crash with (1) nor the disk (10).
 wanted=$(sed -nE 's/^ +X\(([A-Z_]+), ([0-9]+), false,.*/\2/p' store/base/err.h | grep -vxE '0|1|10' | tr '\n' ' ')
