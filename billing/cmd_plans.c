@@ -239,9 +239,9 @@ run_rate(struct cli *cli, struct err *err)
     struct clock clock;
     struct print p;
     int64_t quantity_pico = 0;
+    if (name == NULL)
+        return err_set(err, ERR_USAGE, "needs --plan PLAN; see --help");
     enum err_code code = cmd_shared_clock(cli, &clock, err);
-    if (code == ERR_OK && name == NULL)
-        code = err_set(err, ERR_USAGE, "needs --plan PLAN; see --help");
     if (code == ERR_OK && (quantity[0] == '-' || !money_parse(str_of(quantity), 6, &quantity_pico)))
         code = err_set(err, ERR_USAGE,
                        "--quantity %.40s is no decimal of 0 or more with at most 6 decimals",

@@ -92,7 +92,6 @@ struct event_usage {
 };
 
 enum event_resource_type { EVENT_PROJECT, EVENT_DOCUMENT, EVENT_MEMBER, EVENT_RESOURCE_TYPES };
-
 struct event_resource {
     enum event_resource_type type;
     bool created; /* else deleted */
@@ -106,17 +105,13 @@ enum event_subscription_action {
     EVENT_PLAN_RESUMED,
     EVENT_PLAN_SETTINGS, /* the plan stays; what else the event says holds */
 };
-
 #define EVENT_TIME_NONE ((int64_t)-1) /* a time that the event does not say */
-
 struct event_subscription {
     enum event_subscription_action action;
-    struct str plan; /* empty unless EVENT_PLAN_SET */
-    int64_t effective_ms;
-    bool at_period_end;              /* takes effect when the period ends that holds then */
-    struct str currency;             /* may be empty */
-    int64_t anchor_ms, trial_end_ms; /* or EVENT_TIME_NONE */
-    struct str tax_percent;          /* a decimal; may be empty */
+    bool at_period_end; /* takes effect when the period ends that holds at effective_ms */
+    struct str plan;    /* empty unless EVENT_PLAN_SET */
+    struct str currency, tax_percent;              /* may be empty; the latter a decimal */
+    int64_t effective_ms, anchor_ms, trial_end_ms; /* the last two or EVENT_TIME_NONE */
 };
 
 struct event_budget {
@@ -250,5 +245,4 @@ bool event_parts_next(struct event_parts *parts, struct event_usage *ret);
 /* Set a defect; always returns false. */
 bool event_defect_set(struct event_defect *defect, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-
 #endif

@@ -95,7 +95,7 @@ before=$(pg_sql "$PG_URL" "SELECT pg_snapshot_xmax(pg_current_snapshot())")
 grep -q 'nothing to publish: Postgres shows event 2001, version 1' "$dir/out" || fail "$(cat "$dir/out")"
 "$bin/gbill" publish --json | python3 -c 'import json, sys
 rows = json.load(sys.stdin)
-assert len(rows) == 9 and all(r["mode"] == "nothing" and r["sent"] == 0 for r in rows), rows' ||
+assert len(rows) == 11 and all(r["mode"] == "nothing" and r["sent"] == 0 for r in rows), rows' ||
     fail "publish --json"
 [ "$(pg_sql "$PG_URL" "SELECT pg_snapshot_xmax(pg_current_snapshot())")" = "$before" ] ||
     fail "a publish of nothing wrote to Postgres"
