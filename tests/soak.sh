@@ -7,6 +7,9 @@ cd "$(dirname "$0")/.."
 minutes=${1:-30}
 case $minutes in '' | *[!0-9]*) echo "soak: \"$minutes\" is no number of minutes" >&2; exit 2 ;; esac
 end=$(($(date +%s) + minutes * 60))
+# Every bit of a day file in each of its forms, not one of each byte; and more kills of a seal.
+GBILL_TEST_ALL_BITS=1 "$GBILL_BIN/tests/test_store" --filter 'store_seal/a_flipped_bit*' --timeout 3000 --jobs 2
+KILLS=100 tests/e2e/seal.sh 2>/dev/null
 round=0
 while [ "$(date +%s)" -lt "$end" ]; do
     round=$((round + 1))
