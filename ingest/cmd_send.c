@@ -16,6 +16,7 @@
 enum {
     BAD_LINES_SHOWN_MAX = 20,
     INVALID_SHOWN_MAX = 3,
+    WAIT_STEP_MS = 200,
     SHOW_EVERY_EVENTS = 256, /* how often the clock is looked at for the progress line */
 };
 
@@ -31,6 +32,9 @@ struct sender {
     bool is_tty; /* stderr shows progress */
     bool is_line_open;
     int64_t start_ns, shown_ns;
+    int64_t progress_ns;      /* when an ack was last seen ... */
+    uint64_t progress_events; /* ... and how many events were acknowledged then */
+    uint64_t tracked;
     uint64_t bad_lines; /* not sent */
     uint64_t invalid;   /* sent, but the agent will quarantine them */
 };
@@ -42,24 +46,28 @@ per_second(uint64_t count, int64_t elapsed_ns)
     return elapsed_us > 0 ? count * 1000000 / elapsed_us : 0;
 }
 
+static struct gbill_check
+stats_of(const struct sender *s)
+{
+    struct gbill_check stats = {0};
+    /* The numbers are asked for here; how the agent does shows in the calls that wait for it. */
+    (void)!gbill_check(s->client, &stats);
+    return stats;
+}
+
 static void
-show_progress(struct sender *s, const struct gbill_stats *stats)
+show_progress(struct sender *s)
 {
     int64_t now_ns = clock_monotonic_ns();
     if (!s->is_tty || now_ns - s->shown_ns < SHOW_EVERY_NS)
         return;
+    struct gbill_check stats = stats_of(s);
     s->shown_ns = now_ns;
     s->is_line_open = true;
     fprintf(stderr, "\r\033[K%" PRIu64 " events, %" PRIu64 " acknowledged, %" PRIu64 " events/s",
-            stats->events_tracked, stats->events_acked,
-            per_second(stats->events_acked, now_ns - s->start_ns));
+            stats.events_taken, stats.events_acked,
+            per_second(stats.events_acked, now_ns - s->start_ns));
     fflush(stderr);
-}
-
-static void
-on_wait(void *context, const struct gbill_stats *stats)
-{
-    show_progress(context, stats);
 }
 
 /* Begin a message of its own on stderr. */
@@ -113,13 +121,63 @@ keep_rate(struct sender *s, uint64_t count)
         int64_t left_ms = (due_ns - clock_monotonic_ns()) / 1000000;
         if (left_ms <= 0)
             return;
-        struct gbill_stats stats = gbill_stats(s->client);
-        show_progress(s, &stats);
-        uint32_t step_ms = left_ms < 100 ? (uint32_t)left_ms : 100;
-        gbill_work(s->client, step_ms); /* back at once when nothing is under way */
-        left_ms = (due_ns - clock_monotonic_ns()) / 1000000;
-        if (left_ms > 0)
-            poll(NULL, 0, left_ms < 100 ? (int)left_ms : 100);
+        show_progress(s);
+        poll(NULL, 0, left_ms < 100 ? (int)left_ms : 100);
+    }
+}
+
+/* An error of the client's is one of ours, by its exit status. */
+static enum err_code
+take_err(enum gbill_code code, const struct gbill_err *from, struct err *err)
+{
+    for (enum err_code c = ERR_OK; c <= ERR_PEER; c++) {
+        if (err_exit_status(c) == (int)code)
+            return c == ERR_OK ? ERR_OK : err_set(err, c, "%s", from->text);
+    }
+    return err_set(err, ERR_INTERNAL, "%s", from->text);
+}
+
+typedef enum gbill_code wait_call(struct gbill *client, uint32_t timeout_ms, struct gbill_err *err);
+
+/* Wait in small steps until it has succeeded, or nothing is acknowledged for --timeout. */
+static enum err_code
+wait_for(struct sender *s, wait_call *call, struct err *err)
+{
+    int64_t timeout_ns = conf_int(s->conf, "timeout") * NS_PER_S;
+    struct gbill_err why;
+    s->progress_ns = clock_monotonic_ns();
+    while (call(s->client, WAIT_STEP_MS, &why) != GBILL_OK) {
+        struct gbill_check stats = stats_of(s);
+        int64_t now_ns = clock_monotonic_ns();
+        show_progress(s);
+        if (stats.events_acked != s->progress_events) {
+            s->progress_events = stats.events_acked;
+            s->progress_ns = now_ns;
+        } else if (now_ns - s->progress_ns >= timeout_ns) {
+            return err_set(err, ERR_PEER,
+                           "the agent acknowledged nothing for %" PRId64 " s (%s), %" PRIu64
+                           " events are not acknowledged; see that gbill-agent runs and its disk "
+                           "is not full, then send them again",
+                           timeout_ns / NS_PER_S,
+                           stats.trouble[0] != '\0' ? stats.trouble : "it is connected",
+                           stats.events_taken - stats.events_acked);
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err_code
+track(struct sender *s, const struct replay_event *e, struct err *err)
+{
+    struct gbill_err why;
+    for (;;) {
+        enum gbill_code code = gbill_track_record(s->client, event_kind_name(e->kind), e->utc_ms,
+                                                  e->record.data, e->record.size_bytes, &why);
+        if (code != GBILL_FULL)
+            return take_err(code, &why, err);
+        enum err_code waited = wait_for(s, gbill_wait, err);
+        if (waited != ERR_OK)
+            return waited;
     }
 }
 
@@ -127,16 +185,15 @@ static enum err_code
 send_event(struct sender *s, const struct replay *file, const struct replay_event *e,
            const struct clock *clock, struct err *err)
 {
-    struct gbill_stats stats = gbill_stats(s->client);
-    keep_rate(s, stats.events_tracked);
-    if (stats.events_tracked % SHOW_EVERY_EVENTS == 0)
-        show_progress(s, &stats);
-    enum err_code code = gbill_track_record(s->client, event_kind_name(e->kind), e->utc_ms,
-                                            e->record.data, e->record.size_bytes, err);
+    keep_rate(s, s->tracked);
+    if (s->tracked % SHOW_EVERY_EVENTS == 0)
+        show_progress(s);
+    enum err_code code = track(s, e, err);
     if (code == ERR_INPUT)
         return err_wrap(err, code, "%s:%" PRIu64, replay_name(file), e->line);
     if (code != ERR_OK)
         return code;
+    s->tracked++;
     note_invalid(s, file, e, clock_now_ms(clock));
     return ERR_OK;
 }
@@ -148,7 +205,7 @@ stop_at_bad_line(struct sender *s, struct err *err)
     char line[ERR_TEXT_BYTES_MAX];
     snprintf(line, sizeof line, "%s", err->text);
     s->bad_lines++;
-    enum err_code code = gbill_flush(s->client, -1, err);
+    enum err_code code = wait_for(s, gbill_flush, err);
     if (code != ERR_OK) {
         end_progress(s);
         fprintf(stderr, "gbill send: stopped at %s\n", line);
@@ -157,7 +214,7 @@ stop_at_bad_line(struct sender *s, struct err *err)
     return err_set(err, ERR_INPUT,
                    "%s; the %" PRIu64 " events before it are in the log; mend the line and send "
                    "the file again (nothing is counted twice), or use --skip-bad",
-                   line, gbill_stats(s->client).events_acked);
+                   line, stats_of(s).events_acked);
 }
 
 static enum err_code
@@ -299,6 +356,21 @@ tell_place(const struct sender *s)
             first);
 }
 
+/* Is there an agent at all?  Said at once, and not after --timeout. */
+static enum err_code
+check_agent(struct sender *s, struct err *err)
+{
+    struct gbill_check stats;
+    enum gbill_code code = gbill_check(s->client, &stats);
+    if (code == GBILL_OK)
+        return ERR_OK;
+    gbill_close(s->client);
+    s->client = NULL;
+    struct gbill_err why = {.code = code};
+    snprintf(why.text, sizeof why.text, "%s", stats.trouble);
+    return take_err(code, &why, err);
+}
+
 static enum err_code
 open_client(struct sender *s, struct err *err)
 {
@@ -314,14 +386,12 @@ open_client(struct sender *s, struct err *err)
     const struct gbill_options options = {
         .socket_path = socket,
         .chunk_events = (uint32_t)conf_int(conf, "chunk"),
-        .timeout_ms = (uint32_t)conf_int(conf, "timeout") * 1000,
-        /* At a given rate a chunk may take minutes to fill. */
-        .fill_chunks = conf_int(conf, "rate") == 0,
-        .wait_for_agent = conf_flag(conf, "wait"),
-        .on_wait = on_wait,
-        .on_wait_context = s,
     };
-    return gbill_open(&s->client, &options, err);
+    struct gbill_err why;
+    enum gbill_code code = gbill_open(&s->client, &options, &why);
+    if (code != GBILL_OK)
+        return take_err(code, &why, err);
+    return conf_flag(conf, "wait") ? ERR_OK : check_agent(s, err);
 }
 
 static void
@@ -332,11 +402,11 @@ print_summary(const struct sender *s, int64_t elapsed_ns)
         {"chunksResent", PRINT_WHOLE},   {"badLines", PRINT_WHOLE},
         {"toQuarantine", PRINT_WHOLE},   {"elapsedMs", PRINT_WHOLE},
         {"eventsPerSecond", PRINT_WHOLE}};
-    struct gbill_stats stats = gbill_stats(s->client);
+    struct gbill_check stats = stats_of(s);
     struct print p;
     print_begin(&p, stdout, conf_flag(s->conf, "json") ? PRINT_JSON : PRINT_TABLE, columns,
                 CLI_COUNT(columns));
-    print_whole(&p, stats.events_tracked);
+    print_whole(&p, stats.events_taken);
     print_whole(&p, stats.events_acked);
     print_whole(&p, stats.chunks_resent);
     print_whole(&p, s->bad_lines);
@@ -365,7 +435,7 @@ send_all(struct sender *s, struct cli *cli, struct err *err)
         code = send_file(s, cli->conf.args[i], &cli->clock, err);
     /* A file that cannot be read says nothing against the events before it. */
     struct err flush_err;
-    enum err_code flush_code = code != ERR_PEER ? gbill_flush(s->client, -1, &flush_err) : ERR_OK;
+    enum err_code flush_code = code != ERR_PEER ? wait_for(s, gbill_flush, &flush_err) : ERR_OK;
     if (code == ERR_OK && flush_code != ERR_OK)
         code = err_set(err, flush_code, "%s", flush_err.text);
     int64_t elapsed_ns = clock_monotonic_ns() - s->start_ns;
@@ -376,7 +446,7 @@ send_all(struct sender *s, struct cli *cli, struct err *err)
         code = err_set(err, ERR_INPUT,
                        "%" PRIu64 " bad %s skipped; the %" PRIu64 " other events are in the log",
                        s->bad_lines, s->bad_lines == 1 ? "line was" : "lines were",
-                       gbill_stats(s->client).events_acked);
+                       stats_of(s).events_acked);
     return code;
 }
 

@@ -8,7 +8,7 @@
  *       92 d7 00 <u32 seconds> <u32 nanoseconds> <record>
  *     82                   option
  *       "chunk" d9 20 <32 hexadecimal digits>
- *       "size"  <number of entries>
+ *       "size"  ce <u32 number of entries>
  *
  * The message is built in place: the length behind c6 is patched when the chunk
  * is sealed, always as four bytes.  The chunk's id is drawn once and is part of
@@ -22,7 +22,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "store/base/buf.h"
 #include "store/base/bytes.h"
 #include "store/event/event.h"
 
@@ -30,30 +29,36 @@ enum {
     CHUNK_ID_BYTES = 16, /* random; written as hexadecimal */
     CHUNK_ID_TEXT_BYTES = 2 * CHUNK_ID_BYTES,
     CHUNK_ENTRY_HEAD_BYTES = 11,
+    CHUNK_EMPTY_BYTES_MAX = 128, /* a chunk without its entries */
+    CHUNK_BYTES_MAX = 512 * 1024,
 };
 
 /* EventTime has 32 bits of seconds: until February 2106. */
 #define CHUNK_UTC_MS_MAX ((int64_t)UINT32_MAX * 1000 + 999)
 
 struct chunk {
-    char id[CHUNK_ID_TEXT_BYTES + 1];
+    uint8_t id[CHUNK_ID_BYTES];
     enum event_kind kind;
-    struct buf message;
+    uint8_t *message; /* room_bytes of memory, of which size_bytes are used */
+    size_t size_bytes, room_bytes;
     size_t entries_at; /* where the entries begin in message */
-    size_t sent_bytes; /* over the present connection */
     uint32_t event_count;
+    bool is_sealed;
+
+    /* The queue's and the sender's (queue.h). */
+    uint64_t first_event;
     bool was_sent; /* at least in part, over any connection */
+    bool is_gone;  /* acknowledged, or in the spill file */
 };
 
 /*
- * Make an empty chunk with memory for a finished message of message_bytes_max; no
- * other call allocates.  False without memory; chunk_clear() it also then.
+ * Start a chunk.
+ *
+ *   message     borrowed until the chunk is gone
+ *   room_bytes  at least CHUNK_EMPTY_BYTES_MAX
  */
-bool chunk_init(struct chunk *chunk, size_t message_bytes_max) __attribute__((warn_unused_result));
-void chunk_clear(struct chunk *chunk);
-
-/* Start anew with an id and a kind. */
-void chunk_begin(struct chunk *chunk, enum event_kind kind, const uint8_t id[CHUNK_ID_BYTES]);
+void chunk_begin(struct chunk *chunk, enum event_kind kind, const uint8_t id[CHUNK_ID_BYTES],
+                 uint8_t *message, size_t room_bytes);
 
 /* Is there room for one more record of record_bytes? */
 bool chunk_has_room(const struct chunk *chunk, size_t record_bytes);

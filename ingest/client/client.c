@@ -1,24 +1,50 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/random.h>
+#include <unistd.h>
 
+#include "ingest/client/sender.h"
 #include "ingest/client/usage.h"
-#include "ingest/client/wire.h"
 #include "store/base/clock.h"
 #include "store/base/hash.h"
 
 #define NS_PER_MS ((int64_t)1000000)
+#define NS_PER_S ((int64_t)1000000000)
 
-enum { WAIT_STEP_MS = 200 };
+enum {
+    QUEUE_BYTES = 4 * 1024 * 1024,
+    SPILL_BYTES = 256 * 1024 * 1024,
+    CHUNK_EVENTS = 500,
+    SILENT_MS = 5000, /* an agent that has chunks and says nothing for so long is in trouble */
+    UUID_BYTES = 16,
+    UUID_TEXT_BYTES = 37,
+};
 
-_Static_assert(EVENT_RECORD_BYTES_MAX + 256 < GBILL_CHUNK_BYTES_MAX, "a record fits in a chunk");
-
-static uint32_t
-or_default(uint32_t given, uint32_t def)
+/* The public header knows nothing of ours: an error goes out under its exit status. */
+static enum gbill_code
+give(enum err_code code, const struct err *from, struct gbill_err *to)
 {
-    return given != 0 ? given : def;
+    enum gbill_code out = (enum gbill_code)err_exit_status(code);
+    if (code != ERR_OK && to != NULL) {
+        to->code = out;
+        snprintf(to->text, sizeof to->text, "%s", from->text);
+    }
+    return out;
+}
+
+/* In the child of a fork nothing may be touched: another thread may have held the mutex. */
+static enum err_code
+check_owner(const struct gbill *client, struct err *err)
+{
+    if (client->owner == getpid())
+        return ERR_OK;
+    return err_set(err, ERR_USAGE,
+                   "this client belongs to process %ld; open one in this process, after fork()",
+                   (long)client->owner);
 }
 
 static enum err_code
@@ -29,161 +55,96 @@ check_options(const struct gbill_options *options, struct err *err)
     if (options->chunk_events > GBILL_CHUNK_EVENTS_MAX)
         return err_set(err, ERR_USAGE, "gbill_open: chunk_events is %" PRIu32 ", limit is %d",
                        options->chunk_events, GBILL_CHUNK_EVENTS_MAX);
-    if (options->window_chunks > GBILL_WINDOW_CHUNKS_MAX)
-        return err_set(err, ERR_USAGE, "gbill_open: window_chunks is %" PRIu32 ", limit is %d",
-                       options->window_chunks, GBILL_WINDOW_CHUNKS_MAX);
-    size_t path_bytes = strlen(options->socket_path);
-    size_t limit_bytes = sizeof((struct sockaddr_un *)NULL)->sun_path - 1;
-    if (path_bytes > limit_bytes)
-        return err_set(err, ERR_LIMIT,
-                       "%s: the socket's path has %zu bytes, the kernel's limit is %zu; use a "
-                       "shorter or a relative one",
-                       options->socket_path, path_bytes, limit_bytes);
+    if (options->queue_bytes != 0 && (options->queue_bytes < GBILL_QUEUE_BYTES_MIN ||
+                                      options->queue_bytes > GBILL_QUEUE_BYTES_MAX))
+        return err_set(err, ERR_USAGE, "gbill_open: queue_bytes is %" PRIu64 ", must be %d to %d",
+                       options->queue_bytes, GBILL_QUEUE_BYTES_MIN, GBILL_QUEUE_BYTES_MAX);
+    if (options->spill_bytes != 0 &&
+        (options->spill_bytes < GBILL_SPILL_BYTES_MIN || options->spill_bytes > INT64_MAX / 2))
+        return err_set(err, ERR_USAGE, "gbill_open: spill_bytes is %" PRIu64 ", must be %d or more",
+                       options->spill_bytes, GBILL_SPILL_BYTES_MIN);
     return ERR_OK;
-}
-
-static enum err_code
-draw(uint8_t *random, size_t size_bytes, struct err *err)
-{
-    ssize_t n;
-    do
-        n = getrandom(random, size_bytes, 0);
-    while (n < 0 && errno == EINTR);
-    if (n != (ssize_t)size_bytes)
-        return err_set_errno(err, errno, "cannot draw random bytes for an id");
-    return ERR_OK;
-}
-
-/* Why the agent cannot be reached, with the remedy. */
-static enum err_code
-set_absent(const struct gbill *client, struct err *err)
-{
-    const char *path = client->address.sun_path;
-    int e = client->connect_errno;
-    if (e == EACCES || e == EPERM)
-        return err_set(err, ERR_DENIED,
-                       "%s: permission denied; the agent's socket is for its user and group, run "
-                       "as a member of it",
-                       path);
-    if (e == EMFILE || e == ENFILE || e == ENOMEM || e == ENOBUFS)
-        return err_set(err, ERR_IO, "%s: cannot make a socket: %s", path, strerror(e));
-    return err_set(err, ERR_PEER, "%s: no agent listens there (%s); start gbill-agent", path,
-                   strerror(e));
 }
 
 static uint64_t
-unacked(const struct gbill *client)
+or_default(uint64_t given, uint64_t def)
 {
-    return client->stats.events_tracked - client->stats.events_acked;
+    return given != 0 ? given : def;
 }
 
 static enum err_code
-set_timeout(const struct gbill *client, int64_t waited_ms, struct err *err)
+init_locks(struct gbill *client, struct err *err)
 {
-    const char *why = client->trouble[0] != '\0' ? client->trouble : "it is connected but silent";
-    return err_set(err, ERR_PEER,
-                   "%s: the agent acknowledged nothing for %" PRId64 " ms (%s), %" PRIu64
-                   " events are not acknowledged; see that gbill-agent runs and its disk is not "
-                   "full, then send them again",
-                   client->address.sun_path, waited_ms, why, unacked(client));
-}
-
-typedef bool wait_done(const struct gbill *client);
-
-/* Even if the agent has closed the connection since: it is there, and will be asked again. */
-static bool
-was_connected(const struct gbill *client)
-{
-    return client->stats.connects > 0;
-}
-
-static bool
-has_room_in_window(const struct gbill *client)
-{
-    return client->sealed_count < client->options.window_chunks;
-}
-
-static bool
-has_nothing_sealed(const struct gbill *client)
-{
-    return client->sealed_count == 0;
-}
-
-/*
- * Step until done, at most to deadline_ns (clock_monotonic_ns) or for timeout_ms
- * without an ack.  An ack from before this wait does not count against it: the
- * application may have been away for an hour.
- */
-static enum err_code
-wait_for(struct gbill *client, wait_done *done, int64_t deadline_ns, struct err *err)
-{
-    int64_t start_ns = clock_monotonic_ns();
-    wire_step(client, 0);
-    while (!done(client)) {
-        int64_t since_ns = client->progress_ns > start_ns ? client->progress_ns : start_ns;
-        int64_t end_ns = since_ns + client->options.timeout_ms * NS_PER_MS;
-        int64_t now_ns = clock_monotonic_ns();
-        if (end_ns > deadline_ns)
-            end_ns = deadline_ns;
-        if (now_ns >= end_ns)
-            return set_timeout(client, (now_ns - since_ns) / NS_PER_MS, err);
-        int64_t left_ms = (end_ns - now_ns + NS_PER_MS - 1) / NS_PER_MS;
-        wire_step(client, left_ms < WAIT_STEP_MS ? (int)left_ms : WAIT_STEP_MS);
-        if (client->options.on_wait != NULL)
-            client->options.on_wait(client->options.on_wait_context, &client->stats);
-    }
-    return ERR_OK;
+    pthread_condattr_t attr;
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    int failed = pthread_mutex_init(&client->mutex, NULL);
+    if (failed == 0)
+        failed = pthread_cond_init(&client->changed, &attr);
+    pthread_condattr_destroy(&attr);
+    return failed == 0 ? ERR_OK : err_set_errno(err, failed, "cannot make a lock");
 }
 
 static enum err_code
-connect_first(struct gbill *client, struct err *err)
+init(struct gbill *client, const struct gbill_options *options, struct err *err)
 {
-    wire_step(client, 0);
-    if (was_connected(client))
-        return ERR_OK;
-    /* EAGAIN: an agent is there, its queue of connections is full just now. */
-    if (!client->options.wait_for_agent && client->connect_errno != EAGAIN)
-        return set_absent(client, err);
-    enum err_code code = wait_for(client, was_connected, INT64_MAX, err);
-    return code != ERR_OK ? set_absent(client, err) : ERR_OK;
-}
-
-enum err_code
-gbill_open(struct gbill **ret_client, const struct gbill_options *options, struct err *err)
-{
-    *ret_client = NULL;
-    enum err_code code = check_options(options, err);
+    client->owner = getpid();
+    client->wake_fd = client->spill.fd = client->wire.fd = -1;
+    enum err_code code = init_locks(client, err);
+    if (code == ERR_OK)
+        code = wire_init(&client->wire, options->socket_path, err);
     if (code != ERR_OK)
         return code;
+    buf_init(&client->record, EVENT_RECORD_BYTES_MAX);
+    if (!buf_reserve(&client->record, EVENT_RECORD_BYTES_MAX) ||
+        !queue_init(&client->queue, or_default(options->queue_bytes, QUEUE_BYTES),
+                    (uint32_t)or_default(options->chunk_events, CHUNK_EVENTS)))
+        return err_set(err, ERR_IO, "out of memory for the queue");
+    client->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (client->wake_fd < 0)
+        return err_set_errno(err, errno, "cannot make a descriptor to wake the client's thread");
+    if (options->spill_path != NULL)
+        code = spill_open(&client->spill, options->spill_path,
+                          or_default(options->spill_bytes, SPILL_BYTES), err);
+    return code;
+}
+
+static void
+clear(struct gbill *client, bool is_ours)
+{
+    spill_close(&client->spill, is_ours);
+    wire_clear(&client->wire);
+    if (client->wake_fd >= 0)
+        close(client->wake_fd);
+    buf_clear(&client->record);
+    queue_clear(&client->queue);
+    if (is_ours) {
+        pthread_cond_destroy(&client->changed);
+        pthread_mutex_destroy(&client->mutex);
+    }
+    free(client);
+}
+
+enum gbill_code
+gbill_open(struct gbill **ret_client, const struct gbill_options *options, struct gbill_err *out)
+{
+    struct err err;
+    *ret_client = NULL;
+    enum err_code code = check_options(options, &err);
+    if (code != ERR_OK)
+        return give(code, &err, out);
     struct gbill *client = calloc(1, sizeof *client);
     if (client == NULL)
-        return err_set(err, ERR_IO, "out of memory for a client");
-    client->options = *options;
-    client->options.chunk_events = or_default(options->chunk_events, 500);
-    client->options.window_chunks = or_default(options->window_chunks, 8);
-    client->options.timeout_ms = or_default(options->timeout_ms, 30000);
-    client->options.socket_path = NULL; /* was only borrowed; the address has it */
-    client->address.sun_family = AF_UNIX;
-    memcpy(client->address.sun_path, options->socket_path, strlen(options->socket_path));
-    client->fd = -1;
-    client->backoff_ms = GBILL_BACKOFF_MS_MIN;
-    for (size_t i = 0; i <= client->options.window_chunks && code == ERR_OK; i++) {
-        if (!chunk_init(&client->chunks[i], GBILL_CHUNK_BYTES_MAX))
-            code = err_set(err, ERR_IO, "out of memory for a chunk of %d bytes",
-                           GBILL_CHUNK_BYTES_MAX);
-        client->spare[client->spare_count++] = &client->chunks[i];
-    }
-    buf_init(&client->record, EVENT_RECORD_BYTES_MAX);
-    if (code == ERR_OK && !buf_reserve(&client->record, EVENT_RECORD_BYTES_MAX))
-        code = err_set(err, ERR_IO, "out of memory for a record");
+        return give(err_set(&err, ERR_IO, "out of memory for a client"), &err, out);
+    code = init(client, options, &err);
     if (code == ERR_OK)
-        code = connect_first(client, err);
+        code = sender_start(client, &err);
     if (code != ERR_OK) {
-        gbill_close(client);
-        return code;
+        clear(client, true);
+        return give(code, &err, out);
     }
     *ret_client = client;
-    return ERR_OK;
+    return GBILL_OK;
 }
 
 void
@@ -191,60 +152,82 @@ gbill_close(struct gbill *client)
 {
     if (client == NULL)
         return;
-    wire_close(client);
-    for (size_t i = 0; i <= GBILL_WINDOW_CHUNKS_MAX; i++)
-        chunk_clear(&client->chunks[i]);
-    buf_clear(&client->record);
-    free(client);
+    bool is_ours = client->owner == getpid();
+    if (is_ours)
+        sender_end(client);
+    clear(client, is_ours);
 }
 
-static void
-seal_open(struct gbill *client)
-{
-    assert(has_room_in_window(client));
-    chunk_seal(client->open);
-    client->sealed[client->sealed_count++] = client->open;
-    client->open = NULL;
-}
-
-/* See that the open chunk can take a record; wait for the window if it is full. */
+/* Random bytes from a stock, since a system call for each event would be most of its cost. */
 static enum err_code
-make_room(struct gbill *client, enum event_kind kind, size_t record_bytes, struct err *err)
+draw(struct gbill *client, uint8_t *random, size_t size_bytes, struct err *err)
 {
-    const struct chunk *open = client->open;
-    if (open != NULL && (open->kind != kind || open->event_count >= client->options.chunk_events ||
-                         !chunk_has_room(open, record_bytes))) {
-        enum err_code code = wait_for(client, has_room_in_window, INT64_MAX, err);
-        if (code != ERR_OK)
-            return code;
-        seal_open(client);
-        wire_step(client, 0);
+    if (client->random_left < size_bytes) {
+        ssize_t n;
+        do
+            n = getrandom(client->random, sizeof client->random, 0);
+        while (n < 0 && errno == EINTR);
+        if (n < (ssize_t)size_bytes)
+            return err_set_errno(err, errno, "cannot draw random bytes for an id");
+        client->random_left = (size_t)n;
     }
-    if (client->open != NULL)
-        return ERR_OK;
-    uint8_t id[CHUNK_ID_BYTES];
-    enum err_code code = draw(id, sizeof id, err);
-    if (code != ERR_OK)
-        return code;
-    assert(client->spare_count > 0); /* one more than the window */
-    client->open = client->spare[--client->spare_count];
-    chunk_begin(client->open, kind, id);
+    client->random_left -= size_bytes;
+    memcpy(random, client->random + client->random_left, size_bytes);
     return ERR_OK;
 }
 
-/* After an event was taken: send a full chunk, or any when the wire is idle. */
-static void
-send_without_waiting(struct gbill *client)
+/* RFC 9562, version 7: 48 bits of milliseconds, then 74 random ones. */
+static enum err_code
+make_id(struct gbill *client, int64_t now_ms, char text[UUID_TEXT_BYTES], struct err *err)
 {
-    bool full = client->open->event_count >= client->options.chunk_events;
-    if (!full && client->options.fill_chunks)
-        return;
-    if (client->sealed_count > 0)
-        wire_step(client, 0);
-    if (full ? has_room_in_window(client) : client->sealed_count == 0) {
-        seal_open(client);
-        wire_step(client, 0);
+    static const uint8_t group_ends[] = {4, 6, 8, 10, UUID_BYTES};
+    uint8_t id[UUID_BYTES], time[8];
+    enum err_code code = draw(client, id, sizeof id, err);
+    if (code != ERR_OK)
+        return code;
+    put_be64(time, (uint64_t)now_ms);
+    memcpy(id, time + 2, 6);
+    id[6] = (uint8_t)(0x70 | (id[6] & 0x0f));
+    id[8] = (uint8_t)(0x80 | (id[8] & 0x3f));
+    size_t from = 0;
+    for (size_t i = 0; i < sizeof group_ends; i++) {
+        hash_hex(id + from, group_ends[i] - from, text);
+        text += 2 * (group_ends[i] - from);
+        *text++ = i + 1 < sizeof group_ends ? '-' : '\0';
+        from = group_ends[i];
     }
+    return ERR_OK;
+}
+
+static enum err_code
+set_full(struct gbill *client, struct err *err)
+{
+    const struct gbill_check *check = &client->check;
+    const char *why = client->spill_trouble[0] != '\0' ? client->spill_trouble
+                      : check->trouble[0] != '\0'      ? check->trouble
+                                                       : "the agent is slower than the events come";
+    return err_set(err, ERR_FULL, "the queue is full (%zu bytes): %s", client->queue.memory_bytes,
+                   why);
+}
+
+/* Append to the queue; the mutex is held.  ret_wake: sender_wake() is due. */
+static enum err_code
+take(struct gbill *client, enum event_kind kind, int64_t at_ms, struct bytes record, bool *ret_wake,
+     struct err *err)
+{
+    uint8_t chunk_id[CHUNK_ID_BYTES];
+    bool sealed;
+    enum err_code code = draw(client, chunk_id, sizeof chunk_id, err);
+    if (code != ERR_OK)
+        return code;
+    bool taken = queue_add(&client->queue, kind, at_ms, record, chunk_id, &sealed);
+    client->refused_last = !taken;
+    if (taken)
+        client->check.events_taken++;
+    else
+        client->check.events_refused++;
+    *ret_wake = sender_must_wake(client, sealed ? WAKE_FOR_SEALED : WAKE_FOR_EVENT);
+    return taken ? ERR_OK : set_full(client, err);
 }
 
 static bool
@@ -257,30 +240,43 @@ is_one_map(struct bytes b)
            m.p == m.end;
 }
 
-enum err_code
-gbill_track_record(struct gbill *client, const char *kind, int64_t entry_utc_ms, const void *record,
-                   size_t record_bytes, struct err *err)
+static enum err_code
+check_record(const char *kind, int64_t entry_utc_ms, struct bytes record, enum event_kind *ret_kind,
+             struct err *err)
 {
-    enum event_kind k;
-    struct bytes b = {record, record_bytes};
-    if (!event_kind_find(str_of(kind), &k))
+    if (!event_kind_find(str_of(kind), ret_kind))
         return err_set(err, ERR_INPUT, "\"%s\" is no kind of event; see schemas/event.md", kind);
-    if (record_bytes > EVENT_RECORD_BYTES_MAX)
-        return err_set(err, ERR_INPUT, "the record has %zu bytes, limit is %d", record_bytes,
+    if (record.size_bytes > EVENT_RECORD_BYTES_MAX)
+        return err_set(err, ERR_INPUT, "the record has %zu bytes, limit is %d", record.size_bytes,
                        EVENT_RECORD_BYTES_MAX);
-    if (!is_one_map(b))
+    if (!is_one_map(record))
         return err_set(err, ERR_INPUT, "the record is not one whole msgpack map");
     if (entry_utc_ms < 0 || entry_utc_ms > CHUNK_UTC_MS_MAX)
         return err_set(err, ERR_INPUT,
                        "the event's time is %" PRId64 " ms, must lie in 0 to %" PRId64,
                        entry_utc_ms, CHUNK_UTC_MS_MAX);
-    enum err_code code = make_room(client, k, record_bytes, err);
-    if (code != ERR_OK)
-        return code;
-    chunk_add(client->open, entry_utc_ms, b);
-    client->stats.events_tracked++;
-    send_without_waiting(client);
     return ERR_OK;
+}
+
+enum gbill_code
+gbill_track_record(struct gbill *client, const char *kind, int64_t entry_utc_ms, const void *record,
+                   size_t record_bytes, struct gbill_err *out)
+{
+    struct err err;
+    bool must_wake = false;
+    enum event_kind k;
+    struct bytes b = {record, record_bytes};
+    enum err_code code = check_owner(client, &err);
+    if (code == ERR_OK)
+        code = check_record(kind, entry_utc_ms, b, &k, &err);
+    if (code == ERR_OK) {
+        pthread_mutex_lock(&client->mutex);
+        code = take(client, k, entry_utc_ms, b, &must_wake, &err);
+        pthread_mutex_unlock(&client->mutex);
+    }
+    if (must_wake)
+        sender_wake(client);
+    return give(code, &err, out);
 }
 
 /* The maps go into the record as they are, so each must be one whole value. */
@@ -296,73 +292,189 @@ check_usage_maps(const struct gbill_usage *u, struct err *err)
     return ERR_OK;
 }
 
-enum err_code
-gbill_track_usage(struct gbill *client, const struct gbill_usage *usage, struct err *err)
+static enum err_code
+track(struct gbill *client, const struct gbill_usage *usage, bool *ret_wake, struct err *err)
 {
     const struct clock clock = clock_system();
-    char drawn_text[CHUNK_ID_TEXT_BYTES + 1];
-    const char *id = usage->id;
+    int64_t now_ms = clock_now_ms(&clock);
+    int64_t at_ms = usage->created_at_utc_ms != 0 ? usage->created_at_utc_ms : now_ms;
+    char made_id[UUID_TEXT_BYTES];
+    const char *id = usage->id != NULL ? usage->id : made_id;
     struct event event;
     struct event_defect defect;
 
-    enum err_code code = check_usage_maps(usage, err);
+    enum err_code code = ERR_OK;
+    if (usage->id == NULL)
+        code = make_id(client, now_ms, made_id, err);
     if (code != ERR_OK)
         return code;
-    if (id == NULL) {
-        uint8_t drawn[CHUNK_ID_BYTES];
-        code = draw(drawn, sizeof drawn, err);
-        if (code != ERR_OK)
-            return code;
-        hash_hex(drawn, sizeof drawn, drawn_text);
-        id = drawn_text;
-    }
     client->record.size_bytes = 0;
     if (!usage_pack(usage, id, &client->record))
         return err_set(err, ERR_INPUT, "the event takes more than %d bytes",
                        EVENT_RECORD_BYTES_MAX);
-    int64_t at_ms = usage->created_at_utc_ms != 0 ? usage->created_at_utc_ms : clock_now_ms(&clock);
     struct bytes record = {client->record.data, client->record.size_bytes};
     if (!event_parse(EVENT_USAGE, record, at_ms, &event, &defect))
         return err_set(err, ERR_INPUT, "%s", defect.text);
-    return gbill_track_record(client, "usage", at_ms, record.data, record.size_bytes, err);
+    if (at_ms < 0 || at_ms > CHUNK_UTC_MS_MAX)
+        return err_set(err, ERR_INPUT,
+                       "created_at_utc_ms is %" PRId64 ", must lie in 0 to %" PRId64, at_ms,
+                       CHUNK_UTC_MS_MAX);
+    return take(client, EVENT_USAGE, at_ms, record, ret_wake, err);
 }
 
-enum err_code
-gbill_flush(struct gbill *client, int64_t timeout_ms, struct err *err)
+enum gbill_code
+gbill_track(struct gbill *client, const struct gbill_usage *usage, struct gbill_err *out)
 {
-    int64_t deadline_ns = INT64_MAX;
-    if (timeout_ms >= 0 && timeout_ms < INT64_MAX / NS_PER_MS / 2)
-        deadline_ns = clock_monotonic_ns() + timeout_ms * NS_PER_MS;
-    enum err_code code = ERR_OK;
-    if (client->open != NULL) {
-        code = wait_for(client, has_room_in_window, deadline_ns, err);
-        if (code != ERR_OK)
-            return code;
-        seal_open(client);
+    struct err err;
+    bool must_wake = false;
+    enum err_code code = check_owner(client, &err);
+    if (code == ERR_OK)
+        code = check_usage_maps(usage, &err);
+    if (code == ERR_OK) {
+        pthread_mutex_lock(&client->mutex);
+        code = track(client, usage, &must_wake, &err);
+        pthread_mutex_unlock(&client->mutex);
     }
-    return client->sealed_count > 0 ? wait_for(client, has_nothing_sealed, deadline_ns, err)
-                                    : ERR_OK;
+    if (must_wake)
+        sender_wake(client);
+    return give(code, &err, out);
 }
 
-void
-gbill_work(struct gbill *client, uint32_t timeout_ms)
+/* Wait for a change until the deadline, if there is one (> 0); false: it has passed. */
+static bool
+wait_for_change(struct gbill *client, int64_t deadline_ns)
 {
-    int64_t end_ns = clock_monotonic_ns() + timeout_ms * NS_PER_MS;
-    for (;;) {
-        wire_step(client, 0);
-        if (client->sealed_count == 0 && client->open != NULL && !client->options.fill_chunks) {
-            seal_open(client);
-            wire_step(client, 0);
-        }
-        int64_t left_ms = (end_ns - clock_monotonic_ns() + NS_PER_MS - 1) / NS_PER_MS;
-        if (left_ms <= 0 || client->sealed_count == 0)
-            return;
-        wire_step(client, left_ms < WAIT_STEP_MS ? (int)left_ms : WAIT_STEP_MS);
+    if (deadline_ns == 0)
+        return pthread_cond_wait(&client->changed, &client->mutex) == 0;
+    struct timespec at = {.tv_sec = deadline_ns / NS_PER_S, .tv_nsec = deadline_ns % NS_PER_S};
+    return pthread_cond_timedwait(&client->changed, &client->mutex, &at) != ETIMEDOUT;
+}
+
+static int64_t
+deadline_after(uint32_t timeout_ms)
+{
+    return clock_monotonic_ns() + timeout_ms * NS_PER_MS;
+}
+
+enum gbill_code
+gbill_wait(struct gbill *client, uint32_t timeout_ms, struct gbill_err *out)
+{
+    struct err err;
+    int64_t deadline_ns = deadline_after(timeout_ms);
+    bool in_time = true;
+    enum err_code code = check_owner(client, &err);
+    if (code != ERR_OK)
+        return give(code, &err, out);
+    pthread_mutex_lock(&client->mutex);
+    while (in_time && !queue_has_room(&client->queue, EVENT_RECORD_BYTES_MAX))
+        in_time = wait_for_change(client, deadline_ns);
+    if (!queue_has_room(&client->queue, EVENT_RECORD_BYTES_MAX))
+        code = set_full(client, &err);
+    pthread_mutex_unlock(&client->mutex);
+    return give(code, &err, out);
+}
+
+/* Are the events before this one acknowledged, and all that is in the spill file? */
+static bool
+is_acked_before(struct gbill *client, uint64_t event)
+{
+    return client->is_recovered && client->check.events_spilled == 0 &&
+           (client->queue.count == 0 || queue_chunk(&client->queue, 0)->first_event >= event);
+}
+
+static uint64_t
+unacked(const struct gbill_check *check)
+{
+    return check->events_taken + check->events_found - check->events_acked;
+}
+
+static enum err_code
+set_unacked(const struct gbill *client, uint32_t waited_ms, struct err *err)
+{
+    const struct gbill_check *check = &client->check;
+    const char *why = check->trouble[0] != '\0' ? check->trouble
+                      : check->connected
+                          ? "the agent is connected but silent; see that its disk is not full"
+                          : "there is no connection";
+    bool is_kept = client->wish_code == ERR_OK;
+    return err_set(err, ERR_PEER,
+                   "%" PRIu64 " events are not acknowledged after %" PRIu32 " ms%s%s%s: %s",
+                   unacked(check), waited_ms, is_kept ? ", but kept in the spill file" : "",
+                   client->spill_trouble[0] != '\0' ? "; " : "", client->spill_trouble, why);
+}
+
+/* Have the queue put on disk; the mutex is held. */
+static void
+wish_for_spill(struct gbill *client, uint64_t target)
+{
+    uint64_t wish = ++client->spill_wishes;
+    if (sender_must_wake(client, WAKE_FOR_CALL))
+        sender_wake(client);
+    while (client->wishes_granted < wish && !is_acked_before(client, target))
+        wait_for_change(client, 0);
+}
+
+enum gbill_code
+gbill_flush(struct gbill *client, uint32_t timeout_ms, struct gbill_err *out)
+{
+    struct err err;
+    int64_t deadline_ns = deadline_after(timeout_ms);
+    bool in_time = true, is_kept = false;
+    enum err_code code = check_owner(client, &err);
+    if (code != ERR_OK)
+        return give(code, &err, out);
+    pthread_mutex_lock(&client->mutex);
+    uint64_t target = client->queue.next_event;
+    while (in_time && !is_acked_before(client, target))
+        in_time = wait_for_change(client, deadline_ns);
+    if (!is_acked_before(client, target))
+        wish_for_spill(client, target);
+    if (!is_acked_before(client, target)) {
+        is_kept = client->wish_code == ERR_OK;
+        code = set_unacked(client, timeout_ms, &err);
     }
+    pthread_mutex_unlock(&client->mutex);
+    enum gbill_code told = give(code, &err, out);
+    if (!is_kept)
+        return told;
+    if (out != NULL)
+        out->code = GBILL_SPILLED;
+    return GBILL_SPILLED;
 }
 
-struct gbill_stats
-gbill_stats(const struct gbill *client)
+static enum gbill_code
+judge(const struct gbill *client, const struct gbill_check *check)
 {
-    return client->stats;
+    if (client->refused_last && !queue_has_room(&client->queue, EVENT_RECORD_BYTES_MAX))
+        return GBILL_FULL;
+    if (client->is_denied)
+        return GBILL_DENIED;
+    if (!check->connected || check->waiting_ms >= SILENT_MS)
+        return GBILL_PEER;
+    return client->spill_trouble[0] != '\0' ? GBILL_IO : GBILL_OK;
+}
+
+enum gbill_code
+gbill_check(struct gbill *client, struct gbill_check *ret)
+{
+    if (client->owner != getpid())
+        return GBILL_USAGE;
+    pthread_mutex_lock(&client->mutex);
+    *ret = client->check;
+    ret->queue_bytes = client->queue.used_bytes;
+    if (client->under_way > 0)
+        ret->waiting_ms = (clock_monotonic_ns() - client->progress_ns) / NS_PER_MS;
+    enum gbill_code code = judge(client, ret);
+    const char *wire = client->check.trouble, *spill = client->spill_trouble;
+    /* What went wrong before the present connection is of the past, once it is idle or acks. */
+    if (ret->connected && client->under_way == 0)
+        wire = "";
+    else if (wire[0] == '\0' && code == GBILL_PEER)
+        wire = "the agent is connected but silent; see that its disk is not full";
+    snprintf(ret->trouble, sizeof ret->trouble, "%s%s%s", wire,
+             wire[0] != '\0' && spill[0] != '\0' ? "; " : "", spill);
+    if (code == GBILL_FULL && ret->trouble[0] == '\0')
+        snprintf(ret->trouble, sizeof ret->trouble, "events come faster than the agent takes them");
+    pthread_mutex_unlock(&client->mutex);
+    return code;
 }

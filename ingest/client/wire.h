@@ -1,16 +1,10 @@
 /*
- * ingest/client/wire.h - the client's state, and the one place where its bytes
- * move.  Private to ingest/client.
+ * ingest/client/wire.h - the connection to the agent: one message on its way out,
+ * acks on their way in.  The only file with sockets.  Private to ingest/client.
  *
- * A chunk is in one of three places, and moves down:
- *
- *   open      at most one, being filled
- *   sealed[]  oldest first; those before next_to_send have been sent whole over
- *             the present connection, the one at next_to_send perhaps in part
- *   spare[]   acknowledged, or never used
- *
- * Losing the connection sets next_to_send to 0: all that is sealed is sent again,
- * the same bytes under the same chunk id.  Acks may come in any order.
+ * No call waits.  What goes wrong closes the connection and is noted; the next
+ * try to connect is due after a pause that doubles from WIRE_PAUSE_MS_MIN to
+ * WIRE_PAUSE_MS_MAX and starts anew with an ack.
  */
 #ifndef INGEST_CLIENT_WIRE_H
 #define INGEST_CLIENT_WIRE_H
@@ -18,50 +12,61 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "ingest/client/chunk.h"
-#include "ingest/client/gbill.h"
-#include "store/event/mp.h"
+#include "ingest/client/ack.h"
+#include "store/base/err.h"
 
 enum {
-    WIRE_IN_BYTES = 4096,
-    WIRE_ACK_BYTES_MAX = 1024, /* ours take 40 */
-    WIRE_TROUBLE_BYTES_MAX = 160,
+    WIRE_PAUSE_MS_MIN = 10,
+    WIRE_PAUSE_MS_MAX = 1000,
+    WIRE_TROUBLE_BYTES_MAX = 320,
 };
 
-struct gbill {
-    struct gbill_options options; /* defaults filled in */
+struct wire {
     struct sockaddr_un address;
     int fd; /* -1: not connected */
     int64_t retry_at_ns;
-    uint32_t backoff_ms;
-    int connect_errno;                    /* of the last attempt; 0: it succeeded */
+    uint32_t pause_ms;
+    uint64_t connects;
+    bool is_denied; /* the last try to connect failed for want of permission */
     char trouble[WIRE_TROUBLE_BYTES_MAX]; /* what last went wrong; "" while all is well */
-    int64_t progress_ns;                  /* the last ack */
-
-    struct chunk chunks[GBILL_WINDOW_CHUNKS_MAX + 1];
-    struct chunk *open;
-    struct chunk *sealed[GBILL_WINDOW_CHUNKS_MAX];
-    size_t sealed_count, next_to_send;
-    struct chunk *spare[GBILL_WINDOW_CHUNKS_MAX + 1];
-    size_t spare_count;
-
-    uint8_t in[WIRE_IN_BYTES]; /* acks that are not whole yet */
-    size_t in_bytes;
-    struct mp_scan scan;
-    struct buf record; /* gbill_track_usage() packs into it */
-    struct gbill_stats stats;
+    uint8_t *message;                     /* room for CHUNK_BYTES_MAX; to be sent */
+    size_t message_bytes, sent_bytes;
+    struct ack_stream in;
 };
 
 /*
- * Do what can be done: connect if it is time to, send, take acks.
- *
- *   wait_ms  sleep at most so long for something to happen; 0: never sleep
- *
- * Trouble is noted in client->trouble and mended by later calls.
+ * ERR_LIMIT: the path is longer than the kernel allows; ERR_IO: no memory.
+ * wire_clear() it also then.
  */
-void wire_step(struct gbill *client, int wait_ms);
+enum err_code wire_init(struct wire *wire, const char *socket_path, struct err *err) ERR_MUST_CHECK;
+void wire_clear(struct wire *wire);
 
-/* Close the connection, if there is one. */
-void wire_close(struct gbill *client);
+/* Connect, if it is not connected and the time has come. */
+void wire_connect(struct wire *wire);
+
+static inline bool
+wire_is_connected(const struct wire *wire)
+{
+    return wire->fd >= 0;
+}
+
+/* Is there a message that has not been sent whole? */
+static inline bool
+wire_is_sending(const struct wire *wire)
+{
+    return wire->sent_bytes < wire->message_bytes;
+}
+
+/* Send what the kernel takes of the message. */
+void wire_send(struct wire *wire);
+
+/* Receive what there is and take the next ack; false: none, or the connection is lost. */
+bool wire_receive(struct wire *wire, uint8_t ret_id[CHUNK_ID_BYTES]);
+
+/* The ack was one that is owed: all is well. */
+void wire_accept(struct wire *wire);
+
+/* It was none: close the connection, because of what its peer sent. */
+void wire_refuse(struct wire *wire);
 
 #endif

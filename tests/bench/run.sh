@@ -17,6 +17,7 @@ if [ "$what" = all ] || [ "$what" = ingest ]; then
     agent=$!
     for _ in $(seq 100); do [ -S "$dir/ingest/agent.sock" ] && break; sleep 0.05; done
     "$bin/tests/bench_ingest" "$dir/ingest/agent.sock" "$dir/ingest"
+    "$bin/tests/bench_track" "$dir/ingest/agent.sock"
     peak=$(awk '/VmHWM/ {printf "%.1f", $2 / 1024}' "/proc/$agent/status")
     kill "$agent"; wait "$agent" || true; agent=
     strip -o "$dir/agent.stripped" "$bin/gbill-agent"

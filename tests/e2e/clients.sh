@@ -95,10 +95,9 @@ example python >"$dir/example.py"; example js >"$dir/example.js"; example c >"$d
 for f in py js c; do [ -s "$dir/example.$f" ] || fail "README has no example in $f"; done
 /usr/bin/python3 "$dir/example.py" || fail "README's Python example"
 node "$dir/example.js" || fail "README's Node example"
-cc -std=c11 -D_GNU_SOURCE -I. "$dir/example.c" "$bin/libgbill_client.a" "$bin/libgbill_store.a" \
-    "$bin/libgbill_base.a" -llmdb -lzstd -lmsgpackc -ljansson -lcrypto -lxxhash -lpthread -lm -o "$dir/example" ||
+cc -std=c11 -Iingest/client "$dir/example.c" "$bin/libgbill.a" -o "$dir/example" ||
     fail "README's C example does not compile"
-"$dir/example" || fail "README's C example"
+(cd "$dir" && ./example) || fail "README's C example"
 for _ in $(seq 100); do [ "$(events acme)" = 3 ] && break; sleep 0.1; done
 [ "$(events acme)" = 3 ] || fail "README's examples: $(events acme) of 3 events"
 

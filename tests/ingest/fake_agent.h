@@ -30,7 +30,7 @@ enum fake_mode {
 };
 
 enum {
-    FAKE_CHUNKS_MAX = 1024,
+    FAKE_CHUNKS_MAX = 20000,
     FAKE_EVENTS_MAX = 20000,
     FAKE_ID_BYTES = 65,
     FAKE_RECORD_BYTES_MAX = 4096
