@@ -14,12 +14,13 @@
  */
 
 enum {
-    NONE = UINT32_MAX,
     SINK_BYTES_MAX = 64 * 1024 * 1024,
     LEADERS_TRIED_MAX = 8,
     LEVEL = 9,
     LEVEL_FEW = 19, /* of planes with few different bytes: a tenth smaller than at 9 */
 };
+
+#define NONE UINT32_MAX
 
 /* A text, and where its different ones stand in the hash table. */
 struct text {

@@ -224,7 +224,7 @@ read_frames(struct block *b, struct input *in, uint32_t count, size_t raw_bytes)
                           .event_count = (uint32_t)events,
                           .raw_bytes = (uint32_t)raw,
                           .receive_utc_ms = receive};
-        if (b->has_chains)
+        if (chains.data != NULL)
             memcpy(f.chain, chains.data + (size_t)i * HASH_SHA256_BYTES, HASH_SHA256_BYTES);
         if (!list_add(&b->frames, &f))
             return false;

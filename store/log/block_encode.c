@@ -37,11 +37,9 @@ struct walk {
     const uint8_t *literal; /* begin of what is not yet in the shape */
 };
 
-enum {
-    SHAPE_SLOTS = 4 * BLOCK_SHAPES_MAX,
-    ENCODER_BYTES_MAX = 64 * 1024 * 1024,
-    NONE = UINT32_MAX
-};
+enum { SHAPE_SLOTS = 4 * BLOCK_SHAPES_MAX, ENCODER_BYTES_MAX = 64 * 1024 * 1024 };
+
+#define NONE UINT32_MAX
 
 struct block_encoder *
 block_encoder_new(void)

@@ -9,7 +9,9 @@
 
 #include "store/log/block_format.h"
 
-enum { BLOCK_PLANES_MAX = 8, BLOCK_NONE = UINT32_MAX };
+enum { BLOCK_PLANES_MAX = 8 };
+
+#define BLOCK_NONE UINT32_MAX
 
 struct read_numbers {
     const uint8_t *planes[BLOCK_PLANES_MAX];

@@ -461,6 +461,7 @@ check_day(struct run *r, int32_t number, bool newest, struct err *err)
         mdb_txn_abort(pin);
     day_close(&day);
     pages_close(&pages);
+    r->day = NULL;
     return r->no_memory ? err_set(err, ERR_LIMIT, "no memory to check the log") : ERR_OK;
 }
 

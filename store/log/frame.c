@@ -180,7 +180,7 @@ bool
 frame_chain_ok(struct frame_codec *codec, struct bytes bytes,
                const uint8_t prev_chain[HASH_SHA256_BYTES])
 {
-    struct frame f;
+    struct frame f = {0};
     struct bytes events;
     uint8_t chain[HASH_SHA256_BYTES];
     if (frame_decode(bytes, &f, NULL) != ERR_OK ||

@@ -61,7 +61,7 @@ static bool
 read_meta(const struct pages *p, uint64_t page_bytes, unsigned which, struct pages_meta *ret)
 {
     uint8_t copy[HEAD_BYTES + META_BYTES];
-    if (p->map_bytes < META_PAGES * page_bytes)
+    if (p->map == NULL || p->map_bytes < META_PAGES * page_bytes)
         return false;
     memcpy(copy, p->map + which * page_bytes, sizeof copy);
     const uint8_t *m = copy + HEAD_BYTES;

@@ -244,7 +244,7 @@ compare_stream(struct seal *s, MDB_txn *sealed, enum log_stream stream, struct e
         mdb_cursor_close(next.cursor);
         return day_err(err, rc, s->from.path, "read");
     }
-    while (code == ERR_OK && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+    while (code == ERR_OK && mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
         struct frame was, is;
         struct bytes was_events, is_events = {0};
         code = open_frame(s, (struct bytes){value.mv_data, value.mv_size}, &was, &was_events, err);

