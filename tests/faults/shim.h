@@ -14,20 +14,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define SHIM_CALLS(X)                                                                              \
-    X(open)                                                                                        \
-    X(opendir)                                                                                     \
-    X(read)                                                                                        \
-    X(recv)                                                                                        \
-    X(pread)                                                                                       \
-    X(write)                                                                                       \
-    X(writev)                                                                                      \
-    X(pwrite)                                                                                      \
-    X(send) X(fdatasync) X(fsync) X(mmap) X(ftruncate) X(fallocate) X(link) X(unlink) X(rename)    \
-        X(mkdir) X(stat) X(lstat) X(fstat) X(access) X(statvfs) X(flock) X(fcntl) X(epoll_create1) \
-            X(epoll_ctl) X(epoll_wait) X(eventfd) X(signalfd) X(poll) X(accept4) X(getsockopt)     \
-                X(socket) X(bind) X(listen) X(connect) X(getrandom) X(setrlimit) X(pthread_create) \
-                    X(close) X(allocate)
+/* clang-format off */
+#define SHIM_CALLS(X)                                                                    \
+    X(open) X(opendir) X(read) X(recv) X(pread) X(write) X(writev) X(pwrite) X(send)     \
+    X(fdatasync) X(fsync) X(mmap) X(ftruncate) X(fallocate) X(link) X(unlink) X(rename)  \
+    X(mkdir) X(stat) X(lstat) X(fstat) X(access) X(statvfs) X(flock) X(fcntl)            \
+    X(epoll_create1) X(epoll_ctl) X(epoll_wait) X(eventfd) X(signalfd) X(poll)           \
+    X(accept4) X(getsockopt) X(socket) X(bind) X(listen) X(connect) X(getrandom)         \
+    X(setrlimit) X(pthread_create) X(close) X(allocate)
+/* clang-format on */
 
 enum shim_call {
 #define SHIM_ENUM(name) SHIM_##name,
