@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "ingest/client/gbill.h"
+#include "ingest/client_err.h"
 #include "ingest/cmd.h"
 #include "store/base/file.h"
 #include "store/base/print.h"
@@ -20,7 +21,10 @@
  * once however often it comes.
  */
 
-enum { NOTES_MAX = 4096 };
+enum {
+    NOTES_MAX = 4096,
+    ACKS_TIMEOUT_MS = 30000,
+};
 
 /* What becomes of one. */
 enum outcome { FAILS, TOO_OLD, CUT, DONE_BEFORE, SENT, OUTCOMES };
@@ -122,13 +126,39 @@ print_one(struct redrive *r, uint64_t number, const struct quarantined *q, enum 
     print_text(&r->print, outcome == FAILS ? str_of(defect->text) : (struct str){0});
 }
 
+typedef enum gbill_code wait_call(struct gbill *client, uint32_t timeout_ms, struct gbill_err *err);
+
+/* The agent has half a minute for each step of the way. */
+static enum err_code
+wait_for_acks(struct redrive *r, wait_call *call, struct err *err)
+{
+    struct gbill_err why;
+    return client_err(call(r->client, ACKS_TIMEOUT_MS, &why), &why, err);
+}
+
+static enum err_code
+track(struct redrive *r, const struct event *event, const struct quarantined *q, struct err *err)
+{
+    struct gbill_err why;
+    for (;;) {
+        enum gbill_code code = gbill_track_record(r->client, event_kind_name(event->kind),
+                                                  q->entry_utc_ms, q->record.data,
+                                                  q->record.size_bytes, &why);
+        if (code != GBILL_FULL)
+            return client_err(code, &why, err);
+        enum err_code waited = wait_for_acks(r, gbill_wait, err);
+        if (waited != ERR_OK)
+            return waited;
+    }
+}
+
 /* Wait for the acks of what was sent, and note it. */
 static enum err_code
 settle(struct redrive *r, struct err *err)
 {
     if (r->client == NULL || r->note_count == 0)
         return ERR_OK;
-    enum err_code code = gbill_flush(r->client, -1, err);
+    enum err_code code = wait_for_acks(r, gbill_flush, err);
     if (code == ERR_OK)
         code = redriven_add(conf_data_dir(r->conf), r->notes, r->note_count,
                             clock_now_ms(&r->clock), err);
@@ -147,8 +177,7 @@ redrive_one(struct redrive *r, uint64_t number, const struct quarantined *q, str
     if (outcome == SENT && !conf_flag(r->conf, "again") && redriven_find(&r->before, number, &at))
         outcome = DONE_BEFORE;
     if (outcome == SENT && r->client != NULL) {
-        code = gbill_track_record(r->client, event_kind_name(event.kind), q->entry_utc_ms,
-                                  q->record.data, q->record.size_bytes, err);
+        code = track(r, &event, q, err);
         r->notes[r->note_count++] = number;
         if (code == ERR_OK && r->note_count == NOTES_MAX)
             code = settle(r, err);
@@ -203,8 +232,18 @@ open_client(struct redrive *r, struct err *err)
         code = file_path(path, conf_data_dir(r->conf), "agent.sock", err);
         socket = path;
     }
-    const struct gbill_options options = {.socket_path = socket, .fill_chunks = true};
-    return code == ERR_OK ? gbill_open(&r->client, &options, err) : code;
+    if (code != ERR_OK)
+        return code;
+    const struct gbill_options options = {.socket_path = socket};
+    struct gbill_check now;
+    struct gbill_err why;
+    code = client_err(gbill_open(&r->client, &options, &why), &why, err);
+    if (code != ERR_OK)
+        return code;
+    /* Said now, not after half a minute. */
+    why.code = gbill_check(r->client, &now);
+    snprintf(why.text, sizeof why.text, "%s", now.trouble);
+    return client_err(why.code, &why, err);
 }
 
 static enum err_code

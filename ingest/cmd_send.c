@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "ingest/client/gbill.h"
+#include "ingest/client_err.h"
 #include "ingest/cmd.h"
 #include "ingest/replay.h"
 #include "ingest/replay_azure.h"
@@ -127,16 +128,6 @@ keep_rate(struct sender *s, uint64_t count)
 }
 
 /* An error of the client's is one of ours, by its exit status. */
-static enum err_code
-take_err(enum gbill_code code, const struct gbill_err *from, struct err *err)
-{
-    for (enum err_code c = ERR_OK; c <= ERR_PEER; c++) {
-        if (err_exit_status(c) == (int)code)
-            return c == ERR_OK ? ERR_OK : err_set(err, c, "%s", from->text);
-    }
-    return err_set(err, ERR_INTERNAL, "%s", from->text);
-}
-
 typedef enum gbill_code wait_call(struct gbill *client, uint32_t timeout_ms, struct gbill_err *err);
 
 /* Wait in small steps until it has succeeded, or nothing is acknowledged for --timeout. */
@@ -174,7 +165,7 @@ track(struct sender *s, const struct replay_event *e, struct err *err)
         enum gbill_code code = gbill_track_record(s->client, event_kind_name(e->kind), e->utc_ms,
                                                   e->record.data, e->record.size_bytes, &why);
         if (code != GBILL_FULL)
-            return take_err(code, &why, err);
+            return client_err(code, &why, err);
         enum err_code waited = wait_for(s, gbill_wait, err);
         if (waited != ERR_OK)
             return waited;
@@ -368,7 +359,7 @@ check_agent(struct sender *s, struct err *err)
     s->client = NULL;
     struct gbill_err why = {.code = code};
     snprintf(why.text, sizeof why.text, "%s", stats.trouble);
-    return take_err(code, &why, err);
+    return client_err(code, &why, err);
 }
 
 static enum err_code
@@ -390,7 +381,7 @@ open_client(struct sender *s, struct err *err)
     struct gbill_err why;
     enum gbill_code code = gbill_open(&s->client, &options, &why);
     if (code != GBILL_OK)
-        return take_err(code, &why, err);
+        return client_err(code, &why, err);
     return conf_flag(conf, "wait") ? ERR_OK : check_agent(s, err);
 }
 

@@ -144,8 +144,8 @@ static void
 accept_some(struct status_socket *s)
 {
     for (int i = 0; i < STATUS_ACCEPTS_MAX; i++) {
-        uint32_t uid;
-        int fd = listen_accept(&s->listener, &uid);
+        struct listen_peer peer;
+        int fd = listen_accept(&s->listener, &peer);
         if (fd < 0) {
             if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
                 pause_accepting(s);

@@ -32,3 +32,13 @@ hash_secret_init(uint8_t secret[HASH_SECRET_BYTES], const uint8_t seed[HASH_SHA2
         hash_sha256(parts, 2, secret + i * HASH_SHA256_BYTES);
     }
 }
+
+void
+hash_hmac_sha256(struct bytes key, struct bytes data, uint8_t digest[HASH_SHA256_BYTES])
+{
+    unsigned digest_bytes = 0;
+    assert(key.size_bytes > 0 && key.size_bytes <= INT_MAX);
+    const unsigned char *done = HMAC(EVP_sha256(), key.data, (int)key.size_bytes, data.data,
+                                     data.size_bytes, digest, &digest_bytes);
+    assert(done != NULL && digest_bytes == HASH_SHA256_BYTES);
+}

@@ -46,15 +46,15 @@ static int32_t
 first_open_day(struct tables_txn *txn, int64_t now_ms)
 {
     struct invoice_scan scan;
-    int32_t month = time_month(now_ms);
+    int64_t from_ms = time_month_start_ms(time_month(now_ms));
     invoice_scan_begin(&scan, txn, 0);
     while (invoice_scan_next(&scan)) {
-        if (scan.row.status == INVOICE_DRAFT && scan.row.month < month)
-            month = scan.row.month;
+        if (scan.row.status == INVOICE_DRAFT && scan.row.from_ms < from_ms)
+            from_ms = scan.row.from_ms;
     }
     invoice_scan_end(&scan);
     /* An event may come a little before its time. */
-    return (int32_t)((time_month_start_ms(month) - EVENT_AHEAD_MS_MAX) / TIME_DAY_MS);
+    return (int32_t)((from_ms - EVENT_AHEAD_MS_MAX) / TIME_DAY_MS);
 }
 
 static enum err_code

@@ -4,7 +4,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "billing/plan.h"
+#include "billing/plan/plan.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/memory_file.h"
 

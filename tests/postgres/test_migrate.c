@@ -112,7 +112,8 @@ Test(postgres_migrate, a_new_file_alone_is_applied)
     must_migrate();
     cr_assert_eq(migrate.files[5].state, MIGRATE_BEFORE);
     cr_assert_eq(migrate.files[6].state, MIGRATE_NOW);
-    cr_assert_str_eq(applied(), "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7more");
+    cr_assert_str_eq(applied(),
+                     "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7more");
 }
 
 Test(postgres_migrate, a_file_that_fails_leaves_nothing_of_itself_and_names_its_line)
@@ -263,7 +264,7 @@ reader_url(void)
 
 static const char *const secured[] = {"usage_hourly",  "usage_monthly", "limits_snapshots",
                                       "invoices",      "invoice_lines", "budget_settings",
-                                      "budget_alerts", "chargeback", "subscriptions"};
+                                      "budget_alerts", "chargeback",    "subscriptions"};
 enum { SECURED = sizeof secured / sizeof secured[0] };
 
 Test(postgres_migrate, a_reader_sees_the_organization_it_set_and_no_other)
