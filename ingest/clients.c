@@ -100,6 +100,7 @@ clients_begin(struct clients *c, struct conn *conn, int64_t now_ms)
 {
     clients_finish(conn);
     conn->deadline_ms = now_ms + c->deadline_ms;
+    conn->begun_bytes = conn->stream.begun.size_bytes;
     conn->unfinished_in = conn->visit != NULL ? &c->visiting : &c->unfinished;
     conn_queue_push(conn->unfinished_in, conn);
 }

@@ -16,7 +16,11 @@
 #include "ingest/listen.h"
 #include "ingest/peers.h"
 
-/* A message, or the handshake, must be whole after so long, unless it is set otherwise. */
+/*
+ * A message must be whole, or so many bytes further, after so long (unless it is set
+ * otherwise): 8 MiB may come as slowly as 70 KB/s.  The handshake must be over.
+ */
+enum { CLIENTS_PROGRESS_BYTES = 2 * 1024 * 1024 };
 #define CLIENTS_DEADLINE_MS ((int64_t)30000)
 
 struct clients_door {
@@ -37,7 +41,7 @@ struct clients {
     struct conn_queue unfinished; /* within a message, in the order of their deadlines */
     struct conn_queue visiting;   /* within the handshake, likewise */
     struct conn *busy;            /* its bytes are being taken: it must not end meanwhile */
-    int64_t deadline_ms;          /* what a message, or the handshake, has; CLIENTS_DEADLINE_MS */
+    int64_t deadline_ms;          /* CLIENTS_DEADLINE_MS, or what a test sets */
     size_t count, count_max;
     size_t waiting_count; /* have not shown their key yet */
     size_t held_bytes;    /* of messages that are not whole */

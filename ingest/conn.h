@@ -56,6 +56,7 @@ struct conn {
     size_t held_bytes;                /* of its stream, as clients counted them */
     struct conn_queue *unfinished_in; /* NULL: between two messages */
     int64_t deadline_ms;              /* monotonic; if unfinished */
+    size_t begun_bytes;               /* what its message had when the deadline was set */
     int64_t rests_until_us;           /* if it rests for trickling */
     struct conn_queue *rests_in;      /* NULL: it is read */
     struct stream stream;

@@ -13,7 +13,7 @@ enum {
 };
 
 static const char too_slow[] =
-    "a message was begun and not whole in time (30 s): send smaller ones, or all of it at once";
+    "a message was begun and not whole in time (30 s, or 2 MiB further): send it faster, or less in one";
 static const char no_answer[] = "the handshake was not over in time (30 s)";
 
 enum err_code
@@ -238,7 +238,8 @@ expire(struct reader *r, struct conn *conn, int64_t now_ms)
     const struct conn_queue *rests_in = conn->rests_in;
     bool excused = !reader_may_read(r) || conn->out.size_bytes > CONN_UNREAD_ACKS_BYTES_MAX ||
                    (rests_in != NULL && rests_in != &r->rest.trickling);
-    if (conn->visit == NULL && excused) {
+    bool advances = conn->stream.begun.size_bytes - conn->begun_bytes >= CLIENTS_PROGRESS_BYTES;
+    if (conn->visit == NULL && (excused || advances)) {
         clients_begin(r->clients, conn, now_ms);
         return;
     }

@@ -68,7 +68,7 @@ make_env(const char *path, enum day_use use, MDB_env **ret)
     unsigned flags = MDB_NOSUBDIR | MDB_NOTLS | flags_of[use];
     bool write = use == DAY_WRITE || use == DAY_MAKE_SEALED;
     MDB_env *env = NULL;
-    int rc = write ? lmdb_file_reserve_lock(path, DAY_MODE) : 0;
+    int rc = use == DAY_WRITE ? lmdb_file_reserve_lock(path, DAY_MODE) : 0;
     if (rc == 0)
         rc = mdb_env_create(&env);
     if (rc == 0)

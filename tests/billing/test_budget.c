@@ -204,11 +204,24 @@ set_budget(const char *organization, const char *at, const char *fields)
 }
 
 static void
+put_usage(enum table table, uint32_t period, const char *organization, money_sum cost_pico)
+{
+    uint8_t key[USAGE_KEY_BYTES];
+    struct tables_txn *txn = office_begin();
+    struct usage_key k = {
+        .organization = office_number(organization), .period = period, .user = office_number("u")};
+    struct usage_row row = {.calls = 1, .cost_pico = cost_pico};
+    usage_key_encode(&k, key);
+    cr_assert_eq(usage_add(txn, table, key, &row, &err), ERR_OK, "%s", err.text);
+    office_commit();
+}
+
+/* In the month alone: what a forecast learns from is put_hour()'s. */
+static void
 spend_cents(const char *organization, const char *month, int64_t cents)
 {
-    office_begin();
-    office_use_priced(organization, month, 10, cents * (int64_t)CENT_PICO, 0);
-    office_commit();
+    put_usage(TABLE_MONTHLY, (uint32_t)month_of(month), organization,
+              (money_sum)cents * (int64_t)CENT_PICO);
 }
 
 static void
@@ -407,15 +420,7 @@ Test(billing_budget, a_second_run_changes_no_row)
 static void
 put_hour(const char *organization, int64_t hour, money_sum cost_pico)
 {
-    uint8_t key[USAGE_KEY_BYTES];
-    struct tables_txn *txn = office_begin();
-    struct usage_key k = {.organization = office_number(organization),
-                          .period = (uint32_t)hour,
-                          .user = office_number("u")};
-    struct usage_row row = {.calls = 1, .cost_pico = cost_pico};
-    usage_key_encode(&k, key);
-    cr_assert_eq(usage_add(txn, TABLE_HOURLY, key, &row, &err), ERR_OK, "%s", err.text);
-    office_commit();
+    put_usage(TABLE_HOURLY, (uint32_t)hour, organization, cost_pico);
 }
 
 static struct forecast

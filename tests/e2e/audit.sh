@@ -101,7 +101,7 @@ expect 2 'for --roots alone' gbill audit --output x
 expect 6 'no event of organization "org-9"' gbill audit --org org-9
 
 # ---- README's example, as it stands ----
-awk '$0 == "```sh" {on = 1; next} on && /^```/ {exit} on' README.md >"$dir/example.sh"
+awk '/^## Prove it/ {here = 1} here && $0 == "```sh" {on = 1; next} on && /^```/ {exit} on' README.md >"$dir/example.sh"
 [ "$(grep -c '^gbill ' "$dir/example.sh")" -ge 4 ] || fail "README has no example in sh"
 (cd "$dir" && sh -e ./example.sh >"$dir/out" 2>"$dir/err") || fail "README's example: $(cat "$dir/err")"
 [ "$(wc -l <"$dir/roots.jsonl")" = 1 ] || fail "README's example wrote $(cat "$dir/roots.jsonl")"

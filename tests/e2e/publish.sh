@@ -86,7 +86,7 @@ want=$(awk 'BEGIN { for (i = 0; i < 2000; i++) { a += i; b += i % 7 } print 2000
     '1|{"warning": 80}|{"enabled": true, "threshold": 300}|t|{"enabled": false, "pauseAt": 100}' ] || fail "budget_settings"
 [ "$(pg_sql "$DATABASE_URL" "SELECT kind, percent, threshold, budget_minor FROM billing.budget_alerts")" = 'threshold|80|warning|1' ] ||
     fail "budget_alerts: $(pg_sql "$DATABASE_URL" "TABLE billing.budget_alerts")"
-[ "$(pg_sql "$DATABASE_URL" "SELECT count(*) FROM billing.invoices i WHERE total_minor <> ALL (SELECT coalesce(sum(amount_minor), 0) FROM billing.chargeback c, (VALUES ('project'), ('user')) d(d) WHERE c.organization_id = i.organization_id AND c.period_start = i.month AND dimension = d.d GROUP BY d.d)")" = 0 ] ||
+[ "$(pg_sql "$DATABASE_URL" "SELECT count(*) FROM billing.invoices i WHERE total_minor <> ALL (SELECT coalesce(sum(amount_minor), 0) FROM billing.chargeback c, (VALUES ('project'), ('user')) d(d) WHERE c.organization_id = i.organization_id AND c.period_start = i.period_start AND dimension = d.d GROUP BY d.d)")" = 0 ] ||
     fail "parts do not add up"
 
 # ---- again: nothing is written, no transaction number is taken ----

@@ -146,6 +146,29 @@ Test(ingest_wire, a_message_that_is_never_finished_is_closed_and_who_is_between_
     wire_clear(&w);
 }
 
+Test(ingest_wire, a_large_message_that_advances_has_more_time)
+{
+    struct wire w;
+    char last[256];
+    const size_t mib = 1024 * 1024;
+    live_options.deadline_ms = 1000;
+    live_start_agent();
+    make_large(&w, 5 * mib, "c");
+    struct bytes b = wire_bytes(&w);
+    cr_assert(b.size_bytes > 6 * mib && b.size_bytes < 8 * mib);
+    int fd = live_dial();
+    live_say(fd, part(b, 0, 3 * mib));
+    pause_ms(700);
+    live_say(fd, part(b, 3 * mib, 6 * mib));
+    pause_ms(700);
+    live_say(fd, part(b, 6 * mib, b.size_bytes));
+    live_hear_ack(fd, "c");
+    cr_expect_eq(live_end_agent(SIGTERM), 0);
+    cr_expect_gt(live_count_log(LOG_EVENTS, last), 50000);
+    close(fd);
+    wire_clear(&w);
+}
+
 Test(ingest_wire, messages_that_are_not_whole_share_a_bounded_memory_and_all_end_well)
 {
     enum { CONNS = 40 };

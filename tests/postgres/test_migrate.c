@@ -166,7 +166,7 @@ Test(postgres_migrate, gaps_twins_odd_names_and_empty_directories_are_refused)
     static const struct {
         const char *file, *says;
     } cases[] = {
-        {"007_x.sql", "migration 006 is missing, 007_x is there"},
+        {"008_x.sql", "migration 007 is missing, 008_x is there"},
         {"002_twin.sql", "two migrations have the number 002"},
         {"000_x.sql", "two migrations have the number 000"},
         {"6_x.sql", "named NNN_name.sql"},
