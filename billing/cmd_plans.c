@@ -251,10 +251,10 @@ run_rate(struct cli *cli, struct err *err)
     if (code != ERR_OK)
         return code;
     const struct plan *plan = plan_find(book, str_of(name));
-    if (plan == NULL)
+    if (plan == NULL) {
         code = err_set(err, ERR_NOT_FOUND, "%s has no plan \"%.64s\"; see gbill plans show",
                        book->path, name);
-    if (code == ERR_OK) {
+    } else {
         const struct plan_terms *t = plan_terms_at(plan, clock_now_ms(&clock));
         print_begin(&p, stdout, form_of(conf), columns, CLI_COUNT(columns));
         for (size_t i = 0; code == ERR_OK && i < t->charge_count; i++)
