@@ -43,12 +43,6 @@ struct agent {
     uint64_t stalls[STALL_COUNT], stalled_ns[STALL_COUNT];
 };
 
-static int64_t
-monotonic_ms(void)
-{
-    return clock_monotonic_ns() / 1000000;
-}
-
 /* ---- figures ---- */
 
 static void
@@ -150,22 +144,16 @@ stall_now(const struct agent *a)
     return handover_has_room(&a->handover) ? STALL_NONE : STALL_COMMIT;
 }
 
-static int64_t
-earlier(int64_t a, int64_t b)
-{
-    return a == 0 ? b : b == 0 || a < b ? a : b;
-}
-
 /* For events, or until something is due. */
 static int
 wait_for(const struct agent *a, struct epoll_event ready[AGENT_READY_MAX])
 {
     int from = reader_may_read(&a->reader) ? a->clients.everything_fd : a->clients.control_fd;
-    int64_t now = clock_monotonic_ns() / 1000;
-    int64_t due = earlier(a->stats_due_ms, a->handover.settle_ms);
-    due = earlier(due, earlier(a->status.again_ms, a->watchdog.due_ms));
-    due = earlier(due, clients_due_ms(&a->clients)) * 1000;
-    due = earlier(due, reader_due_us(&a->reader, now));
+    int64_t now = clock_monotonic_us();
+    int64_t due = clock_earlier(a->stats_due_ms, a->handover.settle_ms);
+    due = clock_earlier(due, clock_earlier(a->status.again_ms, a->watchdog.due_ms));
+    due = clock_earlier(due, clients_due_ms(&a->clients)) * 1000;
+    due = clock_earlier(due, reader_due_us(&a->reader, now));
     int64_t left = due > now ? due - now : 0;
     struct timespec timeout = {left / 1000000, left % 1000000 * 1000};
     int n = epoll_pwait2(from, ready, AGENT_READY_MAX, due != 0 ? &timeout : NULL, NULL);
@@ -177,7 +165,7 @@ wait_for(const struct agent *a, struct epoll_event ready[AGENT_READY_MAX])
 static void
 on_time(struct agent *a)
 {
-    int64_t now_us = clock_monotonic_ns() / 1000, now = now_us / 1000;
+    int64_t now_us = clock_monotonic_us(), now = now_us / 1000;
     clients_on_time(&a->clients, now);
     reader_on_time(&a->reader, now_us);
     status_socket_on_time(&a->status, now);
@@ -235,7 +223,7 @@ loop(struct agent *a, struct err *err)
             handover_alone(&a->handover);
         clients_bury(&a->clients);
         if (n == 0)
-            handover_settle(&a->handover, monotonic_ms());
+            handover_settle(&a->handover, clock_monotonic_ms());
         on_time(a);
     }
     return ERR_OK;
@@ -247,14 +235,14 @@ loop(struct agent *a, struct err *err)
 static void
 flush_outs(struct agent *a)
 {
-    int64_t until = monotonic_ms() + AGENT_DRAIN_MS;
+    int64_t until = clock_monotonic_ms() + AGENT_DRAIN_MS;
     struct epoll_event ready[AGENT_READY_MAX];
     for (;;) {
         bool waiting = false;
         for (struct conn *conn = a->clients.open.first; conn != NULL;
              conn = conn->links[CONN_ALL].next)
             waiting = waiting || (conn->out.size_bytes > 0 && !conn->deaf);
-        int64_t left = until - monotonic_ms();
+        int64_t left = until - clock_monotonic_ms();
         if (!waiting || left <= 0)
             return;
         int n = epoll_wait(a->clients.control_fd, ready, AGENT_READY_MAX, (int)left);
@@ -417,7 +405,7 @@ agent_run(const struct agent_options *options, struct err *err)
                  log_writer_next_seq(a.writer, LOG_EVENTS));
         a.start_utc_ms = clock_now_ms(&a.reader.clock);
         a.stall_since_ns = clock_monotonic_ns();
-        a.watchdog = notify_watchdog_start(monotonic_ms());
+        a.watchdog = notify_watchdog_start(clock_monotonic_ms());
         (void)notify_send("READY=1\nSTATUS=listening");
         code = loop(&a, err);
         (void)notify_send("STOPPING=1\nSTATUS=%s",

@@ -19,12 +19,6 @@ enum {
 
 #define CLIENTS_RETRY_MS ((int64_t)1000) /* when the table of files is full */
 
-static int64_t
-monotonic_ms(void)
-{
-    return clock_monotonic_ns() / 1000000;
-}
-
 void
 clients_init(struct clients *c)
 {
@@ -150,7 +144,7 @@ clients_reject(struct clients *c, struct conn *conn, const char *reason)
 {
     const char *who = conn->peer != NULL ? conn->peer->name : conn->visit->who;
     c->rejected++;
-    complaints_tell(&c->complaints, who, reason, monotonic_ms());
+    complaints_tell(&c->complaints, who, reason, clock_monotonic_ms());
     conn->done_reading = true;
     stream_clear(&conn->stream);
     clients_count_held(c, conn);
@@ -211,7 +205,7 @@ pause_accepting(struct clients *c, struct clients_door *door, const char *reason
 {
     struct epoll_event ev = {.events = 0, .data.ptr = door};
     (void)epoll_ctl(c->everything_fd, EPOLL_CTL_MOD, door->listener.fd, &ev);
-    door->accept_again_ms = monotonic_ms() + CLIENTS_RETRY_MS;
+    door->accept_again_ms = clock_monotonic_ms() + CLIENTS_RETRY_MS;
     if (!door->told)
         log_line(LOG_LEVEL_WARN, "accept_paused", "at=%s open=%zu reason=\"%s\"",
                  door->listener.path, c->count, reason);
@@ -233,7 +227,7 @@ static const char *
 greet(struct clients *c, struct conn *conn, const struct listen_peer *from, bool is_tcp)
 {
     const char *reason = NULL;
-    int64_t now_ms = monotonic_ms();
+    int64_t now_ms = clock_monotonic_ms();
     if (!is_tcp) {
         conn->peer = peers_join_uid(&c->peers, from->uid, now_ms, &reason);
         return conn->peer != NULL ? NULL : reason;
@@ -266,7 +260,7 @@ turn_away(struct clients *c, struct conn *conn, const struct listen_peer *from, 
     else
         snprintf(who, sizeof who, "uid=%" PRIu32, from->uid);
     c->rejected++;
-    complaints_tell(&c->complaints, who, reason, monotonic_ms());
+    complaints_tell(&c->complaints, who, reason, clock_monotonic_ms());
     conn_close(conn);
     conn_free(conn);
 }
@@ -326,17 +320,11 @@ clients_accept(struct clients *c, struct clients_door *door)
 
 /* ---- time ---- */
 
-static int64_t
-earlier(int64_t a, int64_t b)
-{
-    return a == 0 ? b : b == 0 || a < b ? a : b;
-}
-
 int64_t
 clients_due_ms(const struct clients *c)
 {
-    int64_t due = earlier(c->local.accept_again_ms, c->remote.accept_again_ms);
-    return earlier(due, complaints_due_ms(&c->complaints));
+    int64_t due = clock_earlier(c->local.accept_again_ms, c->remote.accept_again_ms);
+    return clock_earlier(due, complaints_due_ms(&c->complaints));
 }
 
 void

@@ -63,7 +63,7 @@ handover_collect(struct handover *h)
     while ((batch = commit_collect(h->committer)) != NULL) {
         send_acks(h, batch);
         h->spare[h->spare_count++] = batch;
-        h->settle_ms = clock_monotonic_ns() / 1000000 + HANDOVER_SETTLE_MS;
+        h->settle_ms = clock_monotonic_ms() + HANDOVER_SETTLE_MS;
     }
 }
 

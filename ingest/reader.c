@@ -38,12 +38,6 @@ reader_close(struct reader *r)
     r->room = NULL;
 }
 
-static int64_t
-monotonic_us(void)
-{
-    return clock_monotonic_ns() / 1000;
-}
-
 bool
 reader_may_read(const struct reader *r)
 {
@@ -157,7 +151,7 @@ feed(struct reader *r, struct conn *conn, size_t size_bytes)
 {
     struct clients *c = r->clients;
     struct reading reading = {
-        .reader = r, .conn = conn, .piece = {r->room, size_bytes}, .now_us = monotonic_us()};
+        .reader = r, .conn = conn, .piece = {r->room, size_bytes}, .now_us = clock_monotonic_us()};
     bool was_inside = stream_is_inside(&conn->stream);
     set_from(&reading);
     c->busy = conn;
@@ -205,7 +199,7 @@ reader_serve(struct reader *r, struct conn *conn, uint32_t events)
         conn_flush(conn);
     if (reads && ((events & EPOLLIN) != 0 || conn->tls != NULL)) {
         handover_need_fill(r->handover);
-        if (!rest_in_debt(&r->rest, conn, monotonic_us() / 1000))
+        if (!rest_in_debt(&r->rest, conn, clock_monotonic_us() / 1000))
             (void)read_conn(r, conn);
     } else if ((events & (EPOLLHUP | EPOLLERR)) != 0 && conn->done_reading) {
         /* Both sides are down and nothing more is to be read: no ack can reach it. */
@@ -216,19 +210,13 @@ reader_serve(struct reader *r, struct conn *conn, uint32_t events)
 
 /* ---- time ---- */
 
-static int64_t
-earlier(int64_t a, int64_t b)
-{
-    return a == 0 ? b : b == 0 || a < b ? a : b;
-}
-
 int64_t
 reader_due_us(const struct reader *r, int64_t now_us)
 {
     const struct conn *first = r->clients->unfinished.first, *visitor = r->clients->visiting.first;
     int64_t due = reader_may_read(r) ? rest_due_us(&r->rest, now_us) : 0;
-    due = earlier(due, first != NULL ? first->deadline_ms * 1000 : 0);
-    return earlier(due, visitor != NULL ? visitor->deadline_ms * 1000 : 0);
+    due = clock_earlier(due, first != NULL ? first->deadline_ms * 1000 : 0);
+    return clock_earlier(due, visitor != NULL ? visitor->deadline_ms * 1000 : 0);
 }
 
 /* Its time is over: whose fault is it? */

@@ -1,5 +1,7 @@
 #include "ingest/rest.h"
 
+#include "store/base/clock.h"
+
 enum {
     SMALL_READ_BYTES = 4096,
     SMALL_READS_MAX = 16,             /* in a row, before it counts as trickling */
@@ -66,12 +68,6 @@ rest_in_debt(struct rest *rest, struct conn *conn, int64_t now_ms)
     return true;
 }
 
-static int64_t
-earlier(int64_t a, int64_t b)
-{
-    return a == 0 || b < a ? b : a;
-}
-
 static bool
 may_wake_roomless(const struct rest *rest)
 {
@@ -99,10 +95,10 @@ rest_due_us(const struct rest *rest, int64_t now_us)
     if (may_wake_roomless(rest))
         due = now_us;
     if (rest->trickling.first != NULL)
-        due = earlier(due, rest->trickling.first->rests_until_us);
+        due = clock_earlier(due, rest->trickling.first->rests_until_us);
     for (const struct peer *p = peers->has_quotas ? peers->all : NULL; p != NULL; p = p->next) {
         if (p->resting.first != NULL)
-            due = earlier(due, peers_ready_ms(p) * 1000);
+            due = clock_earlier(due, peers_ready_ms(p) * 1000);
     }
     return due;
 }

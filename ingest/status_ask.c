@@ -48,10 +48,10 @@ dial(const char *path, int *ret_fd, struct err *err)
 static enum err_code
 hear(int fd, const char *path, struct buf *answer, struct err *err)
 {
-    int64_t until_ms = clock_monotonic_ns() / 1000000 + STATUS_ASK_TIMEOUT_MS;
+    int64_t until_ms = clock_monotonic_ms() + STATUS_ASK_TIMEOUT_MS;
     char room[16 * 1024];
     for (;;) {
-        int64_t left = until_ms - clock_monotonic_ns() / 1000000;
+        int64_t left = until_ms - clock_monotonic_ms();
         struct pollfd p = {.fd = fd, .events = POLLIN};
         if (left <= 0 || poll(&p, 1, (int)left) == 0)
             return err_set(err, ERR_PEER, "the agent at %s did not answer in %d s", path,

@@ -137,7 +137,7 @@ static void
 pause_accepting(struct status_socket *s)
 {
     (void)watch(s, EPOLL_CTL_MOD, s->listener.fd, 0);
-    s->again_ms = clock_monotonic_ns() / 1000000 + STATUS_RETRY_MS;
+    s->again_ms = clock_monotonic_ms() + STATUS_RETRY_MS;
 }
 
 static void

@@ -30,4 +30,23 @@ clock_now_ms(const struct clock *clock)
 /* Nanoseconds of a clock that never jumps; only differences mean anything. */
 int64_t clock_monotonic_ns(void);
 
+static inline int64_t
+clock_monotonic_us(void)
+{
+    return clock_monotonic_ns() / 1000;
+}
+
+static inline int64_t
+clock_monotonic_ms(void)
+{
+    return clock_monotonic_ns() / 1000000;
+}
+
+/* The earlier of two times at which something is due; 0: nothing is. */
+static inline int64_t
+clock_earlier(int64_t a, int64_t b)
+{
+    return a == 0 ? b : b == 0 || a < b ? a : b;
+}
+
 #endif

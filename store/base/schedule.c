@@ -32,12 +32,6 @@ struct running {
     int64_t said_ms;
 };
 
-static int64_t
-now_ms(void)
-{
-    return clock_monotonic_ns() / 1000000;
-}
-
 static int
 spawn(const struct schedule_job *job, int stderr_fd, pid_t *ret_pid)
 {
@@ -76,7 +70,7 @@ start(const struct schedule_job *job, struct running *r, struct err *err)
         r->pid = 0;
         return err_set_errno(err, rc, "cannot start gbill %s", job->args[0]);
     }
-    r->due_ms = now_ms() + job->every_ms;
+    r->due_ms = clock_monotonic_ms() + job->every_ms;
     return ERR_OK;
 }
 
@@ -104,10 +98,10 @@ pass_on_words(struct running *r, bool failed)
     if (n <= 0)
         return;
     uint64_t hash = hash_mem(words, (size_t)n);
-    if (hash == r->said && now_ms() - r->said_ms < SAY_AGAIN_MS)
+    if (hash == r->said && clock_monotonic_ms() - r->said_ms < SAY_AGAIN_MS)
         return;
     r->said = hash;
-    r->said_ms = now_ms();
+    r->said_ms = clock_monotonic_ms();
     say(words, (size_t)n, failed);
 }
 
@@ -125,7 +119,7 @@ finish(const struct schedule_job *job, struct running *r, int wait_status)
         r->retry_ms = r->retry_ms == 0 ? job->every_ms : r->retry_ms * 2;
         if (r->retry_ms > RETRY_MS_MAX)
             r->retry_ms = RETRY_MS_MAX;
-        r->due_ms = now_ms() + r->retry_ms;
+        r->due_ms = clock_monotonic_ms() + r->retry_ms;
         if (status != r->status)
             log_line(LOG_LEVEL_WARN, "job_failed", "job=%s status=%d", job->args[0], status);
     }
@@ -149,7 +143,7 @@ reap(const struct schedule_job *jobs, struct running *r, size_t count)
 static bool
 wait_signal(const sigset_t *set, int64_t until_ms)
 {
-    int64_t left = until_ms - now_ms();
+    int64_t left = until_ms - clock_monotonic_ms();
     if (left < 0)
         left = 0;
     struct timespec timeout = {left / 1000, left % 1000 * 1000000};
@@ -170,10 +164,10 @@ schedule_run(const struct schedule_job *jobs, size_t job_count, struct err *err)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    struct notify_watchdog watchdog = notify_watchdog_start(now_ms());
+    struct notify_watchdog watchdog = notify_watchdog_start(clock_monotonic_ms());
     (void)notify_send("READY=1\nSTATUS=%zu jobs at their cadences", job_count);
     while (!stop && code == ERR_OK) {
-        int64_t now = now_ms(), next = now + RETRY_MS_MAX;
+        int64_t now = clock_monotonic_ms(), next = now + RETRY_MS_MAX;
         notify_watchdog_feed(&watchdog, now);
         if (watchdog.every_ms != 0 && watchdog.due_ms < next)
             next = watchdog.due_ms;
@@ -188,6 +182,6 @@ schedule_run(const struct schedule_job *jobs, size_t job_count, struct err *err)
     }
     (void)notify_send("STOPPING=1\nSTATUS=waiting for the jobs that still run");
     while (reap(jobs, running, job_count) > 0)
-        wait_signal(&set, now_ms() + 1000);
+        wait_signal(&set, clock_monotonic_ms() + 1000);
     return code;
 }

@@ -135,54 +135,47 @@ put_plain(struct read_column *c, uint8_t *to, const uint8_t *end)
     return to + size;
 }
 
+/* u in the fewest bytes that hold every number up to `most`, behind the first of their four tags. */
 static uint8_t *
-put_uint(uint8_t *to, uint64_t u)
+put_sized(uint8_t *to, uint8_t tag, uint64_t u, uint64_t most)
 {
-    if (u < 0x80) {
+    if (most <= UINT8_MAX) {
+        *to++ = tag;
         *to++ = (uint8_t)u;
-    } else if (u <= UINT8_MAX) {
-        *to++ = 0xcc;
-        *to++ = (uint8_t)u;
-    } else if (u <= UINT16_MAX) {
-        *to++ = 0xcd;
+    } else if (most <= UINT16_MAX) {
+        *to++ = (uint8_t)(tag + 1);
         put_be16(to, (uint16_t)u);
         to += 2;
-    } else if (u <= UINT32_MAX) {
-        *to++ = 0xce;
+    } else if (most <= UINT32_MAX) {
+        *to++ = (uint8_t)(tag + 2);
         put_be32(to, (uint32_t)u);
         to += 4;
     } else {
-        *to++ = 0xcf;
+        *to++ = (uint8_t)(tag + 3);
         put_be64(to, u);
         to += 8;
     }
     return to;
 }
 
-/* -1 - less_one */
+static uint8_t *
+put_uint(uint8_t *to, uint64_t u)
+{
+    if (u >= 0x80)
+        return put_sized(to, 0xcc, u, u);
+    *to = (uint8_t)u;
+    return to + 1;
+}
+
+/* -1 - less_one, which takes a bit more than less_one does: its sign. */
 static uint8_t *
 put_negative(uint8_t *to, uint64_t less_one)
 {
     uint64_t u = ~less_one;
-    if (less_one < 32) {
-        *to++ = (uint8_t)u;
-    } else if (less_one <= INT8_MAX) {
-        *to++ = 0xd0;
-        *to++ = (uint8_t)u;
-    } else if (less_one <= INT16_MAX) {
-        *to++ = 0xd1;
-        put_be16(to, (uint16_t)u);
-        to += 2;
-    } else if (less_one <= INT32_MAX) {
-        *to++ = 0xd2;
-        put_be32(to, (uint32_t)u);
-        to += 4;
-    } else {
-        *to++ = 0xd3;
-        put_be64(to, u);
-        to += 8;
-    }
-    return to;
+    if (less_one >= 32)
+        return put_sized(to, 0xd0, u, less_one <= INT64_MAX ? less_one << 1 : UINT64_MAX);
+    *to = (uint8_t)u;
+    return to + 1;
 }
 
 /* A number as the column's kind has it; at most 9 bytes. */
