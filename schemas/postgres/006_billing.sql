@@ -225,16 +225,21 @@ BEGIN
 END
 $$;
 
+-- As 005 has it, and the plans, which are about no organization either.
 CREATE OR REPLACE FUNCTION billing.grant_reader() RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog
 AS $$
+DECLARE
+    t regclass;
 BEGIN
     GRANT USAGE ON SCHEMA billing TO gbill_reader;
-    GRANT SELECT ON billing.usage_hourly, billing.usage_monthly, billing.limits_snapshots,
-                    billing.plans, billing.subscriptions, billing.invoices,
-                    billing.invoice_lines, billing.publish_state, billing.log_days
-        TO gbill_reader;
+    FOR t IN SELECT oid FROM pg_class
+             WHERE relnamespace = 'billing'::regnamespace AND relkind = 'r'
+                   AND (relrowsecurity OR relname IN ('publish_state', 'log_days', 'plans'))
+    LOOP
+        EXECUTE format('GRANT SELECT ON %s TO gbill_reader', t);
+    END LOOP;
 END
 $$;
 

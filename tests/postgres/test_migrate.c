@@ -8,6 +8,7 @@
 #include "server.h"
 #include "store/postgres/migrate.h"
 #include "store/postgres/publish_state.h"
+#include "store/postgres/published.h"
 
 static char database[32], directory[128], url[256];
 static struct migrate migrate;
@@ -300,6 +301,20 @@ Test(postgres_migrate, a_reader_without_the_setting_sees_nothing)
     }
     cr_assert_str_eq(server_value(reader_url(), "SELECT log_position FROM billing.publish_state"),
                      "100");
+}
+
+Test(postgres_migrate, grants_that_are_made_anew_are_of_every_published_table)
+{
+    must_migrate();
+    server_run(url, "REVOKE ALL ON ALL TABLES IN SCHEMA billing FROM gbill_reader; "
+                    "SELECT billing.grant_reader()");
+    for (size_t i = 0; i < PUBLISHED_COUNT; i++) {
+        char sql[160];
+        snprintf(sql, sizeof sql,
+                 "SELECT has_table_privilege('gbill_reader', 'billing.%s', 'SELECT')",
+                 published[i].name);
+        cr_assert_str_eq(server_value(url, sql), "t", "%s", published[i].name);
+    }
 }
 
 Test(postgres_migrate, a_reader_can_write_nothing)
