@@ -48,6 +48,10 @@ status=0
 start_agent
 state ok 0
 events 1 1000 | "$bin/gbill" send --format jsonl --chunk 100 - >/dev/null
+# Ten chunks, or a few more: while nothing is under way the client sends a chunk that is not full.
+state ok 0
+messages=$(json '["agent"]["messages"]')
+[ "$messages" -ge 10 ] || fail "messages: $messages"
 echo '{"id":"bad","organizationId":"solo","type":"chat"}' | "$bin/gbill" send --format jsonl - >/dev/null
 state ok 0
 [ "$(json '["agent"]["events"]')" = 1000 ] || fail "events: $(json '["agent"]["events"]')"
@@ -76,7 +80,7 @@ assert answer.getheader("Content-Type") == "text/plain; version=0.0.4; charset=u
 sys.stdout.write(answer.read().decode())
 PY
 python3 "$dir/scrape.py" "$GBILL_DATA/status.sock" >"$dir/scraped"
-python3 tests/e2e/exposition.py 'gbill_agent_events_total=1000' 'gbill_agent_messages_total=11' \
+python3 tests/e2e/exposition.py 'gbill_agent_events_total=1000' "gbill_agent_messages_total=$((messages + 1))" \
     'gbill_agent_quarantined_total{reason="record"}=1' 'gbill_agent_next_sequence{stream="events"}=1001' \
     'gbill_agent_commit_events_sum=1001' 'gbill_agent_received_bytes_total=10000+' \
     'gbill_agent_flush_seconds_count=1+' 'gbill_agent_ack_seconds_count=1+' \
