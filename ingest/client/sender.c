@@ -246,14 +246,20 @@ spill_queue(struct gbill *client, bool sync, struct err *err)
     return code;
 }
 
+static bool
+is_filling(const struct queue *queue)
+{
+    return queue->used_bytes > queue->memory_bytes / 4 * 3 ||
+           queue->count > queue->chunk_slots / 4 * 3;
+}
+
 /* Is the queue to be put into the spill file without anyone asking? */
 static bool
 wants_spill(struct gbill *client)
 {
     pthread_mutex_lock(&client->mutex);
     bool any = client->queue.count > 0;
-    bool filling = client->queue.used_bytes > client->queue.memory_bytes / 4 * 3 ||
-                   client->queue.count > client->queue.chunk_slots / 4 * 3;
+    bool filling = is_filling(&client->queue);
     pthread_mutex_unlock(&client->mutex);
     if (!any)
         client->spill_retry_ns = 0; /* what could not be written is with the agent by now */
@@ -319,6 +325,9 @@ fall_asleep(struct gbill *client)
     if (client->is_ending || client->spill_wishes != client->wishes_seen)
         return false;
     if ((is_idle || (!is_connected && can_spill)) && client->queue.count > 0)
+        return false;
+    /* It may have filled up since wants_spill() looked; a full one seals nothing that would wake. */
+    if (can_spill && is_filling(&client->queue))
         return false;
     client->wake_for = is_idle || (!is_connected && can_spill) ? WAKE_FOR_EVENT
                        : is_connected || can_spill             ? WAKE_FOR_SEALED
