@@ -12,11 +12,13 @@ static const struct conf_opt run_opts[] = {
     CONF_ROW_DATA, CONF_ROW_PRICES, CONF_ROW_NOTIFY, CONF_ROW_NOW, CONF_ROW_JSON,
 };
 
-static const struct conf_opt view_opts[] = {
-    CONF_ROW_DATA,
-    CONF_ROW_PRICES,
-    CONF_ROW_NOW,
-    CONF_ROW_JSON,
+#define VIEW_ROWS CONF_ROW_DATA, CONF_ROW_PRICES, CONF_ROW_NOW, CONF_ROW_JSON
+
+static const struct conf_opt list_opts[] = {VIEW_ROWS};
+
+static const struct conf_opt show_opts[] = {
+    VIEW_ROWS,
+    {"org", NULL, CONF_TEXT, "ORGANIZATION", 0, 0, NULL, false, "whose budget"},
 };
 
 /* The currency that costs are in is the price book's. */
@@ -139,10 +141,12 @@ run_list(struct cli *cli, struct err *err)
 static enum err_code
 run_show(struct cli *cli, struct err *err)
 {
-    const char *name = cli->conf.args[0];
+    const char *name = conf_text(&cli->conf, "org");
     struct view v;
     struct budget budget;
     struct budget_view view;
+    if (name == NULL)
+        return err_set(err, ERR_USAGE, "needs --org ORGANIZATION; see --help");
     enum err_code code = open_view(cli, name, &v, err);
     if (code == ERR_OK && !budget_get(v.txn, v.organization, &budget))
         code = err_set(err, ERR_NOT_FOUND,
@@ -176,8 +180,8 @@ const struct cli_cmd cmd_budgets = {
 const struct cli_cmd cmd_budgets_list = {
     .name = "budgets list",
     .args = "",
-    .opts = view_opts,
-    .opt_count = CLI_COUNT(view_opts),
+    .opts = list_opts,
+    .opt_count = CLI_COUNT(list_opts),
     .run = run_list,
     .summary = "list how the organizations stand with their budgets",
     .help =
@@ -188,11 +192,9 @@ const struct cli_cmd cmd_budgets_list = {
 
 const struct cli_cmd cmd_budgets_show = {
     .name = "budgets show",
-    .args = "ORGANIZATION",
-    .args_min = 1,
-    .args_max = 1,
-    .opts = view_opts,
-    .opt_count = CLI_COUNT(view_opts),
+    .args = "",
+    .opts = show_opts,
+    .opt_count = CLI_COUNT(show_opts),
     .run = run_show,
     .summary = "show one organization's budget, forecast and alerts of the month",
     .help = "The range of the forecast is what the rest of the month costs if it goes as the\n"

@@ -97,50 +97,105 @@ print_help(const char *program, const char *about, const struct cli_table *table
            program);
 }
 
-/* "log" alone, or "log foo": name what could follow. */
-static enum err_code
-unknown_command(const struct cli_table *tables, size_t table_count, const char *word,
-                struct err *err)
+/* Is it the first word of several commands, as "log" is? */
+static bool
+is_group(const struct cli_cmd *cmd, const char *word)
 {
-    char follow[256] = "";
-    size_t used = 0, n = strlen(word);
+    size_t n = strlen(word);
+    return strncmp(cmd->name, word, n) == 0 && cmd->name[n] == ' ';
+}
+
+/* What "gbill log --help" shows; false where no command begins with the word. */
+static bool
+print_group_help(const char *program, const struct cli_table *tables, size_t table_count,
+                 const char *word)
+{
+    bool any = false;
     for (size_t t = 0; t < table_count; t++) {
         for (size_t i = 0; i < tables[t].cmd_count; i++) {
-            const char *name = tables[t].cmds[i].name;
-            if (strncmp(name, word, n) != 0 || used >= sizeof follow)
+            const struct cli_cmd *cmd = &tables[t].cmds[i];
+            if (!is_group(cmd, word))
+                continue;
+            if (!any)
+                printf("Usage: %s %s COMMAND [OPTION]… [ARGUMENT]…\n\n", program, word);
+            any = true;
+            printf("  %-18s %s\n", cmd->name, cmd->summary);
+        }
+    }
+    if (any)
+        printf("\n\"%s %s COMMAND --help\" explains a command.\n", program, word);
+    return any;
+}
+
+/* "log" alone, or "log foo": name what could follow. */
+static enum err_code
+unknown_command(const struct cli_table *tables, size_t table_count, int argc, char **argv,
+                struct err *err)
+{
+    char follow[512] = "";
+    size_t used = 0;
+    for (size_t t = 0; t < table_count; t++) {
+        for (size_t i = 0; i < tables[t].cmd_count; i++) {
+            const struct cli_cmd *cmd = &tables[t].cmds[i];
+            if (strncmp(cmd->name, argv[0], strlen(argv[0])) != 0 || used >= sizeof follow)
                 continue;
             int put = snprintf(follow + used, sizeof follow - used, "%s\"%s\"",
-                               used > 0 ? ", " : "", name);
+                               used > 0 ? ", " : "", cmd->name);
             used += put > 0 ? (size_t)put : 0;
         }
     }
-    return used > 0 ? err_set(err, ERR_USAGE, "no such command; did you mean %s?", follow)
-                    : err_set(err, ERR_USAGE, "unknown command \"%s\"; see --help", word);
+    bool second = argc > 1 && argv[1][0] != '-';
+    return used > 0 ? err_set(err, ERR_USAGE, "\"%s%s%s\" is no command; did you mean %s?", argv[0],
+                              second ? " " : "", second ? argv[1] : "", follow)
+                    : err_set(err, ERR_USAGE, "unknown command \"%s\"; see --help", argv[0]);
+}
+
+static bool
+asks_for_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
+}
+
+/* The command that argv names and how many words do so; NULL: none. */
+static const struct cli_cmd *
+find_cmd(const struct cli_table *tables, size_t table_count, int argc, char **argv, int *ret_words)
+{
+    for (size_t t = 0; t < table_count; t++) {
+        for (size_t i = 0; i < tables[t].cmd_count; i++) {
+            *ret_words = words_matched(tables[t].cmds[i].name, argc, argv);
+            if (*ret_words > 0)
+                return &tables[t].cmds[i];
+        }
+    }
+    return NULL;
 }
 
 int
 cli_main(const char *program, const char *about, const struct cli_table *tables, size_t table_count,
          int argc, char **argv)
 {
-    if (argc < 2 || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        strcmp(argv[1], "help") == 0) {
+    bool help = argc > 1 && asks_for_help(argv[1]);
+    int from = help ? 2 : 1, words = 0; /* "help log stat" is "log stat --help" */
+    if (argc <= from) {
         print_help(program, about, tables, table_count);
-        return argc < 2 ? err_exit_status(ERR_USAGE) : 0;
+        return help ? 0 : err_exit_status(ERR_USAGE);
     }
-    if (strcmp(argv[1], "--version") == 0) {
+    if (strcmp(argv[from], "--version") == 0) {
         printf("%s %s\n", program, CLI_VERSION);
         return 0;
     }
-    for (size_t t = 0; t < table_count; t++) {
-        for (size_t i = 0; i < tables[t].cmd_count; i++) {
-            const struct cli_cmd *cmd = &tables[t].cmds[i];
-            int words = words_matched(cmd->name, argc - 1, argv + 1);
-            if (words > 0)
-                return run_cmd(program, cmd, argc - 1 - words, argv + 1 + words);
-        }
+    const struct cli_cmd *cmd = find_cmd(tables, table_count, argc - from, argv + from, &words);
+    if (cmd != NULL && help) {
+        print_cmd_help(program, cmd);
+        return 0;
     }
+    if (cmd != NULL)
+        return run_cmd(program, cmd, argc - from - words, argv + from + words);
+    help = help || (argc > from + 1 && asks_for_help(argv[from + 1]));
+    if (help && print_group_help(program, tables, table_count, argv[from]))
+        return 0;
     struct err err;
-    enum err_code code = unknown_command(tables, table_count, argv[1], &err);
+    enum err_code code = unknown_command(tables, table_count, argc - from, argv + from, &err);
     return report(program, "", code, &err);
 }
 

@@ -18,8 +18,9 @@ next_in(struct tables_txn *txn, enum table table, uint32_t after, uint32_t *ret)
 bool
 organization_next(struct tables_txn *txn, uint32_t after, uint32_t *ret)
 {
-    static const enum table tables[] = {TABLE_MONTHLY, TABLE_SUBSCRIPTIONS, TABLE_RESOURCE_COUNTS,
-                                        TABLE_ADJUSTMENTS, TABLE_INVOICES};
+    static const enum table tables[] = {TABLE_MONTHLY,         TABLE_SUBSCRIPTIONS,
+                                        TABLE_RESOURCE_COUNTS, TABLE_ADJUSTMENTS,
+                                        TABLE_BUDGETS,         TABLE_INVOICES};
     uint32_t best = 0, organization;
     for (size_t i = 0; i < sizeof tables / sizeof tables[0]; i++) {
         if (next_in(txn, tables[i], after, &organization) && (best == 0 || organization < best))

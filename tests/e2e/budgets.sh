@@ -89,7 +89,7 @@ notify
 # A jump over two thresholds: both, rising, and the pause.
 spend "$org" 50
 budgets "2 0 1 0"
-"$bin/gbill" budgets show "$org" >"$dir/show"
+"$bin/gbill" budgets show --org "$org" >"$dir/show"
 grep -q 'paused by its budget: 110.00 of 100.00 USD spent' "$dir/show" && grep -qF '[##########]! 110 %' "$dir/show" ||
     fail "show: $(cat "$dir/show")"
 notify

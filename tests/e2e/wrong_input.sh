@@ -30,6 +30,7 @@ expect() {
 
 expect 2 'unknown command "rolup"' "$bin/gbill" rolup
 expect 2 'did you mean "log stat", "log cat"' "$bin/gbill" log
+expect 2 '"log stt" is no command; did you mean "log stat"' "$bin/gbill" log stt
 expect 2 'unknown option --fast' "$bin/gbill" rollup --fast
 expect 2 'option --data needs a value' "$bin/gbill" rollup --data
 expect 2 'unexpected argument "now"' "$bin/gbill" rollup now
@@ -52,6 +53,11 @@ expect 6 "$dir/none" "$bin/gbill" limits --data "$dir/none"
 expect 6 "$dir/none" "$bin/gbill" invoice run --data "$dir/none"
 expect 6 "$dir/none/deeper" "$bin/gbill-agent" --data "$dir/none/deeper"
 expect 13 "$dir/none/agent.sock.*gbill-agent" "$bin/gbill" send --data "$dir/none" tests/data/azure-llm/AzureLLMInferenceTrace_code.csv --format azure-llm
+
+# Help teaches: of a command, of a group of them, and in either order.
+"$bin/gbill" help log | grep -q 'log stat .*events' || fail "gbill help log does not list gbill log stat"
+cmp <("$bin/gbill" help log) <("$bin/gbill" log --help) || fail "gbill help log is not gbill log --help"
+cmp <("$bin/gbill" help log stat) <("$bin/gbill" log stat --help) || fail "gbill help log stat differs"
 
 export GBILL_DATA=$dir/data
 "$bin/gbill-agent" 2>"$dir/agent.log" &
