@@ -2,49 +2,14 @@
 # gbill audit: a mixed history balances, with the log too; README's example as it stands there; the
 # roots of days in the file and in Postgres are those that log verify computes; a log that is changed
 # afterwards, by whoever can write it, is found out by either.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-bin=$(cd "${GBILL_BIN:?set GBILL_BIN to the build directory}" && pwd)
-. tests/e2e/lib_postgres.sh
-dir=$(mktemp -d /tmp/gbill-audit-XXXXXX)
-chmod 755 "$dir"
-agent= run= pg=
-cleanup() {
-    for pid in $agent $run; do kill "$pid" 2>/dev/null || true; done
-    wait 2>/dev/null || true
-    if [ -n "$pg" ]; then pg_stop "$dir/pg" || true; fi
-    rm -rf "$dir"
-}
-trap cleanup EXIT
-fail() { echo "FAIL: $*" >&2; exit 1; }
-unset DATABASE_URL || true
-export GBILL_DATA=$dir/data PATH=$bin:$PATH
+. "$(dirname "$0")/lib.sh"
+begin audit
 
-# expect STATUS PATTERN COMMAND...: that exit status, and a line on stderr that matches
-expect() {
-    local want=$1 pattern=$2 status=0
-    shift 2
-    "$@" >"$dir/out" 2>"$dir/err" || status=$?
-    [ "$status" = "$want" ] || fail "$*: exit status $status, expected $want: $(cat "$dir/err")"
-    grep -qE -- "$pattern" "$dir/err" || fail "$*: \"$(cat "$dir/err")\" does not match $pattern"
-}
-agent_start() {
-    gbill-agent 2>>"$dir/agent.log" &
-    agent=$!
-    for _ in $(seq 200); do [ -S "$GBILL_DATA/agent.sock" ] && return; sleep 0.05; done
-    fail "the agent did not start"
-}
-agent_stop() { kill "$agent" && wait "$agent" || fail "the agent did not end with 0"; agent=; }
 days=0
 # next_day: what was received until now becomes that of an earlier day, oldest first
 next_day() {
-    agent_stop
-    local name
-    name=$(date -u -d "$today -$((3 - days)) day" +%F)
     days=$((days + 1))
-    mv "$GBILL_DATA/log/$(date -u +%F).mdb" "$GBILL_DATA/log/$name.mdb"
-    rm -f "$GBILL_DATA"/log/*.mdb-lock
-    agent_start
+    becomes $((4 - days))
 }
 # events ID_PREFIX: twenty calls of two organizations
 events() {
@@ -124,20 +89,19 @@ for r in roots:
 assert roots[0]["quarantineChain"] == roots[1]["quarantineChain"] == chain["quarantine", roots[0]["day"]]
 PY
 pg_start "$dir/pg"
-pg=1
 export DATABASE_URL=$PG_URL
 gbill migrate >/dev/null
 # gbill run keeps them.
 next_day
 events d | send
 gbill run 2>"$dir/run.log" &
-run=$!
+run=$! children=$!
 for _ in $(seq 150); do
     [ "$(pg_sql "$PG_URL" "SELECT count(*) FROM billing.log_days")" = 3 ] && break
     sleep 0.1
 done
 kill "$run" && wait "$run" || fail "gbill run: $(cat "$dir/run.log")"
-run=
+children=
 pg_sql "$PG_URL" "SELECT json_build_object('day', day, 'chain', chain, 'quarantineChain', quarantine_chain,
         'firstSeq', first_seq, 'lastSeq', last_seq, 'events', events, 'quarantined', quarantined, 'frames', frames)
     FROM billing.log_days WHERE log_identity = (SELECT log_identity FROM billing.publish_state) ORDER BY day" |
@@ -147,18 +111,14 @@ gbill audit --log >/dev/null 2>&1 || fail "audit --log at the end"
 # ---- a log that is written anew, with one token less, has a sound chain and another root ----
 # Only the day's file is replaced; what was published stands.
 agent_stop
-GBILL_DATA=$dir/forged gbill-agent 2>/dev/null &
-agent=$!
-for _ in $(seq 200); do [ -S "$dir/forged/agent.sock" ] && break; sleep 0.05; done
+GBILL_DATA=$dir/forged agent_start
 events a | sed 's/"inputTokens":19/"inputTokens":18/' | gbill send --data "$dir/forged" --format jsonl - >/dev/null 2>&1
 agent_stop
 first=$(basename "$(ls "$GBILL_DATA"/log/*.mdb | head -1)" .mdb)
 cp -r "$GBILL_DATA" "$dir/cut"
 rm "$GBILL_DATA"/log/*
 mv "$dir/forged/log/$today.mdb" "$GBILL_DATA/log/$first.mdb"
-GBILL_DATA=$GBILL_DATA gbill-agent 2>/dev/null &
-agent=$!
-sleep 0.3
+agent_start
 events x | send
 gbill log verify >/dev/null || fail "the forged log is sound in itself"
 expect 12 "roots.jsonl: the root of $first is .*, but the log gives .*" gbill audit --roots

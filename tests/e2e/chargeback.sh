@@ -1,21 +1,9 @@
 #!/usr/bin/env bash
 # An invoice split by project, user and metadata: the parts add up to the cent whatever came twice,
 # was voided or has no project; and no split is given where log and tables disagree.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-bin=${GBILL_BIN:?set GBILL_BIN to the build directory}
-dir=$(mktemp -d /tmp/gbill-chargeback-XXXXXX)
-agent=
-cleanup() {
-    if [ -n "$agent" ]; then kill "$agent" 2>/dev/null || true; wait "$agent" 2>/dev/null || true; fi
-    rm -rf "$dir"
-}
-trap cleanup EXIT
-fail() { echo "FAIL: $*" >&2; exit 1; }
-export GBILL_DATA=$dir/data
-"$bin/gbill-agent" 2>"$dir/agent.log" &
-agent=$!
-for _ in $(seq 200); do [ -S "$GBILL_DATA/agent.sock" ] && break; sleep 0.05; done
+. "$(dirname "$0")/lib.sh"
+begin chargeback
+agent_start
 
 # 3,000 calls of acme, 500 of another organization; every 7th without a project, every 5th without
 # metadata; teams are texts, a number and a flag.

@@ -1,17 +1,8 @@
 #!/usr/bin/env bash
 # Clients that no one here wrote send events over the unix socket, and README's examples work as
 # they stand there.  npm packages are installed by the test, into the build directory.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-bin=${GBILL_BIN:?set GBILL_BIN to the build directory}
-dir=$(mktemp -d /tmp/gbill-clients-XXXXXX)
-agent=
-cleanup() {
-    if [ -n "$agent" ]; then kill "$agent" 2>/dev/null || true; wait "$agent" 2>/dev/null || true; fi
-    rm -rf "$dir"
-}
-trap cleanup EXIT
-fail() { echo "FAIL: $*" >&2; exit 1; }
+. "$(dirname "$0")/lib.sh"
+begin clients
 
 npm_dir=$bin/npm-clients
 if [ ! -d "$npm_dir/node_modules/fluent-logger" ] || [ ! -d "$npm_dir/node_modules/@fluent-org/logger" ]; then
@@ -21,10 +12,8 @@ if [ ! -d "$npm_dir/node_modules/fluent-logger" ] || [ ! -d "$npm_dir/node_modul
         fail "npm cannot install @fluent-org/logger and fluent-logger into $npm_dir; this test needs npm's registry"
 fi
 
-"$bin/gbill-agent" --data "$dir/data" 2>"$dir/agent.log" &
-agent=$!
-export GBILL_SOCKET=$dir/data/agent.sock GBILL_DATA=$dir/data NODE_PATH=$npm_dir/node_modules
-for _ in $(seq 200); do [ -S "$GBILL_SOCKET" ] && break; sleep 0.05; done
+agent_start
+export GBILL_SOCKET=$GBILL_DATA/agent.sock NODE_PATH=$npm_dir/node_modules
 
 events() { "$bin/gbill" log cat --org "$1" | grep -c . || true; }
 ids() { "$bin/gbill" log cat --org "$1" | grep -o '"id":"[^"]*"' | sort -u | grep -c . || true; }
@@ -104,6 +93,5 @@ for _ in $(seq 100); do [ "$(events acme)" = 3 ] && break; sleep 0.1; done
 [ -z "$("$bin/gbill" quarantine list --json | grep number)" ] || fail "$("$bin/gbill" quarantine list)"
 "$bin/gbill" log verify >/dev/null
 grep -q "\"uid\":$(id -u)" <("$bin/gbill" log cat --count 1) || fail "the sender's uid is not recorded"
-kill "$agent"; wait "$agent" || fail "the agent did not end with 0"
-agent=
+agent_stop
 echo "804 events of five clients in four languages: all in the log, none in quarantine"

@@ -1,22 +1,9 @@
 #!/usr/bin/env bash
 # An invoice from event to proof: final, paid, corrected on the next one, computed again from the log.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-bin=${GBILL_BIN:?set GBILL_BIN to the build directory}
-dir=$(mktemp -d /tmp/gbill-invoices-XXXXXX)
-export GBILL_DATA=$dir/data
-agent=
-cleanup() {
-    if [ -n "$agent" ]; then kill "$agent" 2>/dev/null || true; wait "$agent" 2>/dev/null || true; fi
-    rm -rf "$dir"
-}
-trap cleanup EXIT
-fail() { echo "FAIL: $*" >&2; exit 1; }
-same() { [ "$1" = "$2" ] || fail "$3: \"$1\", expected \"$2\""; }
+. "$(dirname "$0")/lib.sh"
+begin invoices
 
-"$bin/gbill-agent" 2>"$dir/agent.log" &
-agent=$!
-for _ in $(seq 200); do [ -S "$GBILL_DATA/agent.sock" ] && break; sleep 0.05; done
+agent_start
 # Events may not lie in the future, so the clock of the invoices does.
 month=$(date -u +%Y-%m) now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 next=$(date -u -d "$month-01 +1 month" +%Y-%m) after=$(date -u -d "$month-01 +2 months" +%Y-%m)

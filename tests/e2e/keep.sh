@@ -1,42 +1,9 @@
 #!/usr/bin/env bash
 # The log's days are kept: a backup while the agent takes events, again and again; a restore that folds
 # to the same tables; prune of what nothing needs, and what it refuses; redrive of what passes now.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-bin=$(cd "${GBILL_BIN:?set GBILL_BIN to the build directory}" && pwd)
-dir=$(mktemp -d /tmp/gbill-keep-XXXXXX)
-agent= sender=
-cleanup() {
-    for pid in $agent $sender; do kill "$pid" 2>/dev/null || true; done
-    wait 2>/dev/null || true
-    rm -rf "$dir"
-}
-trap cleanup EXIT
-fail() { echo "FAIL: $*" >&2; exit 1; }
-export GBILL_DATA=$dir/data PATH=$bin:$PATH
+. "$(dirname "$0")/lib.sh"
+begin keep
 
-# expect STATUS PATTERN COMMAND...: that exit status, and a line on stderr that matches
-expect() {
-    local want=$1 pattern=$2 status=0
-    shift 2
-    "$@" >"$dir/out" 2>"$dir/err" || status=$?
-    [ "$status" = "$want" ] || fail "$*: exit status $status, expected $want: $(cat "$dir/err")"
-    grep -qE -- "$pattern" "$dir/err" || fail "$*: \"$(cat "$dir/err")\" does not match $pattern"
-}
-agent_start() {
-    gbill-agent 2>>"$dir/agent.log" &
-    agent=$!
-    for _ in $(seq 200); do [ -S "$GBILL_DATA/agent.sock" ] && return; sleep 0.05; done
-    fail "the agent did not start"
-}
-agent_stop() { kill "$agent" && wait "$agent" || fail "the agent did not end with 0"; agent=; }
-# becomes DAYS_AGO: what was received until now is an earlier day's
-becomes() {
-    agent_stop
-    mv "$GBILL_DATA/log/$(date -u +%F).mdb" "$GBILL_DATA/log/$(date -u -d "$1 days ago" +%F).mdb"
-    rm -f "$GBILL_DATA"/log/*.mdb-lock
-    agent_start
-}
 event() {
     printf '{"id":"%s","organizationId":"org-%s","userId":"u","type":"chat","provider":"openai","model":"%s","inputTokens":1,"outputTokens":1%s}\n' \
         "$1" "${1%%-*}" "${2:-gpt-4o-mini}" "${3:-}"
@@ -61,7 +28,7 @@ becomes 3
 
 # ---- backup while the agent takes events ----
 gbill send --format azure-llm --rate 20000 --chunk 100 tests/data/azure-llm/AzureLLMInferenceTrace_conv.csv >/dev/null 2>&1 &
-sender=$!
+sender=$! children=$!
 sleep 0.2
 for n in 1 2 3; do
     gbill log backup --to "$dir/backup" --json >"$dir/out" || fail "backup $n"
@@ -70,7 +37,7 @@ for n in 1 2 3; do
     sleep 0.1
 done
 wait "$sender" || fail "the sender did not finish"
-sender=
+children=
 gbill log seal >/dev/null || fail "seal"
 gbill log backup --to "$dir/backup" --json | copied >"$dir/out"
 grep -qx '4 0\|3 1' "$dir/out" || fail "after sealing: $(cat "$dir/out")"
@@ -99,11 +66,11 @@ gbill log verify --data "$dir/bad" >/dev/null 2>&1 && fail "the damaged byte mea
 expect 12 'faults|differs|page' gbill log restore --from "$dir/bad" --data "$dir/none"
 [ ! -e "$dir/none/log" ] || fail "a damaged backup became a log"
 # A log is not mixed with another.
-GBILL_DATA=$dir/other gbill-agent 2>/dev/null &
-agent2=$!
-for _ in $(seq 200); do [ -S "$dir/other/agent.sock" ] && break; sleep 0.05; done
+agent_stop
+GBILL_DATA=$dir/other agent_start
 event x-1 | gbill send --data "$dir/other" --format jsonl - >/dev/null
-kill "$agent2" && wait "$agent2"
+agent_stop
+agent_start
 expect 7 'is of another log' gbill log backup --data "$dir/other" --to "$dir/backup"
 
 # ---- prune ----

@@ -1,29 +1,16 @@
 #!/usr/bin/env bash
 # kill -9 of gbill rollup at 200 random moments while the agent takes events: the next run goes on,
 # the totals are exact, and a rebuild gives the same bytes.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-bin=${GBILL_BIN:?set GBILL_BIN to the build directory}
+. "$(dirname "$0")/lib.sh"
+begin killjobs
 kills=${KILLS:-200}
-dir=$(mktemp -d /tmp/gbill-killjobs-XXXXXX)
-agent= sender=
-cleanup() {
-    for pid in $agent $sender; do kill -9 "$pid" 2>/dev/null || true; done
-    wait 2>/dev/null || true
-    rm -rf "$dir"
-}
-trap cleanup EXIT
-fail() { echo "FAIL: $*" >&2; exit 1; }
-export GBILL_DATA=$dir/data
 
 traces="tests/data/azure-llm/AzureLLMInferenceTrace_conv.csv tests/data/azure-llm/AzureLLMInferenceTrace_code.csv"
 sums=$(awk -F, 'FNR > 1 {sub(/\r$/, ""); calls++; input += $2; output += $3} END {printf "%d %d %d", calls, input, output}' $traces)
-"$bin/gbill-agent" --data "$GBILL_DATA" 2>"$dir/agent.log" &
-agent=$!
-for _ in $(seq 200); do [ -S "$GBILL_DATA/agent.sock" ] && break; sleep 0.05; done
+agent_start
 # Slowly enough that there is something to fold until the last kill, twice for the duplicates.
 "$bin/gbill" send --format azure-llm --chunk 50 --rate 6000 $traces $traces >/dev/null 2>&1 &
-sender=$!
+sender=$! children=$!
 
 RANDOM=${SEED:-20261124}
 hit=0
@@ -38,7 +25,7 @@ for ((k = 0; k < kills; k++)); do
     [ "$status" = 0 ] || [ "$status" = 137 ] || [ "$status" = 6 ] || fail "rollup after kill $k: $(cat "$dir/rollup.err")"
 done
 wait "$sender" || fail "the sender did not finish"
-sender=
+children=
 [ "$hit" -ge $((kills / 10)) ] || fail "only $hit of $kills kills came in time"
 
 "$bin/gbill" rollup >/dev/null

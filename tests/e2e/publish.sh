@@ -1,32 +1,16 @@
 #!/usr/bin/env bash
 # gbill migrate and gbill publish, driven as a person would: from events in the socket to rows in
 # Postgres, again, killed with -9 at random moments, with a wrong password, without a server.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-bin=${GBILL_BIN:?set GBILL_BIN to the build directory}
-. tests/e2e/lib_postgres.sh
-dir=$(mktemp -d /tmp/gbill-publish-XXXXXX)
-chmod 755 "$dir"
-agent= pg=
-cleanup() {
-    if [ -n "$agent" ]; then kill "$agent" 2>/dev/null || true; wait "$agent" 2>/dev/null || true; fi
-    if [ -n "$pg" ]; then pg_stop "$dir/pg" || true; fi
-    rm -rf "$dir"
-}
-trap cleanup EXIT
-fail() { echo "FAIL: $*" >&2; exit 1; }
-unset DATABASE_URL PGPASSWORD || true
-export PGPASSFILE=/nonexistent GBILL_DATA=$dir/data
+. "$(dirname "$0")/lib.sh"
+begin publish
+unset PGPASSWORD
+export PGPASSFILE=/nonexistent
 
-# expect STATUS PATTERN COMMAND...: that exit status, one line on stderr that matches and hides passwords
-expect() {
-    local want=$1 pattern=$2 status=0
-    shift 2
-    "$@" >"$dir/out" 2>"$dir/err" || status=$?
-    [ "$status" = "$want" ] || fail "$*: exit status $status, expected $want: $(cat "$dir/err")"
-    [ "$(wc -l <"$dir/err")" = 1 ] || fail "$*: not one line: $(cat "$dir/err")"
-    grep -qE -- "$pattern" "$dir/err" || fail "$*: \"$(cat "$dir/err")\" does not match $pattern"
-    ! grep -q hunter2 "$dir/out" "$dir/err" || fail "$*: shows the password"
+# says STATUS PATTERN COMMAND...: expect it, on one line, and without a password
+says() {
+    expect "$@"
+    one_line
+    ! grep -q hunter2 "$dir/out" "$dir/err" || fail "${*:3}: shows the password"
 }
 
 # events FROM TO: calls of ten organizations, each with tokens that depend on its number
@@ -45,13 +29,12 @@ jobs() { "$bin/gbill" rollup >/dev/null && "$bin/gbill" limits >/dev/null && "$b
     "$bin/gbill" budgets >/dev/null; }
 
 # ---- before there is anything ----
-expect 3 'DATABASE_URL is not set' "$bin/gbill" migrate
-expect 13 'cannot connect to Postgres at me@127.0.0.1:1/db: .*is Postgres running there' \
+says 3 'DATABASE_URL is not set' "$bin/gbill" migrate
+says 13 'cannot connect to Postgres at me@127.0.0.1:1/db: .*is Postgres running there' \
     "$bin/gbill" migrate --database postgresql://me:hunter2@127.0.0.1:1/db
-expect 3 'no connection string' "$bin/gbill" migrate --database postgresql://me:hun@hunter2@h/db
-expect 6 'run gbill rollup' "$bin/gbill" publish --database postgresql://me:hunter2@127.0.0.1:1/db
+says 3 'no connection string' "$bin/gbill" migrate --database postgresql://me:hun@hunter2@h/db
+says 6 'run gbill rollup' "$bin/gbill" publish --database postgresql://me:hunter2@127.0.0.1:1/db
 pg_start "$dir/pg"
-pg=1
 
 # ---- a role that may not make roles is told what to do, and may do all the rest ----
 pg_sql "$PG_URL" "CREATE ROLE owner LOGIN"
@@ -59,16 +42,14 @@ pg_create granted -O owner >/dev/null
 export DATABASE_URL="postgresql:///granted?host=$PG_SOCKET&user=owner"
 "$bin/gbill" migrate --dry-run | grep -q '1  tables *pending' || fail "dry run does not list"
 [ -z "$(pg_sql "$DATABASE_URL" "SELECT to_regnamespace('billing')")" ] || fail "dry run changed something"
-expect 0 'the server remarks: may not create the role gbill_reader' "$bin/gbill" migrate
+says 0 'the server remarks: may not create the role gbill_reader' "$bin/gbill" migrate
 grep -q '2  row_security *applied now' "$dir/out" || fail "migrate: $(cat "$dir/out")"
 "$bin/gbill" migrate | grep -q '2  row_security *applied before' || fail "second migrate"
 pg_sql "$PG_URL" "CREATE ROLE gbill_reader NOLOGIN; CREATE ROLE app LOGIN IN ROLE gbill_reader"
 pg_sql "$DATABASE_URL" "SELECT billing.grant_reader()" >/dev/null
 
 # ---- events to rows ----
-"$bin/gbill-agent" 2>"$dir/agent.log" &
-agent=$!
-for _ in $(seq 200); do [ -S "$GBILL_DATA/agent.sock" ] && break; sleep 0.05; done
+agent_start
 events 0 2000 | "$bin/gbill" send --format jsonl - >/dev/null
 echo '{"id":"b","organizationId":"org-3","monthlyBudget":1,"alertThresholds":{"warning":80},"spikeDetection":{"enabled":true,"threshold":300}}' |
     "$bin/gbill" send --kind budget --format jsonl - >/dev/null
@@ -146,14 +127,13 @@ is=$(digest "$DATABASE_URL")
 # ---- what goes wrong ----
 pg_create secret >/dev/null
 pg_sql "$PG_URL" "ALTER ROLE owner PASSWORD 'right'"
-expect 13 'password authentication failed for user "owner".*check the user and the password' \
+says 13 'password authentication failed for user "owner".*check the user and the password' \
     "$bin/gbill" publish --database "postgresql://owner:hunter2@/secret?host=$PG_SOCKET"
-expect 13 'the server wants a password' "$bin/gbill" publish --database "postgresql://owner@/secret?host=$PG_SOCKET"
-expect 6 'run gbill migrate' "$bin/gbill" publish --database "postgresql://owner:right@/secret?host=$PG_SOCKET"
+says 13 'the server wants a password' "$bin/gbill" publish --database "postgresql://owner@/secret?host=$PG_SOCKET"
+says 6 'run gbill migrate' "$bin/gbill" publish --database "postgresql://owner:right@/secret?host=$PG_SOCKET"
 psql -X -q -A -t "$DATABASE_URL" -c 'SELECT pg_advisory_lock(444032707692), pg_sleep(5)' >/dev/null 2>&1 &
 sleep 0.5
-expect 8 'another gbill publish or migrate has held its lock for 1 s' "$bin/gbill" publish --lock-wait-s 1
+says 8 'another gbill publish or migrate has held its lock for 1 s' "$bin/gbill" publish --lock-wait-s 1
 pg_stop "$dir/pg"
-pg=
-expect 13 'cannot connect to Postgres at owner@' "$bin/gbill" publish
+says 13 'cannot connect to Postgres at owner@' "$bin/gbill" publish
 echo "published, killed $killed times, level with a new database"

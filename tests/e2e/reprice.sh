@@ -1,18 +1,8 @@
 #!/usr/bin/env bash
 # A wrong price is corrected: what would change, the adjustments that make it good, sent twice.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-bin=${GBILL_BIN:?set GBILL_BIN to the build directory}
-dir=$(mktemp -d /tmp/gbill-reprice-XXXXXX)
-export GBILL_DATA=$dir/data GBILL_PRICES=$dir/prices.json
-agent=
-cleanup() {
-    if [ -n "$agent" ]; then kill "$agent" 2>/dev/null || true; wait "$agent" 2>/dev/null || true; fi
-    rm -rf "$dir"
-}
-trap cleanup EXIT
-fail() { echo "FAIL: $*" >&2; exit 1; }
-same() { [ "$1" = "$2" ] || fail "$3: \"$1\", expected \"$2\""; }
+. "$(dirname "$0")/lib.sh"
+begin reprice
+export GBILL_PRICES=$dir/prices.json
 
 row() { printf '{"from": null, "recorded": "%s", "tier": "standard", "rates": {"input": "%s", "output": "10"}}' "$@"; }
 book() {
@@ -24,9 +14,7 @@ tomorrow=$(date -u -d tomorrow +%Y-%m-%d)
 book "$old" >"$dir/prices.json"
 book "$old, $(row "$tomorrow" 2)" >"$dir/corrected.json"
 
-"$bin/gbill-agent" 2>"$dir/agent.log" &
-agent=$!
-for _ in $(seq 200); do [ -S "$GBILL_DATA/agent.sock" ] && break; sleep 0.05; done
+agent_start
 day=$(date -u -d yesterday +%Y-%m-%d)
 call() {
     printf '{"kind":"usage","id":"%s","organizationId":"%s","userId":"u","type":"chat","provider":"openai","model":"m1","inputTokens":%s,"outputTokens":0,"createdAt":"%sT10:00Z"}\n' "$@" "$day"

@@ -1,32 +1,16 @@
 #!/usr/bin/env bash
 # gbill run: one event, then silence, is in Postgres within five seconds; Postgres may go away for a
 # while; SIGTERM ends it with 0.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-bin=${GBILL_BIN:?set GBILL_BIN to the build directory}
-. tests/e2e/lib_postgres.sh
-dir=$(mktemp -d /tmp/gbill-run-XXXXXX)
-chmod 755 "$dir"
-agent= run= pg=
-cleanup() {
-    for pid in $agent $run; do kill "$pid" 2>/dev/null || true; done
-    wait 2>/dev/null || true
-    if [ -n "$pg" ]; then pg_stop "$dir/pg" || true; fi
-    rm -rf "$dir"
-}
-trap cleanup EXIT
-fail() { echo "FAIL: $*" >&2; tail -20 "$dir"/*.log >&2; exit 1; }
+. "$(dirname "$0")/lib.sh"
+begin run
 
 pg_start "$dir/pg"
-pg=1
-export GBILL_DATA=$dir/data DATABASE_URL=$PG_URL
-"$bin/gbill-agent" 2>"$dir/agent.log" &
-agent=$!
+export DATABASE_URL=$PG_URL
 "$bin/gbill" migrate >/dev/null
 # It may start before there is anything to do.
 "$bin/gbill" run 2>"$dir/run.log" &
-run=$!
-for _ in $(seq 200); do [ -S "$GBILL_DATA/agent.sock" ] && break; sleep 0.05; done
+run=$! children=$!
+agent_start
 sleep 2
 
 event() { printf '{"id":"%s","organizationId":"solo","userId":"u","type":"chat","provider":"openai","model":"gpt-4o","inputTokens":1000,"outputTokens":10}\n' "$1" | "$bin/gbill" send --format jsonl - >/dev/null; }
@@ -54,5 +38,5 @@ pg_as_owner "$PG_BIN/pg_ctl" -D "$dir/pg/data" -l "$dir/pg/postgres.log" -s -w -
 wait_seen 3 20
 kill "$run"
 wait "$run" || fail "gbill run did not end with 0"
-run=
+children=
 echo "one event: in Postgres $took ms after it was sent; Postgres went away and came back"

@@ -1,36 +1,11 @@
 #!/usr/bin/env bash
 # gbill log seal: killed before each of its calls that change the disk, and at random moments, the log
 # reads the same; sealed, a rebuild gives the same tables, the roots stay, and the agent goes on.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-bin=$(cd "${GBILL_BIN:?set GBILL_BIN to the build directory}" && pwd)
-dir=$(mktemp -d /tmp/gbill-seal-XXXXXX)
-agent=
-cleanup() {
-    if [ -n "$agent" ]; then kill "$agent" 2>/dev/null || true; fi
-    wait 2>/dev/null || true
-    rm -rf "$dir"
-}
-trap cleanup EXIT
-fail() { echo "FAIL: $*" >&2; exit 1; }
-export GBILL_DATA=$dir/data PATH=$bin:$PATH
+. "$(dirname "$0")/lib.sh"
+begin seal
 die_at=$bin/tests/libdie_at.so
 [ -e "$die_at" ] || fail "$die_at is not built"
 
-agent_start() {
-    gbill-agent 2>>"$dir/agent.log" &
-    agent=$!
-    for _ in $(seq 200); do [ -S "$GBILL_DATA/agent.sock" ] && return; sleep 0.05; done
-    fail "the agent did not start"
-}
-agent_stop() { kill "$agent" && wait "$agent" || fail "the agent did not end with 0"; agent=; }
-# becomes DAYS_AGO: what was received until now is an earlier day's
-becomes() {
-    agent_stop
-    mv "$GBILL_DATA/log/$(date -u +%F).mdb" "$GBILL_DATA/log/$(date -u -d "$1 days ago" +%F).mdb"
-    rm -f "$GBILL_DATA"/log/*.mdb-lock
-    agent_start
-}
 # The script names files by today's date and must not run over midnight.
 [ "$(date -u +%H%M)" -lt 2358 ] || sleep 121
 

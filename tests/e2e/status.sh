@@ -1,25 +1,8 @@
 #!/usr/bin/env bash
 # gbill status and the agent's status socket: the figures are Prometheus' text format, strictly; a
 # scraper's HTTP works; each state has its exit status; JSON is JSON; on a full disk it is said.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-bin=${GBILL_BIN:?set GBILL_BIN to the build directory}
-dir=$(mktemp -d /tmp/gbill-status-XXXXXX)
-agent= mounted=
-cleanup() {
-    if [ -n "$agent" ]; then kill "$agent" 2>/dev/null || true; wait "$agent" 2>/dev/null || true; fi
-    if [ -n "$mounted" ]; then umount "$dir/small"; fi
-    rm -rf "$dir"
-}
-trap cleanup EXIT
-fail() { echo "FAIL: $*" >&2; tail -5 "$dir"/agent.log >&2; exit 1; }
-start_agent() {
-    "$bin/gbill-agent" 2>>"$dir/agent.log" &
-    agent=$!
-    for _ in $(seq 200); do [ -S "$GBILL_DATA/agent.sock" ] && return; sleep 0.05; done
-    fail "the agent does not listen"
-}
-stop_agent() { kill "$agent"; wait "$agent" || true; agent=; }
+. "$(dirname "$0")/lib.sh"
+begin status
 events() { # FROM TO
     seq "$1" "$2" | sed 's/.*/{"id":"ev-&","organizationId":"solo","userId":"u","type":"chat","provider":"openai","model":"gpt-4o","inputTokens":1000,"outputTokens":10}/'
 }
@@ -41,11 +24,10 @@ assert (s["reason"] == "") == (s["state"] == "ok")' "$dir/json" "$name" || fail 
 }
 json() { python3 -c 'import json, sys; print(eval("json.load(open(sys.argv[1]))" + sys.argv[2]))' "$dir/json" "$1"; }
 
-export GBILL_DATA=$dir/data
 status=0
 "$bin/gbill" status >/dev/null 2>&1 || status=$?
 [ "$status" = 6 ] || fail "without a data directory: exit status $status, expected 6"
-start_agent
+agent_start
 state ok 0
 events 1 1000 | "$bin/gbill" send --format jsonl --chunk 100 - >/dev/null
 # Ten chunks, or a few more: while nothing is under way the client sends a chunk that is not full.
@@ -98,7 +80,7 @@ grep -q 'events/s' "$dir/watched" || fail "--watch printed nothing"
 events 1001 1001 | "$bin/gbill" send --format jsonl - >/dev/null
 sleep 2.1
 state behind 5 --behind 1
-stop_agent
+agent_stop
 state agent_down 13 --behind 1
 "$bin/gbill" status --prometheus --output "$dir/gbill.prom"
 python3 tests/e2e/exposition.py 'gbill_agent_up=0' 'gbill_rollup_behind_events=1' <"$dir/gbill.prom" ||
@@ -109,9 +91,9 @@ if ! mount -t tmpfs -o size=16m tmpfs "$dir/small" 2>/dev/null; then
     echo "states and figures are right; the full disk is skipped: no tmpfs may be mounted here"
     exit 0
 fi
-mounted=1
+at_end() { umount -l "$dir/small"; }
 export GBILL_DATA=$dir/small/data
-start_agent
+agent_start
 events 1 2 | "$bin/gbill" send --format jsonl - >/dev/null
 dd if=/dev/zero of="$dir/small/fill" bs=4K 2>/dev/null || true
 # Texts that do not compress, so that they need new pages.
@@ -119,7 +101,7 @@ python3 -c 'import json, os
 for i in range(3000):
     print(json.dumps({"id": "f-%d" % i, "organizationId": "solo", "userId": "u", "metadata": {"n%d" % n: os.urandom(120).hex() for n in range(12)},
         "type": "chat", "provider": "openai", "model": "gpt-4o", "inputTokens": i, "outputTokens": 1}))' >"$dir/fill.jsonl"
-"$bin/gbill" send --timeout 60 "$dir/fill.jsonl" >"$dir/sent" 2>&1 & sender=$!
+"$bin/gbill" send --timeout 60 "$dir/fill.jsonl" >"$dir/sent" 2>&1 & sender=$! children=$!
 for _ in $(seq 100); do grep -q event=disk_full "$dir/agent.log" && break; sleep 0.05; done
 state disk_full 11 --space 0
 sleep 0.2
