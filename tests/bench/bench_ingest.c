@@ -21,6 +21,7 @@
 
 #include "store/base/clock.h"
 #include "store/log/probe.h"
+#include "tests/bench/trickle.h"
 #include "tests/bench/workload.h"
 
 enum { BLOCK = 100, PREPARED = 64 };
@@ -313,6 +314,37 @@ bench_idle(const char *socket_path, size_t idle)
     free(fds);
 }
 
+/* A message of 6 MiB, one byte a write, beside what it costs only to read it so. */
+static void
+bench_trickle(const char *socket_path)
+{
+    enum { SIZE_BYTES = 6 * 1024 * 1024, EVENT_BYTES = 256 };
+    struct workload w;
+    struct clock clock = clock_system();
+    struct buf message;
+    buf_init(&message, 1 << 24);
+    workload_init(&w, 12, clock_now_ms(&clock));
+    /* How many events that is shows when some are made. */
+    workload_chunk(&w, &message, EVENT_BYTES, "c000000");
+    uint32_t events = (uint32_t)((uint64_t)SIZE_BYTES * EVENT_BYTES / message.size_bytes);
+    message.size_bytes = 0;
+    workload_chunk(&w, &message, events, "c000000");
+    struct bytes b = {message.data, message.size_bytes};
+    int fd = dial(socket_path);
+    pid_t agent = trickle_peer(fd);
+    int64_t before = trickle_cpu_ns(agent);
+    if (before < 0 || !trickle_send(fd, b))
+        die("one byte a write");
+    await_ack(fd);
+    double cost = (double)(trickle_cpu_ns(agent) - before) / 1e9;
+    double bare = (double)trickle_bare_ns(b) / 1e9;
+    printf("agent  %.1f MiB of one message, one byte a write   %.2f s of CPU   (goal < 2)\n",
+           (double)b.size_bytes / 1048576, cost);
+    printf("ratio  that / a process that only reads them (%.2f s)   %.2f\n", bare, cost / bare);
+    close(fd);
+    buf_clear(&message);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -331,5 +363,6 @@ main(int argc, char **argv)
     bench_throughput(argv[1], &messages, false);
     bench_throughput(argv[1], &crowd, false);
     bench_idle(argv[1], 10000);
+    bench_trickle(argv[1]);
     return 0;
 }

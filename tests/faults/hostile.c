@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "store/base/err.h"
+#include "tests/bench/trickle.h"
 #include "tests/faults/lab.h"
 #include "tests/ingest/wire.h"
 
@@ -30,6 +31,8 @@ enum {
     FDS_PER_MESSAGE = 250, /* the kernel takes 253 */
     HALF_SENDERS = 200,
     BIG_SENDERS = 40,
+    TRICKLED_EVENTS = 4000, /* half a megabyte */
+    TRICKLE_RATIO_MAX = 2,
 };
 
 struct attack {
@@ -292,6 +295,30 @@ a_flood_of_descriptors(struct attack *a)
     return wrong == NULL && after > before + 1 ? "descriptors leak" : wrong;
 }
 
+/*
+ * To take every byte of it the kernel's share alone is some hundred thousand messages; what the agent
+ * adds to that must not grow with the message, and it must not ask for each byte.
+ */
+static const char *
+one_byte_a_write_costs_what_the_kernel_takes(struct attack *a)
+{
+    struct wire w;
+    wire_init(&w);
+    wire_packed(&w, (int64_t)time(NULL), "slow", TRICKLED_EVENTS, "chunk-2");
+    int fd = dial(a);
+    int64_t before = trickle_cpu_ns(a->agent);
+    bool acked = trickle_send(fd, wire_bytes(&w)) && lab_hear_ack(fd, "chunk-2", WAIT_MS);
+    int64_t cost = trickle_cpu_ns(a->agent) - before, bare = trickle_bare_ns(wire_bytes(&w));
+    printf("%zu bytes, one a write: %" PRId64 " ms of CPU, a bare reader's %" PRId64 " ms\n",
+           wire_bytes(&w).size_bytes, cost / 1000000, bare / 1000000);
+    close(fd);
+    wire_clear(&w);
+    return !acked                            ? "it is not acked"
+           : bare < 0                        ? "there is nothing to compare it with"
+           : cost > TRICKLE_RATIO_MAX * bare ? "it costs more than twice what the kernel takes"
+                                             : NULL;
+}
+
 static const struct {
     const char *name;
     const char *(*run)(struct attack *a);
@@ -305,6 +332,7 @@ static const struct {
     {"promises of large messages", promises_of_large_messages},
     {"large messages that never end", large_messages_that_never_end},
     {"a flood of descriptors", a_flood_of_descriptors},
+    {"one byte a write", one_byte_a_write_costs_what_the_kernel_takes},
 };
 
 /* One attack on an agent of its own; how many failures. */

@@ -40,6 +40,6 @@ gbill_faults(rollup rollup_faults some)
 gbill_faults(kills kill_cycles 300)
 
 add_executable(hostile faults/hostile.c)
-target_link_libraries(hostile PRIVATE faults_lab)
+target_link_libraries(hostile PRIVATE faults_lab bench_workload)
 add_dependencies(hostile gbill-agent shim)
 gbill_faults(hostile hostile 20000)
