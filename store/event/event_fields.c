@@ -84,6 +84,13 @@ const char *const event_field_names[FIELD_COUNT] = {
 #undef EVENT_FIELD_NAME
 };
 
+const struct event_field_name event_field_places[256] = {
+#define EVENT_FIELD_PLACE(slot, name, first, other) \
+    [EVENT_NAME_PLACE(sizeof(name) - 1, first, other)] = {FIELD_##slot, sizeof(name) - 1, name},
+    EVENT_FIELDS(EVENT_FIELD_PLACE)
+#undef EVENT_FIELD_PLACE
+};
+
 const uint8_t *
 event_fields_of(enum event_kind kind)
 {

@@ -113,30 +113,44 @@ event_field_name(enum event_field field)
 }
 
 /*
- * Every name is told apart by its length, its first and its fourth letter (of
- * short names the second): a switch over those three bytes is one jump, and one
- * comparison confirms.  The compiler refuses a second case of the same value, so a
- * clash cannot slip in.
+ * Every name is told apart by its length, its first and its fourth letter (of short names the
+ * second): the place of those three in a table of 256 names one candidate, and one comparison
+ * confirms.  The compiler refuses a second entry at the same place, so a clash cannot slip in.
  */
-#define EVENT_NAME_KEY(length, first, other) \
-    ((uint32_t)(length) << 16 | (uint32_t)(uint8_t)(first) << 8 | (uint32_t)(uint8_t)(other))
+#define EVENT_NAME_PLACE(length, first, other) \
+    (((unsigned)(length) + 9 * (unsigned)(uint8_t)(first) + 5 * (unsigned)(uint8_t)(other)) & 255)
+
+struct event_field_name {
+    uint8_t field, size_bytes; /* of the text; 0: none is here */
+    char text[EVENT_NAME_BYTES_MAX];
+};
+
+extern const struct event_field_name event_field_places[256];
+
+/* Of 2 to 22 bytes: two pieces that meet or overlap are all of them, and up to 22 a third. */
+static inline bool
+event_name_is(const char *a, const char *b, size_t n)
+{
+    if (n >= 8)
+        return memcmp(a, b, 8) == 0 && memcmp(a + n - 8, b + n - 8, 8) == 0 &&
+               (n <= 16 || memcmp(a + 8, b + 8, 8) == 0);
+    if (n >= 4)
+        return memcmp(a, b, 4) == 0 && memcmp(a + n - 4, b + n - 4, 4) == 0;
+    return memcmp(a, b, 2) == 0 && a[n - 1] == b[n - 1];
+}
 
 /* FIELD_COUNT when the contract has no such name. */
 static inline enum event_field
 event_field_find(struct str name)
 {
     size_t n = name.size_bytes;
-    if (n < 2 || n > EVENT_NAME_BYTES_MAX)
+    if (n < 2)
         return FIELD_COUNT;
-    switch (EVENT_NAME_KEY(n, name.data[0], name.data[n > 3 ? 3 : 1])) {
-#define EVENT_FIELD_CASE(slot, text, first, other)       \
-    case EVENT_NAME_KEY(sizeof(text) - 1, first, other): \
-        return memcmp(name.data, text, sizeof(text) - 1) == 0 ? FIELD_##slot : FIELD_COUNT;
-        EVENT_FIELDS(EVENT_FIELD_CASE)
-#undef EVENT_FIELD_CASE
-    default:
-        return FIELD_COUNT;
-    }
+    const struct event_field_name *at =
+        &event_field_places[EVENT_NAME_PLACE(n, name.data[0], name.data[n > 3 ? 3 : 1])];
+    return at->size_bytes == n && event_name_is(name.data, at->text, n)
+               ? (enum event_field)at->field
+               : FIELD_COUNT;
 }
 
 /*

@@ -13,7 +13,7 @@
 
 enum {
     VALUES_MAX = 1024,             /* checked together */
-    BATCH_BYTES = 8 * 1024 * 1024, /* of stored values */
+    BATCH_BYTES = 64 * 1024 * 1024, /* of stored values, which lie in the map: some 70 blocks */
     THREADS_MAX = 16,
     PIN_TRIES_MAX = 100,
 };

@@ -146,7 +146,9 @@ check_block(struct worker *w, struct check_value *v, struct err *err)
         code = block_next(b, &w->room, &f, err);
         if (code != ERR_OK)
             break;
-        code = check_frame(&f, f.stored, v, before, err);
+        /* Without stored chains block_next() has made this one from the one before, and the last is
+         * the head's. */
+        code = check_frame(&f, f.stored, v, b->has_chains ? before : NULL, err);
         v->raw_bytes += f.raw_bytes;
         before = ((const struct frame *)b->frames.items)[b->given - 1].chain;
     }

@@ -25,6 +25,8 @@ if [ "$what" = all ] || [ "$what" = ingest ]; then
     "$bin/gbill" log stat --json --data "$dir/ingest" |
         awk -F'[:,]' '/"events"/ {for (i = 1; i < NF; i++) {if ($i ~ /"events"$/) e += $(i + 1); if ($i ~ /rawBytes/) r += $(i + 1); if ($i ~ /storedBytes/) s += $(i + 1)}}
             END {printf "log    %d events, %.1f bytes an event before compression, %.1f in frames\n", e, r / e, s / e}'
+    mkdir "$dir/verify"
+    "$bin/tests/bench_verify" "$bin/gbill" "$dir/verify"
     echo "log    $(du -sb "$dir/ingest/log" | cut -f1) bytes of files"
 fi
 if [ "$what" = all ] || [ "$what" = rollup ]; then

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include "store/base/time.h"
 #include "store/event/event.h"
 
 static void
@@ -72,4 +73,29 @@ workload_frame_append(const struct workload_frame *frame, struct log_writer *wri
     struct log_part parts[LOG_STREAMS] = {[LOG_EVENTS] = {events, frame->count}};
     if (log_writer_append(writer, receive_utc_ms, parts, &err) != ERR_OK)
         die(err.text);
+}
+
+void
+workload_log_make(const char *directory, int32_t number, unsigned frames, unsigned open_frames,
+                  uint32_t frame_events)
+{
+    static struct workload w;
+    struct workload_frame frame;
+    struct log_writer *writer = workload_log_open(directory);
+    const int64_t start_ms = number * TIME_DAY_MS;
+    workload_frame_init(&frame);
+    workload_init(&w, 5, start_ms);
+    for (unsigned i = 0; i < frames + open_frames; i++) {
+        w.now_ms = start_ms +
+                   (i < frames ? (int64_t)i * (TIME_DAY_MS / frames) : TIME_DAY_MS + (int64_t)i);
+        workload_frame_reset(&frame);
+        while (frame.count < frame_events) {
+            struct workload_event e;
+            workload_next(&w, &e);
+            workload_frame_add(&frame, &e);
+        }
+        workload_frame_append(&frame, writer, w.now_ms);
+    }
+    log_writer_close(writer);
+    workload_frame_clear(&frame);
 }

@@ -28,4 +28,12 @@ void workload_frame_add(struct workload_frame *frame, const struct workload_even
 void workload_frame_append(const struct workload_frame *frame, struct log_writer *writer,
                            int64_t receive_utc_ms);
 
+/*
+ * Make <directory>/log of two days, number and the next: the first is closed.
+ *
+ *   frames, open_frames  of each day, of frame_events events each
+ */
+void workload_log_make(const char *directory, int32_t number, unsigned frames, unsigned open_frames,
+                       uint32_t frame_events);
+
 #endif
