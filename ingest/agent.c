@@ -254,6 +254,19 @@ flush_outs(struct agent *a)
     }
 }
 
+/*
+ * The last acks did not wait for this, and what it cannot move the next start does: but whoever
+ * stops the agent is to know of a disk that fails.
+ */
+static enum err_code
+settle(struct agent *a, struct err *err)
+{
+    enum err_code code = log_writer_settle(a->writer, err);
+    return err_wrap(err, code,
+                    "all that was acknowledged is flushed, but some of it only in the log's tail, "
+                    "from where the next start moves it");
+}
+
 /* Commit all that came whole and send the acks. */
 static enum err_code
 drain(struct agent *a, struct err *err)
@@ -279,7 +292,7 @@ drain(struct agent *a, struct err *err)
         return state.failed;
     }
     flush_outs(a);
-    return ERR_OK;
+    return settle(a, err);
 }
 
 /* ---- the beginning ---- */

@@ -33,7 +33,8 @@ enum err_code agent_check(const struct agent_options *options, struct err *err) 
  *
  * Errors: ERR_BUSY when another agent has the data directory or the socket; what
  * opening the log and the socket says; ERR_FULL when told to stop while the disk
- * is full (what was not acked is not stored); ERR_IO after a failed flush.
+ * is full (what was not acked is not stored); ERR_IO after a failed flush, also of the
+ * last, which moves what is acked already out of the log's tail.
  */
 enum err_code agent_run(const struct agent_options *options, struct err *err) ERR_MUST_CHECK;
 

@@ -31,6 +31,7 @@ enum {
     WAIT_MS = 6000, /* for an ack, however often it takes to get it */
     TRY_MS = 2500,  /* on one connection: longer than the agent's wait on a full disk */
     STATUS_IO = 10,
+    STATUS_FULL = 11,
 };
 
 /* One run. */
@@ -176,10 +177,10 @@ judge_end(struct attempt *a, enum shim_call call, int error)
     if (status == 0 && !a->acked[STEPS - 1])
         wrong(a, "ended well without its last ack");
     bool is_flush = call == SHIM_fdatasync || call == SHIM_fsync;
-    /* At the very end all is flushed in the log's tail; what is not moved from there stays. */
-    bool kept = lab_said(a->lab, "event=tail_kept");
-    if (is_flush && error == EIO && a->lab->shim->fired > 0 && status != STATUS_IO && !kept)
+    if (is_flush && error == EIO && a->lab->shim->fired > 0 && status != STATUS_IO)
         wrong(a, "a failed flush did not end it with status 10");
+    if (status == 0 && lab_said(a->lab, "event=tail_kept"))
+        wrong(a, "it could not move the log's tail and ended well");
 }
 
 static void
@@ -237,8 +238,51 @@ attempt(uint64_t counts[], struct lab *lab, enum shim_call call, uint64_t number
     return false;
 }
 
+/*
+ * The disk fails when the last ack is out and the tail is yet to be moved, be it because
+ * nothing comes or because it is told to stop: nothing is lost, and the status tells.
+ */
+static bool
+fails_at_the_end(struct lab *lab, enum shim_call call, int error, int status)
+{
+    struct attempt a = {.lab = lab, .fd = -1};
+    lab_clean(lab);
+    a.pid = lab_start_agent(lab);
+    speak(&a);
+    /* An error of the disk may be a single one; a full disk stays full. */
+    lab_arm(lab, call, lab->shim->counts[call] + 1, error, error == ENOSPC);
+    stop(&a);
+    if (lab->shim->fired == 0)
+        wrong(&a, "nothing failed: the tail had been moved");
+    if (!WIFEXITED(a.status) || WEXITSTATUS(a.status) != status)
+        wrong(&a, "the exit status does not tell of it");
+    if (!lab_said(lab, "gbill-agent: "))
+        wrong(&a, "stopped and did not say why");
+    judge_log(&a);
+    if (a.wrong[0] != '\0') {
+        fprintf(stderr, "FAIL: %s fails at the end: %s (wait status %d)\n", lab_call_name(call),
+                a.wrong, a.status);
+        lab_show_errors(lab);
+    }
+    return a.wrong[0] == '\0';
+}
+
+static bool
+all_fail_at_the_end(void)
+{
+    struct lab lab;
+    lab_open(&lab);
+    bool ok = fails_at_the_end(&lab, SHIM_fdatasync, EIO, STATUS_IO);
+    ok = fails_at_the_end(&lab, SHIM_pwrite, EIO, STATUS_IO) && ok;
+    ok = fails_at_the_end(&lab, SHIM_pwrite, ENOSPC, STATUS_FULL) && ok;
+    lab_close(&lab);
+    return ok;
+}
+
 int
 main(int argc, char **argv)
 {
+    if ((argc < 2 || strcmp(argv[1], "list") != 0) && !all_fail_at_the_end())
+        return 1;
     return fault_main(argc, argv, "runs of the agent", attempt);
 }
