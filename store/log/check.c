@@ -12,7 +12,7 @@
 #include "store/log/tail.h"
 
 enum {
-    VALUES_MAX = 1024,             /* checked together */
+    VALUES_MAX = 1024,              /* checked together */
     BATCH_BYTES = 64 * 1024 * 1024, /* of stored values, which lie in the map: some 70 blocks */
     THREADS_MAX = 16,
     PIN_TRIES_MAX = 100,

@@ -22,7 +22,9 @@ struct log_reader {
     struct buf stored, room; /* of log_reader_next(): the frame as stored, its events */
     struct block block;      /* of a sealed day: the one that is being read */
     size_t block_bytes;      /* its size, until a frame of it has been given */
-    struct buf tail;         /* what tail_read() gave last */
+    struct buf tail;         /* records of its round, as far as they have been read */
+    struct day_tip tail_from[LOG_STREAMS], tail_to[LOG_STREAMS]; /* where these begin and end */
+    size_t tail_at; /* before here none of them holds next_seq */
 };
 
 /* Leave the open day and open another. */
@@ -149,6 +151,17 @@ log_reader_check_chain(struct log_reader *reader)
     reader->check_chain = true;
     if (reader->day.env != NULL)
         memcpy(reader->chain, reader->day.start[reader->stream].chain, HASH_SHA256_BYTES);
+}
+
+bool
+log_reader_begin(const struct log_reader *reader, struct log_begin *ret)
+{
+    const struct day_tip *start = &reader->day.start[reader->stream];
+    if (reader->day.env == NULL)
+        return false;
+    *ret = (struct log_begin){.day = reader->day.number, .first_seq = start->next_seq};
+    memcpy(ret->chain, start->chain, sizeof ret->chain);
+    return true;
 }
 
 const uint8_t *
@@ -329,65 +342,65 @@ next_day(struct log_reader *r, bool *ret_entered, struct err *err)
     return ERR_OK;
 }
 
-/* The frame of the tail, as last loaded, that holds next_seq. */
+/* The frame of the tail, as far as it has been read, that holds next_seq. */
 static bool
-find_in_tail(const struct log_reader *r, struct bytes *ret_frame)
+find_in_tail(struct log_reader *r, struct bytes *ret_frame)
 {
-    struct bytes rest = {r->tail.data, r->tail.size_bytes};
     struct tail_record record;
-    while (tail_next(&rest, &record)) {
+    if (r->tail_at == r->tail.size_bytes)
+        return false;
+    struct bytes rest = {r->tail.data + r->tail_at, r->tail.size_bytes - r->tail_at}, at = rest;
+    for (; tail_next(&rest, &record); at = rest) {
         *ret_frame = record.frames[r->stream];
         struct frame f;
+        r->tail_at = r->tail.size_bytes - at.size_bytes;
         if (ret_frame->size_bytes > 0 && frame_decode(*ret_frame, &f, NULL) == ERR_OK &&
             f.first_seq <= r->next_seq && r->next_seq < f.first_seq + f.event_count)
             return true;
     }
+    r->tail_at = r->tail.size_bytes;
     return false;
 }
 
-/*
- * Load what of the tail goes on where the newest day ends.
- *
- *   ret_moved  set when the day file has next_seq by now, or the tail has gone on to
- *              a round behind it: what lay in the tail was moved meanwhile
- */
+/* Read on in the tail behind what is there of it, or from its start if the newest day has gone on. */
 static enum err_code
-load_tail(struct log_reader *r, bool *ret_moved, struct err *err)
+load_tail(struct log_reader *r, struct err *err)
 {
     struct day_tip tips[LOG_STREAMS];
-    struct tail_record first;
-    struct frame f;
-    size_t count;
-    r->tail.size_bytes = 0;
     enum err_code code = day_tips_read(&r->day, tips, err);
-    if (code == ERR_OK)
-        code = tail_read(r->directory, &r->tail, err);
     if (code != ERR_OK)
         return code;
-    struct bytes records = {r->tail.data, r->tail.size_bytes}, rest = records;
-    const uint64_t ends = tips[r->stream].next_seq;
-    *ret_moved = ends > r->next_seq;
-    r->tail.size_bytes = tail_follow(records, r->codec, tips, &count);
-    if (count == 0 && tail_next(&rest, &first) && first.frames[r->stream].size_bytes > 0 &&
-        frame_decode(first.frames[r->stream], &f, NULL) == ERR_OK)
-        *ret_moved = *ret_moved || f.first_seq > ends;
-    return ERR_OK;
+    if (r->tail.size_bytes == 0 || memcmp(tips, r->tail_from, sizeof tips) != 0) {
+        r->tail.size_bytes = r->tail_at = 0;
+        memcpy(r->tail_from, tips, sizeof tips);
+        memcpy(r->tail_to, tips, sizeof tips);
+    }
+    return tail_read_on(r->directory, r->codec, r->tail_to, &r->tail, err);
 }
 
-/* The day files end before next_seq: take it from the log's tail, if it is there. */
+/*
+ * The day files end before next_seq: take it from the log's tail, if it is there.
+ *
+ *   ret_moved  set when it is not, but in the day file by now: the writer moved it
+ *              there meanwhile
+ */
 static enum err_code
 next_of_tail(struct log_reader *r, struct buf *room, struct frame *ret, bool *ret_more,
              bool *ret_moved, struct err *err)
 {
     struct bytes stored;
+    struct day_tip tips[LOG_STREAMS];
     enum err_code code = ERR_OK;
     *ret_moved = false;
     *ret_more = find_in_tail(r, &stored);
     if (!*ret_more) {
-        code = load_tail(r, ret_moved, err);
+        code = load_tail(r, err);
         *ret_more = code == ERR_OK && find_in_tail(r, &stored);
         if (*ret_more)
             code = tail_flush(r->directory, err);
+        else if (code == ERR_OK)
+            code = day_tips_read(&r->day, tips, err);
+        *ret_moved = code == ERR_OK && !*ret_more && tips[r->stream].next_seq > r->next_seq;
     }
     if (code == ERR_OK && *ret_more) {
         struct frame f;
@@ -499,6 +512,7 @@ log_reader_seek(struct log_reader *reader, uint64_t after_seq, struct err *err)
     bool entered;
     r->next_seq = after_seq + 1;
     r->at_frame = false;
+    r->tail_at = 0;
     if (r->day.env != NULL && r->day.start[r->stream].next_seq <= r->next_seq) {
         enum err_code code = day_tips_read(&r->day, tips, err);
         if (code != ERR_OK || r->next_seq < tips[r->stream].next_seq)

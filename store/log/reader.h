@@ -88,6 +88,16 @@ enum err_code log_reader_seek(struct log_reader *reader, uint64_t after_seq,
  */
 void log_reader_check_chain(struct log_reader *reader);
 
+/* Where a stream of a day begins. */
+struct log_begin {
+    int32_t day;
+    uint64_t first_seq;               /* of the first event to come */
+    uint8_t chain[HASH_SHA256_BYTES]; /* of the frame before it */
+};
+
+/* Of the day that the reader is in: right after log_reader_open(), the first.  False: of none. */
+bool log_reader_begin(const struct log_reader *reader, struct log_begin *ret);
+
 /* The log's identity: 32 random bytes made with its first day. */
 const uint8_t *log_reader_identity(const struct log_reader *reader);
 

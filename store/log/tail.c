@@ -158,22 +158,30 @@ tail_empty(struct tail *tail)
     tail->record_count = 0;
 }
 
+/* How much a record takes, as its head says; 0: there is none. */
+static size_t
+record_size(struct bytes at)
+{
+    uint64_t frames_bytes = 0;
+    if (at.size_bytes < TAIL_HEAD_BYTES || get_le32(at.data) != TAIL_MAGIC)
+        return 0;
+    for (int s = 0; s < LOG_STREAMS; s++)
+        frames_bytes += get_le32(at.data + 4 + 4 * s);
+    return frames_bytes <= TAIL_BYTES ? record_bytes(frames_bytes) : 0;
+}
+
 bool
 tail_next(struct bytes *rest, struct tail_record *ret)
 {
     const uint8_t *h = rest->data;
-    if (rest->size_bytes < TAIL_HEAD_BYTES || get_le32(h) != TAIL_MAGIC)
+    const size_t all = record_size(*rest);
+    if (all == 0 || all > rest->size_bytes)
         return false;
     uint64_t sizes[LOG_STREAMS], frames_bytes = 0;
     for (int s = 0; s < LOG_STREAMS; s++) {
         sizes[s] = get_le32(h + 4 + 4 * s);
         frames_bytes += sizes[s];
     }
-    if (frames_bytes > TAIL_BYTES)
-        return false;
-    size_t all = record_bytes(frames_bytes);
-    if (all > rest->size_bytes)
-        return false;
     struct bytes frames = {h + TAIL_HEAD_BYTES, frames_bytes};
     if (get_le64(h + TAIL_CHECKED_BYTES) !=
         hash_checksum((struct bytes){h, TAIL_CHECKED_BYTES}, frames))
@@ -224,6 +232,25 @@ open_to_read(const char *directory, int *ret_fd, struct err *err)
     return ERR_OK;
 }
 
+/* Append up to size_bytes of the file from where out ends in it; less at the file's end. */
+static enum err_code
+read_behind(int fd, size_t size_bytes, struct buf *out, const char *directory, struct err *err)
+{
+    const size_t end = out->size_bytes + size_bytes;
+    if (!buf_reserve(out, size_bytes))
+        return err_set(err, ERR_LIMIT, "no memory for the log's tail");
+    while (out->size_bytes < end) {
+        ssize_t n =
+            pread(fd, out->data + out->size_bytes, end - out->size_bytes, (off_t)out->size_bytes);
+        if (n < 0 && errno != EINTR)
+            return err_set_errno(err, errno, "cannot read the log's tail in %s", directory);
+        if (n == 0)
+            break;
+        out->size_bytes += n > 0 ? (size_t)n : 0;
+    }
+    return ERR_OK;
+}
+
 enum err_code
 tail_read(const char *directory, struct buf *out, struct err *err)
 {
@@ -232,18 +259,44 @@ tail_read(const char *directory, struct buf *out, struct err *err)
     enum err_code code = open_to_read(directory, &fd, err);
     if (code != ERR_OK || fd < 0)
         return code;
-    if (!buf_reserve(out, TAIL_BYTES))
-        code = err_set(err, ERR_LIMIT, "no memory for the log's tail");
-    while (code == ERR_OK && out->size_bytes < TAIL_BYTES) {
-        ssize_t n = pread(fd, out->data + out->size_bytes, TAIL_BYTES - out->size_bytes,
-                          (off_t)out->size_bytes);
-        if (n < 0 && errno != EINTR)
-            code = err_set_errno(err, errno, "cannot read the log's tail in %s", directory);
-        else if (n == 0)
-            break;
-        else
-            out->size_bytes += n > 0 ? (size_t)n : 0;
-    }
+    code = read_behind(fd, TAIL_BYTES, out, directory, err);
+    close(fd);
+    return code;
+}
+
+/* The record behind those in out, if it goes on where the tips stand; else out is as it was. */
+static enum err_code
+read_record(int fd, struct frame_codec *codec, struct day_tip tips[LOG_STREAMS], struct buf *out,
+            bool *ret_more, const char *directory, struct err *err)
+{
+    const size_t start = out->size_bytes;
+    size_t count = 0, all = 0;
+    enum err_code code = ERR_OK;
+    if (start < TAIL_BYTES)
+        code = read_behind(fd, TAIL_BLOCK_BYTES, out, directory, err);
+    if (code == ERR_OK)
+        all = record_size((struct bytes){out->data + start, out->size_bytes - start});
+    if (all > TAIL_BLOCK_BYTES && all <= TAIL_BYTES - start)
+        code = read_behind(fd, all - TAIL_BLOCK_BYTES, out, directory, err);
+    if (code == ERR_OK && all > 0)
+        (void)tail_follow((struct bytes){out->data + start, out->size_bytes - start}, codec, tips,
+                          &count);
+    *ret_more = count > 0;
+    if (count == 0)
+        out->size_bytes = start;
+    return code;
+}
+
+enum err_code
+tail_read_on(const char *directory, struct frame_codec *codec, struct day_tip tips[LOG_STREAMS],
+             struct buf *records, struct err *err)
+{
+    int fd;
+    enum err_code code = open_to_read(directory, &fd, err);
+    if (code != ERR_OK || fd < 0)
+        return code;
+    for (bool more = true; code == ERR_OK && more;)
+        code = read_record(fd, codec, tips, records, &more, directory, err);
     close(fd);
     return code;
 }

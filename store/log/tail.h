@@ -91,7 +91,21 @@ void tail_empty(struct tail *tail);
 enum err_code tail_read(const char *directory, struct buf *out, struct err *err) ERR_MUST_CHECK;
 
 /*
- * Flush what tail_read() gave: the writer may have written it and not flushed yet,
+ * Read only what is new: the records behind those that are there already, as long as
+ * they go on where the tips stand.  Where nothing is new that is one block.
+ *
+ *   codec    to read compressed frames by, which their chain is over
+ *   tips     where the day files end, or the records in out; moved
+ *   records  whole ones of this round, from its first on; new ones are appended
+ *
+ * Errors: as tail_read(); what was read until then is there.
+ */
+enum err_code tail_read_on(const char *directory, struct frame_codec *codec,
+                           struct day_tip tips[LOG_STREAMS], struct buf *records,
+                           struct err *err) ERR_MUST_CHECK;
+
+/*
+ * Flush what tail_read() or tail_read_on() gave: the writer may have written it and not flushed yet,
  * and a job must not stand on what a power cut can take away.  Errors: as tail_read().
  */
 enum err_code tail_flush(const char *directory, struct err *err) ERR_MUST_CHECK;

@@ -35,12 +35,15 @@ log_verify(const char *directory, enum log_stream stream, const struct log_watch
            struct err *err)
 {
     struct log_reader *reader;
+    struct log_begin begin;
     struct log_frame frame;
     bool more = true;
-    enum err_code code = log_reader_open(directory, stream, 0, &reader, err);
+    enum err_code code = log_reader_open(directory, stream, LOG_OLDEST, &reader, err);
     if (code != ERR_OK)
         return code;
     log_reader_check_chain(reader);
+    if (watch->begin != NULL && log_reader_begin(reader, &begin))
+        watch->begin(watch->context, &begin);
     while ((code = log_reader_next(reader, &frame, &more, err)) == ERR_OK && more) {
         code = check_events(&frame, stream, watch, err);
         if (code == ERR_OK && watch->frame != NULL)

@@ -11,6 +11,8 @@
 /* What is told while it goes; an error ends it. */
 struct log_watch {
     void *context;
+    /* Once, before all others: where it begins; NULL if not wanted.  Not called for an empty log. */
+    void (*begin)(void *context, const struct log_begin *begin);
     /* Each event, in order; NULL if not wanted.  Not called for quarantined ones. */
     enum err_code (*event)(void *context, uint64_t seq, const struct event *event, struct err *err);
     /* Each frame that is sound, behind its events; NULL if not wanted. */
@@ -18,7 +20,7 @@ struct log_watch {
 };
 
 /*
- * Verify one stream from the log's beginning to its end.
+ * Verify one stream from the oldest day that is kept to its end.
  *
  *   directory  <data>/log
  *

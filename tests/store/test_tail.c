@@ -1,4 +1,5 @@
 #include <criterion/criterion.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -24,6 +25,20 @@ static void
 teardown(void)
 {
     temp_dir_remove(&dir);
+}
+
+/* pread() of this program stands before the C library's and counts what it gave. */
+static size_t pread_bytes;
+
+ssize_t
+pread(int fd, void *data, size_t size_bytes, off_t at)
+{
+    static ssize_t (*real)(int, void *, size_t, off_t);
+    if (real == NULL)
+        *(void **)&real = dlsym(RTLD_NEXT, "pread");
+    ssize_t n = real(fd, data, size_bytes, at);
+    pread_bytes += n > 0 ? (size_t)n : 0;
+    return n;
 }
 
 TestSuite(store_tail, .init = setup, .fini = teardown);
@@ -145,6 +160,44 @@ Test(store_tail, an_open_reader_follows_it_from_the_tail_into_the_day_file)
         if (i % 5 == 0)
             cr_assert_eq(log_writer_settle(w, &err), ERR_OK);
     }
+    log_reader_close(r);
+    log_writer_close(w);
+}
+
+/* A job looks for news every second, however much lies in the tail. */
+Test(store_tail, a_look_at_its_end_costs_what_is_new)
+{
+    enum { RECORDS = 200 };
+    struct log_writer *w = open_writer();
+    struct log_reader *r;
+    struct log_frame f;
+    bool more = true;
+    for (unsigned i = 0; i < RECORDS; i++)
+        append(w, noon, 10, (uint8_t)i);
+    cr_assert_eq(log_reader_open(dir.path, LOG_EVENTS, 0, &r, &err), ERR_OK);
+    pread_bytes = 0;
+    while (more)
+        cr_assert_eq(log_reader_next(r, &f, &more, &err), ERR_OK, "%s", err.text);
+    cr_expect_eq(f.first_seq, RECORDS);
+    cr_expect_leq(pread_bytes, (RECORDS + 2) * TAIL_BLOCK_BYTES);
+    for (unsigned i = 0; i < 5; i++) {
+        pread_bytes = 0;
+        cr_assert_eq(log_reader_next(r, &f, &more, &err), ERR_OK, "%s", err.text);
+        cr_expect_not(more);
+        cr_expect_eq(pread_bytes, TAIL_BLOCK_BYTES);
+        append(w, noon, 9000, (uint8_t)i);
+        pread_bytes = 0;
+        cr_assert_eq(log_reader_next(r, &f, &more, &err), ERR_OK, "%s", err.text);
+        cr_assert(more);
+        cr_expect_eq(f.first_seq, RECORDS + 1 + i);
+        cr_expect_leq(pread_bytes, 4 * TAIL_BLOCK_BYTES);
+    }
+    /* All moved: the round before still lies there, and is not read through. */
+    cr_assert_eq(log_writer_settle(w, &err), ERR_OK, "%s", err.text);
+    pread_bytes = 0;
+    cr_assert_eq(log_reader_next(r, &f, &more, &err), ERR_OK, "%s", err.text);
+    cr_expect_not(more);
+    cr_expect_leq(pread_bytes, TAIL_BLOCK_BYTES);
     log_reader_close(r);
     log_writer_close(w);
 }
