@@ -35,7 +35,8 @@ struct audit_options {
  *     balance says;
  * and with log_directory also that
  *   - both streams are as they were written (log_verify());
- *   - for each organization and hour, the log has as many events as the balance;
+ *   - for each organization and hour, the log has as many events as the balance; where
+ *     the oldest days were pruned, all that the balance has more are as many as they held;
  *   - the chain is the cursor's at its place, and that of every root in log_days.
  *
  *   ret_found  how many numbers did not agree

@@ -12,6 +12,8 @@
 
 enum { PLACE_BYTES = 8 };
 
+static const char *const stream_names[LOG_STREAMS] = {"events", "quarantine"};
+
 /* One stream of the log, beside what the tables say of it. */
 struct log_audit {
     struct audit *audit;
@@ -23,6 +25,9 @@ struct log_audit {
     uint64_t last_seq;   /* of the last frame read */
     bool met;            /* a frame ended at end_seq with the cursor's chain */
     struct log_root day; /* of this stream: the day at hand, and its chain so far */
+    /* Days before were pruned (gbill log prune): what they held only the balance knows. */
+    uint64_t pruned[LOG_STREAMS];  /* events up to the cursor that the log has no more */
+    uint64_t missing[LOG_STREAMS]; /* in all hours where the balance has more than the log */
 };
 
 static enum err_code
@@ -36,6 +41,19 @@ count(struct log_audit *l, uint32_t organization, uint32_t hour, uint64_t events
         return err_set(err, ERR_LIMIT, "no memory to count the log by organization and hour");
     *sum += events;
     return ERR_OK;
+}
+
+static void
+see_begin(void *context, const struct log_begin *begin)
+{
+    struct log_audit *l = context;
+    uint64_t before = begin->first_seq - 1;
+    if (before == 0)
+        return;
+    l->pruned[l->stream] = before < l->end_seq ? before : l->end_seq;
+    if (before == l->end_seq)
+        l->met = l->stream == LOG_QUARANTINE ||
+                 memcmp(begin->chain, l->cursor.chain, HASH_SHA256_BYTES) == 0;
 }
 
 static enum err_code
@@ -99,8 +117,8 @@ see_frame(void *context, const struct log_frame *frame, struct err *err)
 static enum err_code
 read_stream(struct log_audit *l, enum log_stream stream, struct err *err)
 {
-    static const char *const names[LOG_STREAMS] = {"events", "quarantine"};
-    struct log_watch watch = {.context = l, .event = see_event, .frame = see_frame};
+    struct log_watch watch = {
+        .context = l, .begin = see_begin, .event = see_event, .frame = see_frame};
     l->stream = stream;
     l->end_seq = stream == LOG_EVENTS ? l->cursor.seq : l->cursor.quarantine_seq;
     l->last_seq = 0;
@@ -115,14 +133,19 @@ read_stream(struct log_audit *l, enum log_stream stream, struct err *err)
                   "log, %s: the tables stand at %" PRIu64 ", where the log, which ends at %" PRIu64
                   ", has no frame's end with their chain; restore the log from a backup, or run "
                   "gbill rollup --rebuild if this is the right one",
-                  names[stream], l->end_seq, l->last_seq);
+                  stream_names[stream], l->end_seq, l->last_seq);
     return ERR_OK;
 }
 
 static void
 compare(struct log_audit *l, uint32_t organization, uint32_t hour, uint64_t balance, uint64_t log)
 {
+    const enum log_stream stream = organization == 0 ? LOG_QUARANTINE : LOG_EVENTS;
     char place[AUDIT_PLACE_BYTES];
+    if (balance > log && l->pruned[stream] > 0) {
+        l->missing[stream] += balance - log;
+        return;
+    }
     if (balance == log)
         return;
     audit_place(l->audit, organization, hour, place);
@@ -152,6 +175,14 @@ compare_counts(struct log_audit *l)
         const uint8_t *key = map_key(&l->counts, i);
         const uint64_t *left = map_value(&l->counts, i);
         compare(l, get_be32(key), get_be32(key + 4), 0, *left);
+    }
+    for (int s = 0; s < LOG_STREAMS; s++) {
+        if (l->missing[s] != l->pruned[s])
+            audit_say(l->audit,
+                      "log, %s: the balance has %" PRIu64 " more than the log, but the days that "
+                      "were pruned held %" PRIu64 "; restore the log from a backup that has them, "
+                      "then run gbill rollup --rebuild",
+                      stream_names[s], l->missing[s], l->pruned[s]);
     }
 }
 

@@ -85,6 +85,7 @@ grep -q 'proves itself from event 52 on' "$dir/err" || fail "$(cat "$dir/err")"
 [ "$(ls "$GBILL_DATA"/log/*.mdb | wc -l)" = 2 ] || fail "not removed: $(ls "$GBILL_DATA/log")"
 gbill log verify >/dev/null || fail "what is kept does not verify"
 gbill audit --roots >/dev/null || fail "the roots after prune"
+gbill audit --log >/dev/null || fail "audit --log after prune"
 gbill log stat >/dev/null && gbill log cat --count 1 | grep -q '"seq":52,' || fail "the oldest kept is not the first read"
 expect 6 'lies before the oldest day kept, which begins at 52' gbill rollup --rebuild
 [ "$(digest)" = "$whole" ] || fail "a rebuild that cannot be has changed the tables"

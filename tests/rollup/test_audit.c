@@ -1,7 +1,9 @@
 #include <criterion/criterion.h>
+#include <unistd.h>
 
 #include "rollup/audit.h"
 #include "rollup/job.h"
+#include "store/base/file.h"
 #include "store/log/quarantine.h"
 #include "store/log/writer.h"
 #include "store/tables/balance.h"
@@ -393,4 +395,40 @@ Test(rollup_audit, a_root_that_the_log_does_not_give_is_named)
     cr_assert_eq(audit(false), 0, "%s", found);
     cr_assert_eq(audit(true), 1);
     cr_assert_not_null(strstr(found, "table log_days: day 2026-11-24 has the root "), "%s", found);
+}
+
+static void
+prune(const char *day)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    snprintf(path, sizeof path, "%s/%s.mdb", log_directory, day);
+    cr_assert_eq(unlink(path), 0);
+}
+
+Test(rollup_audit, what_was_pruned_is_missing_in_the_log_and_nothing_else_may_be)
+{
+    log_writer_close(writer);
+    writer = NULL;
+    prune("2026-11-24"); /* six events, all of acme, and both of the quarantine */
+    cr_assert_eq(audit(true), 0, "%s", found);
+    begin();
+    add_balance("acme", NOON_HOUR, BALANCE_SETTINGS, 1);
+    add_balance("acme", NOON_HOUR, BALANCE_ACCEPTED, 1);
+    commit();
+    audit(true);
+    cr_assert_not_null(strstr(found, "log, events: the balance has 7 more than the log, but the "
+                                     "days that were pruned held 6"),
+                       "%s", found);
+}
+
+/* All that is folded was pruned. */
+Test(rollup_audit, a_log_that_begins_at_the_cursor_agrees)
+{
+    use("a9", "acme", "m1", 1, noon + 2 * TIME_DAY_MS);
+    flush(noon + 2 * TIME_DAY_MS, 0);
+    log_writer_close(writer);
+    writer = NULL;
+    prune("2026-11-24");
+    prune("2026-11-25");
+    cr_assert_eq(audit(true), 0, "%s", found);
 }
