@@ -1,4 +1,4 @@
-# cmake --install: the units that run the programs.  Units name the programs where they are installed,
+# cmake --install: the units that run the programs, and the programs' manual pages.  Units name the programs where they are installed,
 # so CMAKE_INSTALL_PREFIX is chosen when the build is configured.
 include(GNUInstallDirs)
 
@@ -16,3 +16,5 @@ install(FILES "${GBILL_UNITS}/gbill-jobs.timer" "${GBILL_UNITS}/gbill-publish.ti
     "${GBILL_UNITS}/gbill-notify.timer" DESTINATION lib/systemd/system)
 install(FILES "${GBILL_UNITS}/gbill.sysusers" DESTINATION lib/sysusers.d RENAME gbill.conf)
 install(FILES "${GBILL_UNITS}/OPERATIONS.md" DESTINATION ${CMAKE_INSTALL_DOCDIR})
+install(FILES "${GBILL_UNITS}/gbill.1" DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
+install(FILES "${GBILL_UNITS}/gbill-agent.8" DESTINATION ${CMAKE_INSTALL_MANDIR}/man8)

@@ -18,7 +18,7 @@ fail() { echo "FAIL: $*" >&2; exit 1; }
 cmake --install "$bin" --prefix "$dir/usr" >"$dir/install.log"
 usr=$dir/usr
 lib=$(dirname "$(find "$usr" -name libgbill.a)")
-for file in bin/gbill sbin/gbill-agent include/gbill.h share/man/man3/gbill.3 \
+for file in bin/gbill sbin/gbill-agent include/gbill.h share/man/man3/gbill.3 share/man/man1/gbill.1 share/man/man8/gbill-agent.8 \
     share/gbill/prices.json share/gbill/plans.json share/doc/gbill/examples/track.c \
     share/doc/gbill/schemas/event.md; do
     [ -s "$usr/$file" ] || fail "$file is not installed"
