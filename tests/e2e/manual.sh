@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
 # The manual pages gbill(1) and gbill-agent(8) have each command and each option that --help has, and
 # none besides; and they are written as mdoc wants it.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-bin=$(cd "${GBILL_BIN:?set GBILL_BIN to the build directory}" && pwd)
+. "$(dirname "$0")/lib.sh"
+begin manual
 page=ingest/systemd/gbill.1
 agent_page=ingest/systemd/gbill-agent.8
 export LC_ALL=C.UTF-8
