@@ -86,7 +86,7 @@ check_format(struct tables *t, MDB_txn *txn, bool write, struct err *err)
 static enum err_code
 open_dbis(struct tables *t, bool write, struct err *err)
 {
-    MDB_txn *txn;
+    MDB_txn *txn = NULL;
     enum err_code code = ERR_OK;
     int rc = mdb_txn_begin(t->env, NULL, write ? 0 : MDB_RDONLY, &txn);
     for (int i = 0; rc == 0 && i < TABLE_COUNT; i++)
