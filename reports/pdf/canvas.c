@@ -12,6 +12,19 @@ points(int length)
     return (double)length / CANVAS_POINT;
 }
 
+/* Unicode's noncharacters are well-formed UTF-8, but cairo refuses them.  g_free() it. */
+static char *
+drawable(const char *text)
+{
+    GString *out = g_string_new(NULL);
+    for (const char *p = text; *p != '\0'; p = g_utf8_next_char(p)) {
+        gunichar c = g_utf8_get_char(p);
+        bool noncharacter = (c & 0xfffe) == 0xfffe || (c >= 0xfdd0 && c <= 0xfdef);
+        g_string_append_unichar(out, noncharacter ? 0xfffd : c);
+    }
+    return g_string_free(out, FALSE);
+}
+
 /* ---- the document ---- */
 
 static cairo_status_t
@@ -21,14 +34,22 @@ append(void *context, const unsigned char *data, unsigned size_bytes)
 }
 
 static void
-set_metadata(cairo_surface_t *surface, const struct pdf_sheet *sheet)
+set_metadata(struct canvas *v, cairo_pdf_metadata_t key, const char *value)
 {
-    cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_TITLE, sheet->title);
-    cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_SUBJECT, sheet->subject);
-    cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATOR, "gbill");
-    cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_CREATE_DATE, sheet->created);
+    char *text = drawable(value);
+    cairo_pdf_surface_set_metadata(v->surface, key, text);
+    g_free(text);
+}
+
+static void
+describe(struct canvas *v, const struct pdf_sheet *sheet)
+{
+    set_metadata(v, CAIRO_PDF_METADATA_TITLE, sheet->title);
+    set_metadata(v, CAIRO_PDF_METADATA_SUBJECT, sheet->subject);
+    set_metadata(v, CAIRO_PDF_METADATA_CREATOR, "gbill");
+    set_metadata(v, CAIRO_PDF_METADATA_CREATE_DATE, sheet->created);
     if (sheet->seller.name != NULL)
-        cairo_pdf_surface_set_metadata(surface, CAIRO_PDF_METADATA_AUTHOR, sheet->seller.name);
+        set_metadata(v, CAIRO_PDF_METADATA_AUTHOR, sheet->seller.name);
 }
 
 /* Neither the screen's settings nor the user's language may move a letter. */
@@ -76,7 +97,7 @@ canvas_open(struct canvas *v, const struct pdf_sheet *sheet, struct buf *out,
         canvas_close(v);
         return err_set(err, ERR_LIMIT, "no memory for a PDF");
     }
-    set_metadata(v->surface, sheet);
+    describe(v, sheet);
     v->context = pango_font_map_create_context(v->fonts);
     set_context(v, sheet->font != NULL ? sheet->font : FAMILIES);
     set_layout(v);
@@ -185,7 +206,9 @@ set_text(struct canvas *v, const struct canvas_style *style, const char *text, i
     pango_layout_set_height(v->layout, style->rows_max > 0 ? -style->rows_max : -1);
     pango_layout_set_ellipsize(v->layout, style->rows_max > 0 && width >= 0 ? PANGO_ELLIPSIZE_END
                                                                             : PANGO_ELLIPSIZE_NONE);
-    pango_layout_set_text(v->layout, text, -1);
+    char *letters = drawable(text);
+    pango_layout_set_text(v->layout, letters, -1);
+    g_free(letters);
     /* In a paragraph from right to left Pango swaps left and right; an Arabic name shall stand where
      * all others do. */
     bool swapped = pango_layout_get_direction(v->layout, 0) == PANGO_DIRECTION_RTL;

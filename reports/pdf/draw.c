@@ -258,7 +258,6 @@ draw_foot(struct drawing *d, int y)
     struct canvas *c = &d->canvas;
     char page[64];
     int height = 6 * PT;
-    canvas_rule(c, LEFT, y, INNER, PT / 2, pale);
     if (d->sheet->footer != NULL)
         height += canvas_text(c, &foot, d->sheet->footer, LEFT, y + height, INNER) + 3 * PT;
     height += canvas_text(c, &foot, d->sheet->provenance, LEFT, y + height, INNER) + PT;
@@ -316,6 +315,8 @@ draw_pages(struct drawing *d, size_t block_count, const size_t *starts, int body
 {
     for (d->page = 0; d->page < d->page_count; d->page++) {
         size_t end = d->page + 1 < d->page_count ? starts[d->page + 1] : block_count;
+        /* The foot's line comes first: cairo 1.16 fails on a page that begins with an emoji in a tag. */
+        canvas_rule(&d->canvas, LEFT, foot_y, INNER, PT / 2, pale);
         if (d->sheet->mark != NULL)
             canvas_mark(&d->canvas, d->sheet->mark);
         if (d->page == 0)

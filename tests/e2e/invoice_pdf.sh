@@ -199,6 +199,9 @@ expect 6 'no such invoice' "$bin/gbill" invoice pdf --number 99999 -o "$dir/a.pd
 expect 6 'parties.none' pdf --parties "$dir/parties.none" -o "$dir/a.pdf"
 printf '{"format":"gbill-parties/1","seler":{}}' >"$dir/wrong.json"
 expect 3 'wrong.json.*seler' pdf --parties "$dir/wrong.json" -o "$dir/a.pdf"
+# Only drawing needs the module beside the program.
+cp "$bin/gbill" "$dir/gbill"
+expect 6 'cannot load what draws PDFs: .*gbill-pdf.so' "$dir/gbill" invoice pdf --number "$number" -o "$dir/a.pdf"
 [ -z "$(ls "$dir" | grep -E '^a\.pdf|\.new$')" ] || fail "left behind: $(ls "$dir")"
 cp "$dir/acme.pdf" "$dir/old.pdf"
 # A full disk: a file may have 8 KiB here.
