@@ -1,19 +1,9 @@
 #!/usr/bin/env bash
 # Invoices on paper: what pdftotext reads back is what gbill invoice show says, line by line; names
 # in any script; pages; the same bytes again; nothing half written.  KEEP=DIR keeps the PDFs.
-set -euo pipefail
-cd "$(dirname "$0")/../.."
-bin=${GBILL_BIN:?set GBILL_BIN to the build directory}
-dir=$(mktemp -d /tmp/gbill-pdf-XXXXXX)
-export GBILL_DATA=$dir/data
-agent=
-cleanup() {
-    if [ -n "$agent" ]; then kill "$agent" 2>/dev/null || true; wait "$agent" 2>/dev/null || true; fi
-    if [ -n "${KEEP:-}" ]; then mkdir -p "$KEEP" && cp "$dir"/*.pdf "$KEEP"; fi
-    rm -rf "$dir"
-}
-trap cleanup EXIT
-fail() { echo "FAIL: $*" >&2; exit 1; }
+. "$(dirname "$0")/lib.sh"
+begin pdf
+at_end() { if [ -n "${KEEP:-}" ]; then mkdir -p "$KEEP" && cp "$dir"/*.pdf "$KEEP"; fi; }
 
 # Only what ./dev installs, whatever else this machine has.
 cat >"$dir/fonts.conf" <<XML
@@ -22,9 +12,7 @@ cat >"$dir/fonts.conf" <<XML
 XML
 export FONTCONFIG_FILE=${FONTS:-$dir/fonts.conf}
 
-"$bin/gbill-agent" 2>"$dir/agent.log" &
-agent=$!
-for _ in $(seq 200); do [ -S "$GBILL_DATA/agent.sock" ] && break; sleep 0.05; done
+agent_start
 # Events may not lie in the future, so the clock of the invoices does.
 month=$(date -u +%Y-%m) now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
 next=$(date -u -d "$month-01 +1 month" +%Y-%m) after=$(date -u -d "$month-01 +2 months" +%Y-%m)
@@ -51,6 +39,10 @@ call("acme", 1200000)
 subscribe("many", "enterprise")
 for n in range(200):
     adjust("many", 1000 + n, f"Seat {n + 1} of the annual workshop" + (", with materials and a certificate, as ordered by telephone" if n % 7 == 0 else ""))
+for rows in range(14, 19): # about as many as the first page holds, with the totals and without
+    subscribe(f"edge{rows}", "pro")
+    for n in range(rows):
+        adjust(f"edge{rows}", 1000 + n, f"Seat {n + 1}")
 subscribe("refund", "pro")
 adjust("refund", -500000, "service level not met in September")
 subscribe("tokyo", "team", "JPY", "10")
@@ -64,9 +56,9 @@ PY
 sed 's/"default": "starter",/"default": "starter", "rates": [{"currency":"JPY","from":"2026-01-01","rate":"155.5"},{"currency":"KWD","from":"2026-01-01","rate":"0.3071"}],/' \
     schemas/plans.json >"$dir/plans.json"
 export GBILL_PLANS=$dir/plans.json
-"$bin/gbill" send "$dir/events.jsonl" >/dev/null
-"$bin/gbill" rollup >/dev/null
-"$bin/gbill" invoice run --now "$now" >/dev/null 2>&1
+gbill send "$dir/events.jsonl" >/dev/null
+gbill rollup >/dev/null
+gbill invoice run --now "$now" >/dev/null 2>&1
 
 cat >"$dir/parties.json" <<JSON
 {"format": "gbill-parties/1",
@@ -81,12 +73,12 @@ cat >"$dir/parties.json" <<JSON
 JSON
 export GBILL_PARTIES=$dir/parties.json
 
-show() { "$bin/gbill" invoice show --json "$@" >"$dir/invoice.json"; }
+show() { gbill invoice show --json "$@" >"$dir/invoice.json"; }
 # page NAME PAGES OPTION...: make it, and hold it against what show says of it
 page() {
     local name=$1 pages=$2
     shift 2
-    "$bin/gbill" invoice pdf "$@" -o "$dir/$name.pdf" 2>"$dir/$name.err" || fail "$name: $(cat "$dir/$name.err")"
+    gbill invoice pdf "$@" -o "$dir/$name.pdf" 2>"$dir/$name.err" || fail "$name: $(cat "$dir/$name.err")"
     show "$@"
     python3 tests/support/invoice_pdf.py "$dir/$name.pdf" "$dir/invoice.json" $pages || fail "$name"
     pdftotext -layout "$dir/$name.pdf" "$dir/$name.txt"
@@ -97,7 +89,7 @@ says() { tr -d '\n\f ' <"$dir/$1.txt" | grep -qF -- "${2// /}" || fail "$1.pdf d
 page draft 1 --org acme
 says draft 'Invoice (draft)'
 says draft 'Nothing on it is to be paid yet'
-"$bin/gbill" invoice run --now "$next-02" >/dev/null 2>&1
+gbill invoice run --now "$next-02" >/dev/null 2>&1
 
 page acme 1 --org acme --month "$month"
 for text in 'Granted AI GmbH' 'Lindenstraße 12' 'Tax id DE 123 456 789' 'Billed to' 'Acme Incorporated' 'PO 4711' \
@@ -120,8 +112,17 @@ page many "" --org many --month "$month"
 heads=$(grep -c 'Description .*Amount (USD)' "$dir/many.txt")
 rows=$(pdftotext -layout "$dir/many.pdf" - | awk 'BEGIN { RS = "\f" } /Charge: Seat/ { n++ } END { print n }')
 [ "$heads" = "$rows" ] || fail "the table's head stands on $heads of $rows pages"
-pdftotext -layout "$dir/many.pdf" - | awk 'BEGIN { RS = "\f" } /Amount due/ && /Subtotal/ && /Tax, 20/ && /Charge: Seat/ { ok = 1 } END { exit !ok }' ||
-    fail "the totals are not together, below a line of the table"
+# together NAME: all of the totals, with at least one line of the table above them
+together() {
+    pdftotext -layout "$dir/$1.pdf" - | awk 'BEGIN { RS = "\f" }
+        /Subtotal.*Tax, 20.*Total.*Amount due/ && /Description.*\n(Charge: Seat|[A-Z][a-z]* plan)/ { ok = 1 } END { exit !ok }' ||
+        fail "$1.pdf: the totals are not together, below a line of the table"
+}
+together many
+for rows in $(seq 14 18); do
+    page "edge$rows" "" --org "edge$rows" --month "$month"
+    together "edge$rows"
+done
 
 page refund 1 --org refund --month "$month"
 says refund 'Credit note'
@@ -136,16 +137,16 @@ page wide 1 --org "$wide" --month "$month"
 page greek 1 --org "Łódź & Søn – Ἀθῆναι, Київ" --month "$month"
 says greek 'Łódź & Søn – Ἀθῆναι, Київ'
 # Right to left: the words are there, whichever way the reader lists them.
-"$bin/gbill" invoice pdf --org "$arabic" --month "$month" -o "$dir/arabic.pdf"
+gbill invoice pdf --org "$arabic" --month "$month" -o "$dir/arabic.pdf"
 pdftotext "$dir/arabic.pdf" - | python3 -c 'import sys, unicodedata
 text = unicodedata.normalize("NFKC", sys.stdin.read())
 for word in sys.argv[1].split():
     assert word in text or word[::-1] in text, (word, text)' "$arabic" || fail "Arabic"
 
-"$bin/gbill" invoice pdf --org "party 🎉 office" --month "$month" -o "$dir/party.pdf" 2>"$dir/party.err"
+gbill invoice pdf --org "party 🎉 office" --month "$month" -o "$dir/party.pdf" 2>"$dir/party.err"
 
 # Without a font for it: said, with what helps, and written all the same.
-"$bin/gbill" invoice pdf --org "$chinese" --month "$month" -o "$dir/chinese.pdf" 2>"$dir/err"
+gbill invoice pdf --org "$chinese" --month "$month" -o "$dir/chinese.pdf" 2>"$dir/err"
 if [ -z "${FONTS:-}" ]; then
     [ "$(wc -l <"$dir/err")" = 1 ] || fail "$(cat "$dir/err")"
     grep -q 'no installed font has 北 (U+5317), 京 (U+4EAC).* and others; .*apt-get install fonts-noto-cjk$' "$dir/err" || fail "$(cat "$dir/err")"
@@ -153,25 +154,25 @@ if [ -z "${FONTS:-}" ]; then
     pdfinfo "$dir/chinese.pdf" >/dev/null || fail "no PDF without fonts"
     printf '<fontconfig><dir>%s/none</dir></fontconfig>' "$dir" >"$dir/none.conf"
     status=0
-    FONTCONFIG_FILE=$dir/none.conf "$bin/gbill" invoice pdf --org acme -o "$dir/none.pdf" 2>"$dir/err" || status=$?
+    FONTCONFIG_FILE=$dir/none.conf gbill invoice pdf --org acme -o "$dir/none.pdf" 2>"$dir/err" || status=$?
     [ "$status" = 6 ] && grep -q 'no font is installed; apt-get install fonts-dejavu-core' "$dir/err" && [ ! -e "$dir/none.pdf" ] ||
         fail "no font: $status, $(cat "$dir/err")"
 fi
 
 # The same bytes: again, at another time, in another zone and language, to standard output.
 for name in acme many tokyo; do
-    TZ=Asia/Tokyo LC_ALL=C.UTF-8 LANG=ja_JP SOURCE_DATE_EPOCH=1 "$bin/gbill" invoice pdf --org $name --month "$month" -o - 2>/dev/null |
+    TZ=Asia/Tokyo LC_ALL=C.UTF-8 LANG=ja_JP SOURCE_DATE_EPOCH=1 gbill invoice pdf --org $name --month "$month" -o - 2>/dev/null |
         cmp - "$dir/$name.pdf" || fail "$name: other bytes the second time"
 done
 
 # What payments say.
 number=$(pdfinfo "$dir/acme.pdf" | sed -n 's/^Title: *Invoice //p')
-shut=$("$bin/gbill" invoice list --org shut --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["number"])')
+shut=$(gbill invoice list --org shut --json | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["number"])')
 printf '{"kind":"payment","id":"p%s","organizationId":"%s","invoice":"%s","status":"%s","amount":%s}\n' \
     1 acme "$number" paid 1000  2 shut "$shut" void 0 >"$dir/events.jsonl"
-"$bin/gbill" send "$dir/events.jsonl" >/dev/null
-"$bin/gbill" rollup >/dev/null
-"$bin/gbill" invoice run --now "$after-02" >/dev/null 2>&1
+gbill send "$dir/events.jsonl" >/dev/null
+gbill rollup >/dev/null
+gbill invoice run --now "$after-02" >/dev/null 2>&1
 page part 1 --number "$number"
 says part 'PARTIALLY PAID'
 says part 'Paid -10.00 Amount due (USD) 30.80'
@@ -182,34 +183,28 @@ page credit 1 --org refund --month "$next"
 says credit 'From credit notes -34.80 Amount due (USD) 0.00'
 
 # Nothing half written.
-expect() {
-    local want=$1 pattern=$2 status=0
-    shift 2
-    "$@" >"$dir/out" 2>"$dir/err" || status=$?
-    [ "$status" = "$want" ] || fail "$*: exit status $status, expected $want: $(cat "$dir/err")"
-    [ "$(wc -l <"$dir/err")" = 1 ] && grep -qE -- "$pattern" "$dir/err" || fail "$*: $(cat "$dir/err")"
-}
-pdf() { "$bin/gbill" invoice pdf --number "$number" "$@"; }
+pdf() { gbill invoice pdf --number "$number" "$@"; }
 expect 2 'needs -o FILE' pdf
 expect 2 'option -o needs a value' pdf -o
 expect 2 'no regular file' pdf -o /dev/full
-expect 10 'standard output' sh -c "'$bin/gbill' invoice pdf --number $number -o - >/dev/full"
+expect 10 'standard output' sh -c "gbill invoice pdf --number $number -o - >/dev/full"
 expect 6 "name another place with -o.*$dir/nowhere/a.pdf" pdf -o "$dir/nowhere/a.pdf"
-expect 6 'no such invoice' "$bin/gbill" invoice pdf --number 99999 -o "$dir/a.pdf"
+expect 6 'no such invoice' gbill invoice pdf --number 99999 -o "$dir/a.pdf"
 expect 6 'parties.none' pdf --parties "$dir/parties.none" -o "$dir/a.pdf"
 printf '{"format":"gbill-parties/1","seler":{}}' >"$dir/wrong.json"
 expect 3 'wrong.json.*seler' pdf --parties "$dir/wrong.json" -o "$dir/a.pdf"
 # Only drawing needs the module beside the program.
 cp "$bin/gbill" "$dir/gbill"
 expect 6 'cannot load what draws PDFs: .*gbill-pdf.so' "$dir/gbill" invoice pdf --number "$number" -o "$dir/a.pdf"
+one_line
 [ -z "$(ls "$dir" | grep -E '^a\.pdf|\.new$')" ] || fail "left behind: $(ls "$dir")"
 cp "$dir/acme.pdf" "$dir/old.pdf"
 # A full disk: a file may have 8 KiB here.
-expect 11 'no PDF was written .*old.pdf' bash -c "trap '' XFSZ; ulimit -f 8; exec '$bin/gbill' invoice pdf --number $number -o '$dir/old.pdf'"
+expect 11 'no PDF was written .*old.pdf' bash -c "trap '' XFSZ; ulimit -f 8; exec gbill invoice pdf --number $number -o '$dir/old.pdf'"
 cmp -s "$dir/acme.pdf" "$dir/old.pdf" && [ ! -e "$dir/old.pdf.new" ] || fail "the old file is not what it was"
 
 # Who is not in the file of parties, and without the file: ids, and no seller.
-(unset GBILL_PARTIES; "$bin/gbill" invoice pdf --number "$number" -o "$dir/bare.pdf")
+(unset GBILL_PARTIES; gbill invoice pdf --number "$number" -o "$dir/bare.pdf")
 pdftotext "$dir/bare.pdf" - >"$dir/bare.txt"
 grep -q '^acme$' "$dir/bare.txt" || fail "no id: $(cat "$dir/bare.txt")"
 ! grep -q 'Granted\|Due\|Tax id' "$dir/bare.txt" || fail "invented: $(cat "$dir/bare.txt")"
