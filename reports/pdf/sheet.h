@@ -3,7 +3,7 @@
  *
  * The drawing gets texts, and only measures and places them; what they say is decided in
  * reports/invoice_sheet.h.  This folder is built as gbill-pdf.so, which is loaded by the
- * one command that draws (reports/DESIGN.md says why).
+ * one command that draws (DESIGN.md says why).
  */
 #ifndef REPORTS_PDF_SHEET_H
 #define REPORTS_PDF_SHEET_H
