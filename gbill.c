@@ -104,7 +104,7 @@ main(int argc, char **argv)
         TABLE("Fold", cmd_rollup, cmd_audit, cmd_prices_check, cmd_prices_show, cmd_prices_diff,
               cmd_prices_import),
         TABLE("Billing", cmd_limits, cmd_invoice_run, cmd_invoice_list, cmd_invoice_show,
-              cmd_invoice_verify, cmd_plans_check, cmd_plans_show, cmd_plans_rate,
+              cmd_invoice_pdf, cmd_invoice_verify, cmd_plans_check, cmd_plans_show, cmd_plans_rate,
               cmd_chargeback_run, cmd_chargeback),
         TABLE("Budgets", cmd_budgets_list, cmd_budgets_show, cmd_budgets, cmd_notify,
               cmd_outbox_list, cmd_outbox_show, cmd_outbox_retry),

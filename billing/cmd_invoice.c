@@ -3,54 +3,21 @@
 
 #include "billing/cmd.h"
 #include "billing/cmd_shared.h"
+#include "billing/invoice_pick.h"
 #include "billing/invoice_print.h"
 #include "store/base/print.h"
 #include "store/base/time.h"
 #include "store/tables/dict.h"
 #include "store/tables/invoice.h"
 
-#define ROW_ORG                                                                          \
-    {                                                                                    \
-        "org", NULL, CONF_TEXT, "ORGANIZATION", 0, 0, NULL, false, "this organization's" \
-    }
-
 static const struct conf_opt list_opts[] = {
     CONF_ROW_DATA,
-    ROW_ORG,
+    INVOICE_PICK_ROW_ORG,
     {"month", NULL, CONF_TEXT, "YYYY-MM", 0, 0, NULL, false, "only those that begin in this month"},
     CONF_ROW_JSON,
 };
 
-static const struct conf_opt show_opts[] = {
-    CONF_ROW_DATA,
-    ROW_ORG,
-    {"month", NULL, CONF_TEXT, "YYYY-MM", 0, 0, NULL, false,
-     "that begins in this month (default: the latest there is)"},
-    {"number", NULL, CONF_INT, "N", 0, INT64_MAX, "0", false, "the final one of this number"},
-    CONF_ROW_JSON,
-};
-
-/* -1 when --month is not given. */
-static enum err_code
-month_of(const struct conf *conf, int32_t *ret, struct err *err)
-{
-    const char *text = conf_text(conf, "month");
-    int64_t ms;
-    *ret = -1;
-    if (text == NULL)
-        return ERR_OK;
-    if (!time_parse(str_of(text), &ms) || time_month_start_ms(time_month(ms)) != ms)
-        return err_set(err, ERR_USAGE, "--month %s is no month; write 2026-11", text);
-    *ret = time_month(ms);
-    return ERR_OK;
-}
-
-/* An invoice is of the month it begins in. */
-static bool
-is_of(const struct invoice *invoice, int32_t month)
-{
-    return month < 0 || time_month(invoice->from_ms) == month;
-}
+static const struct conf_opt show_opts[] = {CONF_ROW_DATA, INVOICE_PICK_ROWS, CONF_ROW_JSON};
 
 static void
 print_invoice_row(struct print *p, struct tables_txn *txn, const struct invoice *i)
@@ -97,7 +64,7 @@ run_list(struct cli *cli, struct err *err)
     struct print p;
     uint32_t organization;
     int32_t month;
-    enum err_code code = month_of(conf, &month, err);
+    enum err_code code = invoice_pick_month(conf, &month, err);
     if (code == ERR_OK)
         code = cmd_shared_open(conf_data_dir(conf), conf_text(conf, "org"), &tables, &txn,
                                &organization, err);
@@ -106,7 +73,7 @@ run_list(struct cli *cli, struct err *err)
                     CLI_COUNT(columns));
         invoice_scan_begin(&scan, txn, organization);
         while (invoice_scan_next(&scan)) {
-            if (is_of(&scan.row, month))
+            if (invoice_pick_is_of(&scan.row, month))
                 print_invoice_row(&p, txn, &scan.row);
         }
         invoice_scan_end(&scan);
@@ -116,48 +83,15 @@ run_list(struct cli *cli, struct err *err)
     return code;
 }
 
-/* What to look for; month -1 and number 0: any.  The latest of several is taken. */
-static bool
-find_invoice(struct tables_txn *txn, uint32_t organization, int32_t month, uint64_t number,
-             struct invoice *ret)
-{
-    struct invoice_scan scan;
-    bool found = false;
-    invoice_scan_begin(&scan, txn, organization);
-    while (invoice_scan_next(&scan)) {
-        if (!is_of(&scan.row, month) || (number != 0 && scan.row.number != number))
-            continue;
-        *ret = scan.row;
-        found = true;
-    }
-    invoice_scan_end(&scan);
-    return found;
-}
-
 static enum err_code
 run_show(struct cli *cli, struct err *err)
 {
-    const struct conf *conf = &cli->conf;
-    const char *name = conf_text(conf, "org"), *month_text = conf_text(conf, "month");
-    struct tables *tables = NULL;
-    struct tables_txn *txn = NULL;
+    struct tables *tables;
+    struct tables_txn *txn;
     struct invoice invoice;
-    uint32_t organization;
-    int32_t month;
-    uint64_t number = (uint64_t)conf_int(conf, "number");
-    if (name == NULL && number == 0)
-        return err_set(err, ERR_USAGE, "needs --org ORGANIZATION or --number N; see --help");
-    enum err_code code = month_of(conf, &month, err);
+    enum err_code code = invoice_pick(&cli->conf, &tables, &txn, &invoice, err);
     if (code == ERR_OK)
-        code = cmd_shared_open(conf_data_dir(conf), name, &tables, &txn, &organization, err);
-    if (code == ERR_OK && !find_invoice(txn, organization, month, number, &invoice))
-        code = err_set(err, ERR_NOT_FOUND,
-                       "%.64s has no such invoice%s%s; gbill invoice run makes them, gbill invoice "
-                       "list names them",
-                       name != NULL ? name : "the data directory", month_text != NULL ? " of " : "",
-                       month_text != NULL ? month_text : "");
-    if (code == ERR_OK)
-        invoice_print(stdout, txn, &invoice, conf_flag(conf, "json"));
+        invoice_print(stdout, txn, &invoice, conf_flag(&cli->conf, "json"));
     cmd_shared_close(tables, txn);
     return code;
 }

@@ -3,11 +3,13 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "billing/plan/plan.h"
 #include "billing/words.h"
 #include "store/base/currency.h"
 #include "store/base/json.h"
 #include "store/base/print.h"
 #include "store/base/time.h"
+#include "store/tables/book.h"
 #include "store/tables/dict.h"
 
 void
@@ -16,6 +18,19 @@ invoice_print_minor(const struct invoice *invoice, int64_t amount_minor,
 {
     int digits = currency_minor_digits(invoice->currency);
     money_format_fixed(amount_minor, digits, digits, text);
+}
+
+void
+invoice_print_cost_currency(struct tables_txn *txn, const struct invoice *invoice, char ret[4])
+{
+    struct bytes text;
+    ret[0] = '\0';
+    if (!book_get(txn, invoice->plan_book, &text))
+        return;
+    json_t *book = json_loadb((const char *)text.data, text.size_bytes, 0, NULL);
+    const char *code = json_string_value(json_object_get(book, "cost_currency"));
+    snprintf(ret, 4, "%s", code != NULL ? code : PLAN_COST_CURRENCY_DEFAULT);
+    json_decref(book);
 }
 
 static void
@@ -75,9 +90,9 @@ print_hash(FILE *out, const char *label, const uint8_t hash[HASH_SHA256_BYTES])
 }
 
 static void
-print_tail(FILE *out, const struct invoice *i)
+print_tail(FILE *out, struct tables_txn *txn, const struct invoice *i)
 {
-    char text[MONEY_TEXT_BYTES];
+    char text[MONEY_TEXT_BYTES], currency[4];
     invoice_print_minor(i, i->total_minor, text);
     fprintf(out, "\nTotal         %s %s\n", text, i->currency);
     if (i->tax_minor != 0) {
@@ -96,7 +111,8 @@ print_tail(FILE *out, const struct invoice *i)
     }
     fputc('\n', out);
     money_format(i->llm_cost_pico, 12, text);
-    fprintf(out, "What the providers charged, for information: %s %s", text, i->currency);
+    invoice_print_cost_currency(txn, i, currency);
+    fprintf(out, "What the providers charged, for information: %s %s", text, currency);
     if (i->unpriced_calls > 0)
         fprintf(out, " and %" PRIu64 " calls without a known price", i->unpriced_calls);
     fprintf(out, "\nComputed from\n  %-14s%" PRIu64 "\n", "log position", i->position);
@@ -211,5 +227,5 @@ invoice_print(FILE *out, struct tables_txn *txn, const struct invoice *invoice, 
     }
     print_head(out, txn, invoice);
     print_lines(out, txn, invoice);
-    print_tail(out, invoice);
+    print_tail(out, txn, invoice);
 }

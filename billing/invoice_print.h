@@ -17,4 +17,11 @@ void invoice_print(FILE *out, struct tables_txn *txn, const struct invoice *invo
 void invoice_print_minor(const struct invoice *invoice, int64_t amount_minor,
                          char text[MONEY_TEXT_BYTES]);
 
+/*
+ * The currency of llm_cost_pico: what the invoice's plan book says price books are in.
+ * Empty where that book is not kept.
+ */
+void invoice_print_cost_currency(struct tables_txn *txn, const struct invoice *invoice,
+                                 char ret[4]);
+
 #endif

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "store/base/time.h"
 #include "store/tables/limit.h"
@@ -50,17 +51,25 @@ words_add(struct words *w, const char *fmt, ...)
 }
 
 void
+words_add_decimal(struct words *w, const char *decimal)
+{
+    char text[96];
+    size_t sign = decimal[0] == '-', whole = strspn(decimal + sign, "0123456789"), used = 0;
+    assert(whole <= 48);
+    for (size_t i = 0; i < whole; i++) {
+        if (i > 0 && (whole - i) % 3 == 0)
+            text[used++] = ',';
+        text[used++] = decimal[sign + i];
+    }
+    words_add(w, "%s%.*s%s", sign > 0 ? "-" : "", (int)used, text, decimal + sign + whole);
+}
+
+void
 words_add_count(struct words *w, uint64_t count)
 {
-    char digits[24], text[32];
-    int n = snprintf(digits, sizeof digits, "%" PRIu64, count);
-    size_t used = 0;
-    for (int i = 0; i < n; i++) {
-        if (i > 0 && (n - i) % 3 == 0)
-            text[used++] = ',';
-        text[used++] = digits[i];
-    }
-    words_add(w, "%.*s", (int)used, text);
+    char digits[24];
+    snprintf(digits, sizeof digits, "%" PRIu64, count);
+    words_add_decimal(w, digits);
 }
 
 void

@@ -23,7 +23,10 @@ void words_add(struct words *words, const char *fmt, ...) __attribute__((format(
 /* "1,234,567" */
 void words_add_count(struct words *words, uint64_t count);
 
-/* The same, or "unlimited" for LIMIT_UNLIMITED. */
+/* "-1,234,567.89" of "-1234567.89"; at most 48 digits before the point. */
+void words_add_decimal(struct words *words, const char *decimal);
+
+/* words_add_count(), or "unlimited" for LIMIT_UNLIMITED. */
 void words_add_limit(struct words *words, uint64_t limit);
 
 /* A day ("2026-11-01") where utc_ms begins one, else the instant to the second. */

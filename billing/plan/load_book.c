@@ -172,7 +172,7 @@ take_head(const struct load_at *at, struct err *err)
     if (code == ERR_OK && digits != currency_minor_digits(book->currency))
         code = err_set(err, ERR_CONFIG, "\"minor_digits\" is %" PRId64 ", but %s has %d", digits,
                        book->currency, currency_minor_digits(book->currency));
-    memcpy(book->cost_currency, "USD", 4);
+    memcpy(book->cost_currency, PLAN_COST_CURRENCY_DEFAULT, 4);
     if (code == ERR_OK)
         code = load_currency_opt(&here, "cost_currency", book->cost_currency, err);
     return code;

@@ -38,6 +38,9 @@ enum {
     PLAN_TIERS_MAX = 100,
 };
 
+/* What price books are in, where the plan book does not say. */
+#define PLAN_COST_CURRENCY_DEFAULT "USD"
+
 #define PLAN_LIMIT_MAX ((int64_t)1000000000000000)
 
 /* A percent is kept as 10^-8 of the whole: "7.25" % is 7,250,000. */

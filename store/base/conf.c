@@ -118,6 +118,19 @@ set_from_flag(struct conf *conf, int argc, char *const *argv, int *i, struct err
     return o == NULL ? ERR_OK : set(conf, index, value, "command line", err);
 }
 
+/* -o is --output, for every command that writes a file; there are no other short ones. */
+static enum err_code
+set_from_short(struct conf *conf, int argc, char *const *argv, int *i, struct err *err)
+{
+    size_t index;
+    if (strcmp(argv[*i], "-o") != 0 || find(conf, "output", strlen("output"), &index) == NULL)
+        return err_set(err, ERR_USAGE, "unknown option %s; see --help", argv[*i]);
+    if (*i + 1 >= argc)
+        return err_set(err, ERR_USAGE, "option -o needs a value (%s); see --help",
+                       conf->opts[index].unit);
+    return set(conf, index, argv[++*i], "command line", err);
+}
+
 static enum err_code
 set_from_defaults_and_env(struct conf *conf, const char *path, struct err *err)
 {
@@ -155,7 +168,7 @@ conf_parse(struct conf *conf, const struct conf_opt *opts, size_t opt_count, int
         } else if (!options_ended && a[0] == '-' && a[1] == '-') {
             code = set_from_flag(conf, argc, argv, &i, err);
         } else if (!options_ended && a[0] == '-' && a[1] != '\0') {
-            code = err_set(err, ERR_USAGE, "unknown option %s; see --help", a);
+            code = set_from_short(conf, argc, argv, &i, err);
         } else if (conf->arg_count == CONF_ARGS_MAX) {
             code = err_set(err, ERR_USAGE, "more than %d arguments", CONF_ARGS_MAX);
         } else {
@@ -215,8 +228,8 @@ conf_print_help(const struct conf_opt *opts, size_t opt_count, FILE *out)
     for (size_t i = 0; i < opt_count; i++) {
         const struct conf_opt *o = &opts[i];
         char flag[64];
-        snprintf(flag, sizeof flag, "--%s%s%s", o->key, o->unit != NULL ? " " : "",
-                 o->unit != NULL ? o->unit : "");
+        snprintf(flag, sizeof flag, "%s--%s%s%s", strcmp(o->key, "output") == 0 ? "-o, " : "",
+                 o->key, o->unit != NULL ? " " : "", o->unit != NULL ? o->unit : "");
         fprintf(out, "  %-22s %s", flag, o->help);
         if (o->type == CONF_INT)
             fprintf(out, " (%" PRId64 " to %" PRId64 ", default %s)", o->min, o->max,

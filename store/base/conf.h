@@ -4,7 +4,7 @@
  * One table row per setting feeds the flag (--key VALUE), the environment
  * variable, the line in a --config file (key = value), --help and
  * --print-config, whose output is a config file.  Precedence: flag,
- * environment, config file, default.
+ * environment, config file, default.  -o stands for --output where a table has it.
  */
 #ifndef STORE_BASE_CONF_H
 #define STORE_BASE_CONF_H

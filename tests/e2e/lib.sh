@@ -26,7 +26,7 @@ begin() {
     chmod 755 "$dir" # Postgres runs as somebody else
     agent= children=
     trap clean_up EXIT
-    unset DATABASE_URL GBILL_PRICES GBILL_PLANS GBILL_NOTIFY GBILL_SOCKET
+    unset DATABASE_URL GBILL_PRICES GBILL_PLANS GBILL_NOTIFY GBILL_PARTIES GBILL_SOCKET
     export GBILL_DATA=$dir/data PATH=$bin:$PATH
 }
 

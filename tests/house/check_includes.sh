@@ -25,10 +25,13 @@ billing/budget: store/base store/event store/tables billing/notify billing/budge
 billing/notify: store/base store/event store/tables store/net billing/notify
 rollup/price: rollup/price store/base store/event
 billing/plan: billing/plan store/base store/tables
+reports/pdf: store/base reports/pdf
 <lmdb.h>: store tests
 <zstd.h>: store tests
 <libpq-fe.h>: store tests
 <msgpack.h>: store ingest tests
+<pango/pangocairo.h>: reports
+<cairo-pdf.h>: reports
 '
 
 check_tree() { # in the tree's root: one line per wrong include
@@ -103,6 +106,9 @@ rollup/a.h "reports/b.h"
 billing/a.c "reports/b.h"
 billing/a.c "ingest/client/b.h"
 reports/a.c "ingest/b.h"
+reports/pdf/a.c "reports/b.h"
+reports/pdf/a.c "store/tables/b.h"
+billing/a.c <pango/pangocairo.h>
 store/base/a.c "tests/b.h"
 gbill.c "tests/b.h"
 ingest/a.c <lmdb.h>
@@ -116,6 +122,8 @@ store/tables/a.c <lmdb.h>
 ingest/client/a.c <msgpack.h>
 reports/a.c "billing/b.h"
 billing/a.c "rollup/b.h"
+reports/a.c "reports/pdf/b.h"
+reports/pdf/a.c <pango/pangocairo.h>
 billing/a.c <curl/curl.h>
 gbill.c "reports/b.h"
 tests/store/a.c <lmdb.h>
