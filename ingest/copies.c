@@ -95,7 +95,8 @@ copies_take(struct copies *c, const char *host, const struct log_origin *origin,
             copy = other;
     }
     enum err_code code = ERR_OK;
-    bool same = memcmp(copy->origin.identity, origin->identity, sizeof origin->identity) == 0;
+    /* Of a copy that holds nothing yet another start may be asked for, too. */
+    bool same = memcmp(&copy->origin, origin, sizeof *origin) == 0;
     if (strcmp(copy->host, host) != 0 || !same) {
         close_one(copy);
         code = open_one(c, copy, host, origin, err);
