@@ -50,6 +50,25 @@ enum {
     WRITER_READER_CHECK_COMMITS = 64,
 };
 
+/*
+ * A writer that is killed when its commit is on the disk, but not yet told to the lock
+ * file, which a reader elsewhere keeps in use, leaves readers one commit back, us too.  LMDB
+ * mends that with the next write transaction: it must come before the tips are read, or
+ * numbers would be given twice.
+ */
+static enum err_code
+catch_up(const struct day *day, struct err *err)
+{
+    MDB_txn *txn;
+    if (day->sealed)
+        return ERR_OK;
+    int rc = mdb_txn_begin(day->env, NULL, 0, &txn);
+    if (rc != 0)
+        return day_err(err, rc, day->path, "begin to write");
+    mdb_txn_abort(txn);
+    return ERR_OK;
+}
+
 /* The newest day that was ever used; ERR_NOT_FOUND in an empty log. */
 static enum err_code
 open_newest(struct log_writer *w, struct err *err)
@@ -63,6 +82,8 @@ open_newest(struct log_writer *w, struct err *err)
     while (code == ERR_NOT_FOUND && count > 0)
         code = day_open(&w->day, w->directory, days[--count], true, err);
     free(days);
+    if (code == ERR_OK)
+        code = catch_up(&w->day, err);
     return code == ERR_OK ? day_tips_read(&w->day, w->tips, err) : code;
 }
 

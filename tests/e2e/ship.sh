@@ -88,8 +88,8 @@ for ((k = 0; k < kills; k++)); do
     sleep "0.$((RANDOM % 2))$((RANDOM % 9 + 1))"
     case $((k % 3)) in
     0) kill -9 "$shipper" 2>/dev/null || fail "the shipper ended by itself"; wait "$shipper" 2>/dev/null || true; follow ;;
-    1) kill -9 "$collector"; wait "$collector" 2>/dev/null || true; start_collector --collect ;;
-    2) kill -9 "$agent"; wait "$agent" 2>/dev/null || true; start_agent
+    1) kill -9 "$collector" 2>/dev/null || fail "the collector ended by itself"; wait "$collector" 2>/dev/null || true; start_collector --collect ;;
+    2) kill -9 "$agent" 2>/dev/null || fail "the agent ended by itself"; wait "$agent" 2>/dev/null || true; start_agent
         # A day that closes, and is sealed while it is shipped.
         [ $k -ne 2 ] || gbill log seal --data "$src" >/dev/null ;;
     esac
