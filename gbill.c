@@ -99,7 +99,7 @@ main(int argc, char **argv)
     const struct cli_table tables[] = {
         TABLE("Events in", cmd_send),
         TABLE("The log", cmd_log_stat, cmd_log_cat, cmd_log_verify, cmd_log_seal, cmd_log_backup,
-              cmd_log_restore, cmd_log_prune, cmd_log_probe, cmd_quarantine_list,
+              cmd_log_restore, cmd_log_prune, cmd_log_probe, cmd_ship, cmd_quarantine_list,
               cmd_quarantine_show, cmd_quarantine_redrive),
         TABLE("Fold", cmd_rollup, cmd_audit, cmd_prices_check, cmd_prices_show, cmd_prices_diff,
               cmd_prices_import),

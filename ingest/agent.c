@@ -11,6 +11,7 @@
 
 #include "ingest/agent_check.h"
 #include "ingest/clients.h"
+#include "ingest/collect.h"
 #include "ingest/handover.h"
 #include "ingest/reader.h"
 #include "ingest/status_socket.h"
@@ -33,6 +34,8 @@ struct agent {
     struct log_writer *writer;
     struct handover handover;
     struct reader reader;
+    struct collector *collector; /* NULL: nothing is shipped to us */
+    bool collector_full;         /* as told last */
     bool stop;
     int64_t stats_due_ms; /* monotonic; 0: nothing to tell */
     uint64_t told_bytes;  /* that were received when it was told last */
@@ -107,6 +110,15 @@ gather(void *context, struct figures *f)
     f->stalled_commit_ns = stalled_ns[STALL_COMMIT];
     f->stalled_disk_full_ns = stalled_ns[STALL_DISK_FULL];
     f->ack_ns = a->handover.ack_ns;
+    if (a->collector == NULL)
+        return;
+    struct collect_state collected;
+    collect_state(a->collector, &collected);
+    f->shipped_frames = collected.counts.frames;
+    f->shipped_events = collected.counts.events;
+    f->shipped_quarantined = collected.counts.quarantined;
+    f->shipped_duplicates = collected.counts.duplicates;
+    f->shipped_refused = collected.refused;
 }
 
 /* ---- the loop ---- */
@@ -133,6 +145,25 @@ see_committer(struct agent *a, struct err *err)
         log_line(LOG_LEVEL_INFO, "resumed", "open=%zu", a->clients.count);
     }
     a->reader.disk_full = state.disk_full;
+    return ERR_OK;
+}
+
+static enum err_code
+see_collector(struct agent *a, struct err *err)
+{
+    struct collect_state state;
+    collect_answer(a->collector, &a->clients);
+    collect_state(a->collector, &state);
+    if (state.failed != ERR_OK) {
+        *err = state.err;
+        return state.failed;
+    }
+    if (state.disk_full && !a->collector_full)
+        log_line(LOG_LEVEL_ERROR, "collector_full", "reason=\"%s\" retry_ms=%" PRId64,
+                 state.err.text, AGENT_RETRY_MS);
+    if (!state.disk_full && a->collector_full)
+        log_line(LOG_LEVEL_INFO, "collector_resumed", "open=%zu", a->clients.count);
+    a->collector_full = state.disk_full;
     return ERR_OK;
 }
 
@@ -189,6 +220,8 @@ serve(struct agent *a, const struct epoll_event *ready, struct err *err)
             handover_collect(&a->handover);
         return code;
     }
+    if (a->collector != NULL && what == a->collector)
+        return see_collector(a, err);
     if (what == &a->signal_fd) {
         struct signalfd_siginfo info;
         ssize_t n = read(a->signal_fd, &info, sizeof info);
@@ -247,8 +280,9 @@ flush_outs(struct agent *a)
             return;
         int n = epoll_wait(a->clients.control_fd, ready, AGENT_READY_MAX, (int)left);
         for (int i = 0; i < n; i++) {
-            if (ready[i].data.ptr != a->handover.committer && ready[i].data.ptr != &a->signal_fd &&
-                ready[i].data.ptr != &a->status)
+            const void *what = ready[i].data.ptr;
+            if (what != a->handover.committer && what != &a->signal_fd && what != &a->status &&
+                (a->collector == NULL || what != a->collector))
                 reader_serve(&a->reader, ready[i].data.ptr, ready[i].events);
         }
     }
@@ -276,6 +310,9 @@ drain(struct agent *a, struct err *err)
     status_socket_close(&a->status);
     a->reader.is_shut = true;
     enum err_code code = ERR_OK;
+    collect_stop(a->collector);
+    if (a->collector != NULL)
+        collect_answer(a->collector, &a->clients);
     handover_offer(&a->handover);
     while (code == ERR_OK && !a->reader.disk_full && handover_is_filled(&a->handover)) {
         /* An earlier offer is still there: the committer takes it when its flush is done. */
@@ -377,6 +414,12 @@ open_agent(struct agent *a, const struct agent_options *o, struct err *err)
         code = clients_open(c, err);
     if (code == ERR_OK)
         code = handover_start(&a->handover, a->writer, AGENT_RETRY_MS, err);
+    if (code == ERR_OK && o->collect) {
+        code = collect_start(o->data, AGENT_RETRY_MS, &a->collector, err);
+        a->reader.collector = a->collector;
+    }
+    if (code == ERR_OK && a->collector != NULL)
+        code = clients_watch_fd(c, collect_wake_fd(a->collector), a->collector, true, err);
     struct committer *committer = a->handover.committer;
     if (code == ERR_OK)
         code = clients_watch_fd(c, commit_wake_fd(committer), committer, true, err);
@@ -391,6 +434,7 @@ static void
 close_agent(struct agent *a)
 {
     handover_close(&a->handover);
+    collect_free(a->collector);
     clients_close(&a->clients);
     status_socket_close(&a->status);
     log_writer_close(a->writer);
@@ -408,14 +452,16 @@ agent_run(const struct agent_options *options, struct err *err)
     clients_init(&a.clients);
     if (options->deadline_ms > 0)
         a.clients.deadline_ms = options->deadline_ms;
+    if (options->collect)
+        a.clients.files_kept += COPIES_OPEN_MAX * COPIES_FILES_EACH;
     status_socket_init(&a.status);
     handover_init(&a.handover, &a.clients);
     enum err_code code = open_agent(&a, options, err);
     if (code == ERR_OK) {
-        log_line(LOG_LEVEL_INFO, "listening", "socket=%s%s%s data=%s pid=%ld next_seq=%" PRIu64,
+        log_line(LOG_LEVEL_INFO, "listening", "socket=%s%s%s%s data=%s pid=%ld next_seq=%" PRIu64,
                  a.clients.local.listener.path, a.clients.gate.listen != NULL ? " tcp=" : "",
-                 a.clients.remote.listener.path, options->data, (long)getpid(),
-                 log_writer_next_seq(a.writer, LOG_EVENTS));
+                 a.clients.remote.listener.path, options->collect ? " collect=on" : "",
+                 options->data, (long)getpid(), log_writer_next_seq(a.writer, LOG_EVENTS));
         a.start_utc_ms = clock_now_ms(&a.reader.clock);
         a.stall_since_ns = clock_monotonic_ns();
         a.watchdog = notify_watchdog_start(clock_monotonic_ms());

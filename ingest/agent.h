@@ -18,6 +18,7 @@ struct agent_options {
     const char *status; /* its second socket, for figures; NULL: <data>/status.sock */
     const char *peers;  /* file of peer rules; NULL: none */
     struct gate_options gate;
+    bool collect;        /* store what other hosts ship, in <data>/hosts */
     int64_t deadline_ms; /* for a message or handshake that is begun; 0: CLIENTS_DEADLINE_MS */
     struct clock clock;
 };

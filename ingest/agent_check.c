@@ -51,6 +51,9 @@ agent_check(const struct agent_options *options, struct err *err)
 {
     char path[FILE_PATH_BYTES_MAX];
     struct stat st;
+    if (options->collect && options->gate.listen == NULL)
+        return err_set(err, ERR_CONFIG,
+                       "--collect needs --listen HOST:PORT: logs are shipped over TCP only");
     enum err_code code = agent_socket_path(options, path, err);
     if (code == ERR_OK)
         code = agent_status_path(options, path, err);

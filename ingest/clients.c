@@ -13,7 +13,6 @@
 
 enum {
     CLIENTS_ACCEPTS_MAX = 64, /* in one round, so that accepting starves nobody */
-    CLIENTS_FILES_KEPT = 32,  /* never for connections: the log opens a file a day */
     CLIENTS_UNWATCHED = 1 << 30,
 };
 
@@ -22,8 +21,10 @@ enum {
 void
 clients_init(struct clients *c)
 {
-    *c =
-        (struct clients){.everything_fd = -1, .control_fd = -1, .deadline_ms = CLIENTS_DEADLINE_MS};
+    *c = (struct clients){.everything_fd = -1,
+                          .control_fd = -1,
+                          .deadline_ms = CLIENTS_DEADLINE_MS,
+                          .files_kept = CLIENTS_FILES_KEPT};
     c->local.listener.fd = c->remote.listener.fd = -1;
     c->open.list = c->graveyard.list = CONN_ALL;
     c->unfinished.list = c->visiting.list = CONN_UNFINISHED;
@@ -31,7 +32,7 @@ clients_init(struct clients *c)
 
 /* Each connection takes a file descriptor; the default limit of 1,024 is soon reached. */
 static size_t
-raise_file_limit(void)
+raise_file_limit(size_t kept)
 {
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
@@ -39,13 +40,13 @@ raise_file_limit(void)
     limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0 && getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return 1;
-    return limit.rlim_cur > CLIENTS_FILES_KEPT ? limit.rlim_cur - CLIENTS_FILES_KEPT : 1;
+    return limit.rlim_cur > kept ? limit.rlim_cur - kept : 1;
 }
 
 enum err_code
 clients_open(struct clients *c, struct err *err)
 {
-    c->count_max = raise_file_limit();
+    c->count_max = raise_file_limit(c->files_kept);
     c->everything_fd = epoll_create1(EPOLL_CLOEXEC);
     c->control_fd = epoll_create1(EPOLL_CLOEXEC);
     if (c->everything_fd < 0 || c->control_fd < 0)

@@ -43,6 +43,7 @@ struct clients {
     struct conn *busy;            /* its bytes are being taken: it must not end meanwhile */
     int64_t deadline_ms;          /* CLIENTS_DEADLINE_MS, or what a test sets */
     size_t count, count_max;
+    size_t files_kept;    /* descriptors that are for others than connections */
     size_t waiting_count; /* have not shown their key yet */
     size_t held_bytes;    /* of messages that are not whole */
     uint64_t accepted;    /* ever */
@@ -50,6 +51,8 @@ struct clients {
     uint64_t cut;         /* ended within a message */
     uint64_t rejected;    /* turned away, or closed for what they sent */
 };
+
+enum { CLIENTS_FILES_KEPT = 32 /* the log opens a file a day */ };
 
 /* Closed and empty: clients_close() may be called at once. */
 void clients_init(struct clients *clients);

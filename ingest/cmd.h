@@ -9,6 +9,9 @@
 /* gbill send: replay files of events into the agent's socket. */
 extern const struct cli_cmd cmd_send;
 
+/* gbill ship: this host's log to a collector. */
+extern const struct cli_cmd cmd_ship;
+
 /* gbill status: how agent, log, disk and jobs are. */
 extern const struct cli_cmd cmd_status;
 

@@ -19,6 +19,8 @@ static const struct conf_opt opts[] = {
      "certificate for TCP (PEM, with its chain); without it bytes go as they are"},
     {"tls-key", "GBILL_TLS_KEY", CONF_TEXT, "FILE", 0, 0, NULL, false,
      "the certificate's private key (PEM)"},
+    {"collect", "GBILL_COLLECT", CONF_FLAG, NULL, 0, 0, "false", false,
+     "keep the logs that gbill ship sends over TCP, in DIR/hosts/NAME (schemas/ship.md)"},
     {"check", NULL, CONF_FLAG, NULL, 0, 0, "false", false, "check the settings and exit (also -n)"},
     {"debug", "DEBUG_BILLING", CONF_FLAG, NULL, 0, 0, "false", false, "log every connection too"},
 };
@@ -35,6 +37,7 @@ run(struct cli *cli, struct err *err)
                  .key_file = conf_text(&cli->conf, "shared-key-file"),
                  .tls_cert = conf_text(&cli->conf, "tls-cert"),
                  .tls_key = conf_text(&cli->conf, "tls-key")},
+        .collect = conf_flag(&cli->conf, "collect"),
         .clock = cli->clock,
     };
     if (conf_flag(&cli->conf, "debug"))
@@ -57,6 +60,9 @@ const struct cli_cmd cmd_agent = {
         "and appends them to the log.  An event is acknowledged after it is on the disk.\n"
         "Over TCP (--listen) a sender must show that it has the shared key; give a certificate\n"
         "where others can read the network.\n"
+        "\n"
+        "With --collect it also keeps the logs of other hosts, which gbill ship sends: each in\n"
+        "DIR/hosts/NAME, a data directory for every gbill command (--data).\n"
         "SIGTERM stops it: what it received whole is stored and acknowledged first.\n"
         "\n"
         "Its figures, in Prometheus' text format: curl --unix-socket DIR/status.sock\n"

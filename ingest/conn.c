@@ -55,8 +55,10 @@ conn_close(struct conn *conn)
 {
     tls_free(conn->tls);
     free(conn->visit);
+    free(conn->ships);
     conn->tls = NULL;
     conn->visit = NULL;
+    conn->ships = NULL;
     if (conn->fd >= 0)
         close(conn->fd);
     conn->fd = -1;

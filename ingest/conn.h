@@ -23,7 +23,8 @@ enum {
 };
 
 struct conn;
-struct peer; /* ingest/peers.h */
+struct peer;       /* ingest/peers.h */
+struct log_origin; /* store/log/writer.h */
 
 /* A connection may be in one queue of each sort at a time. */
 enum conn_list {
@@ -53,6 +54,7 @@ struct conn {
     struct peer *peer;                /* NULL: it has not shown its key yet */
     struct gate_visit *visit;         /* owned; NULL: it may send events */
     struct tls *tls;                  /* owned; NULL: plain */
+    struct log_origin *ships;         /* owned; the log that it ships; NULL: it sends events */
     size_t held_bytes;                /* of its stream, as clients counted them */
     struct conn_queue *unfinished_in; /* NULL: between two messages */
     int64_t deadline_ms;              /* monotonic; if unfinished */

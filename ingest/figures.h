@@ -40,6 +40,15 @@ enum figures_type { FIGURES_COUNTER, FIGURES_COUNTER_S, FIGURES_GAUGE, FIGURES_G
     X(quarantined_record, "quarantined_total", "{reason=\"record\"}", COUNTER, "")             \
     X(quarantined_time, "quarantined_total", "{reason=\"time\"}", COUNTER, "")                 \
     X(undeclared, "undeclared_fields_total", "", COUNTER, "Fields left out of the log.")       \
+    X(shipped_frames, "shipped_frames_total", "", COUNTER,                                     \
+      "Frames of other hosts' logs that were stored.")                                         \
+    X(shipped_events, "shipped_events_total", "{stream=\"events\"}", COUNTER,                  \
+      "Events in them, by stream.")                                                            \
+    X(shipped_quarantined, "shipped_events_total", "{stream=\"quarantine\"}", COUNTER, "")     \
+    X(shipped_duplicates, "shipped_duplicates_total", "", COUNTER,                             \
+      "Frames that were shipped again and not written again.")                                 \
+    X(shipped_refused, "shipped_refused_total", "", COUNTER,                                   \
+      "Messages of gbill ship that were refused.")                                             \
     X(next_event, "next_sequence", "{stream=\"events\"}", GAUGE,                               \
       "The number that the next one in the log gets.")                                         \
     X(next_quarantined, "next_sequence", "{stream=\"quarantine\"}", GAUGE, "")                 \

@@ -66,8 +66,8 @@ read_text(struct mp *m, size_t bytes_max, struct str *ret)
     return true;
 }
 
-static bool
-is_hostname(struct str s)
+bool
+handshake_is_hostname(struct str s)
 {
     for (size_t i = 0; i < s.size_bytes; i++) {
         char c = s.data[i];
@@ -76,7 +76,7 @@ is_hostname(struct str s)
         if (!ok)
             return false;
     }
-    return s.size_bytes > 0;
+    return s.size_bytes > 0 && s.size_bytes <= HANDSHAKE_HOST_BYTES_MAX;
 }
 
 const char *
@@ -88,7 +88,7 @@ handshake_read_ping(struct bytes message, struct handshake_ping *ret)
     if (!mp_read(&m, &head) || head.type != MP_ARRAY || head.count != 6 ||
         !read_text(&m, 4, &word) || !str_is(word, "PING"))
         return no_ping;
-    if (!read_text(&m, HANDSHAKE_HOST_BYTES_MAX, &hostname) || !is_hostname(hostname))
+    if (!read_text(&m, HANDSHAKE_HOST_BYTES_MAX, &hostname) || !handshake_is_hostname(hostname))
         return "hostname in PING is not 1 to 64 letters, digits, and . _ : -";
     if (!read_text(&m, SALT_BYTES_MAX, &salt))
         return "salt in PING is no text of at most 256 bytes";
@@ -102,17 +102,16 @@ handshake_read_ping(struct bytes message, struct handshake_ping *ret)
     return NULL;
 }
 
-/* hex(sha512(salt hostname nonce key)) and a NUL. */
-static bool
-digest_of(const struct handshake *h, struct bytes salt, struct str hostname, struct bytes key,
-          char ret_hex[HANDSHAKE_DIGEST_BYTES + 1])
+bool
+handshake_digest(struct bytes nonce, struct bytes salt, struct str hostname, struct bytes key,
+                 char ret_hex[HANDSHAKE_DIGEST_BYTES + 1])
 {
     uint8_t digest[SHA512_BYTES];
     EVP_MD_CTX *c = EVP_MD_CTX_new();
     bool ok = c != NULL && EVP_DigestInit_ex(c, EVP_sha512(), NULL) == 1 &&
               EVP_DigestUpdate(c, salt.data, salt.size_bytes) == 1 &&
               EVP_DigestUpdate(c, hostname.data, hostname.size_bytes) == 1 &&
-              EVP_DigestUpdate(c, h->nonce, sizeof h->nonce) == 1 &&
+              EVP_DigestUpdate(c, nonce.data, nonce.size_bytes) == 1 &&
               EVP_DigestUpdate(c, key.data, key.size_bytes) == 1 &&
               EVP_DigestFinal_ex(c, digest, NULL) == 1;
     EVP_MD_CTX_free(c);
@@ -121,11 +120,17 @@ digest_of(const struct handshake *h, struct bytes salt, struct str hostname, str
     return ok;
 }
 
+static struct bytes
+nonce_of(const struct handshake *h)
+{
+    return (struct bytes){h->nonce, sizeof h->nonce};
+}
+
 bool
 handshake_proves(const struct handshake *h, const struct handshake_ping *ping, struct bytes key)
 {
     char want[HANDSHAKE_DIGEST_BYTES + 1];
-    return digest_of(h, ping->salt, ping->hostname, key, want) &&
+    return handshake_digest(nonce_of(h), ping->salt, ping->hostname, key, want) &&
            CRYPTO_memcmp(want, ping->digest.data, HANDSHAKE_DIGEST_BYTES) == 0;
 }
 
@@ -135,7 +140,7 @@ handshake_pong(const struct handshake *h, const struct handshake_ping *ping, con
 {
     char digest[HANDSHAKE_DIGEST_BYTES + 1];
     uint8_t *p = out;
-    if (!digest_of(h, ping->salt, str_of(hostname), key, digest))
+    if (!handshake_digest(nonce_of(h), ping->salt, str_of(hostname), key, digest))
         return handshake_refusal("no SHA-512 here", out);
     *p++ = 0x95;
     put_word(&p, "PONG");

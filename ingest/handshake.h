@@ -54,6 +54,13 @@ struct handshake_ping {
 const char *handshake_read_ping(struct bytes message, struct handshake_ping *ret)
     __attribute__((warn_unused_result));
 
+/* hex(sha512(salt hostname nonce key)) and a NUL; false when there is no SHA-512 here. */
+bool handshake_digest(struct bytes nonce, struct bytes salt, struct str hostname, struct bytes key,
+                      char ret_hex[HANDSHAKE_DIGEST_BYTES + 1]) __attribute__((warn_unused_result));
+
+/* 1 to HANDSHAKE_HOST_BYTES_MAX of A-Z a-z 0-9 . _ : - */
+bool handshake_is_hostname(struct str hostname);
+
 /* Does the peer have this key? */
 bool handshake_proves(const struct handshake *h, const struct handshake_ping *ping,
                       struct bytes key);

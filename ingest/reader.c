@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 
 #include "ingest/forward.h"
+#include "ingest/ship.h"
 #include "ingest/stranger.h"
 
 enum {
@@ -104,6 +105,21 @@ name_stranger(const struct reading *r, struct bytes message, const char *reason)
     return named != NULL ? named : reason;
 }
 
+/* Only over TCP, from who has shown its key: the copy is its host's. */
+static const char *
+take_shipped(struct reading *r, struct bytes message)
+{
+    static const char no_collector[] = "this agent is no collector: start it with --collect";
+    struct buf answer;
+    if (r->reader->collector != NULL)
+        return collect_take(r->reader->collector, r->conn, message);
+    buf_init(&answer, SHIP_ANSWER_BYTES_MAX);
+    if (ship_put_refused(ERR_CONFIG, no_collector, &answer))
+        conn_send(r->conn, answer.data, answer.size_bytes);
+    buf_clear(&answer);
+    return no_collector;
+}
+
 static const char *
 take_message(void *context, struct bytes message)
 {
@@ -117,6 +133,8 @@ take_message(void *context, struct bytes message)
         set_from(r);
         return reason != NULL ? name_stranger(r, message, reason) : NULL;
     }
+    if (r->conn->ships != NULL || (r->conn->peer->uid == PEERS_NO_UID && ship_is(message)))
+        return take_shipped(r, message);
     uint64_t before = reader->admitted.events + reader->admitted.quarantined;
     reason = admit_message(message, &r->from, reader->handover->fill, &reader->admitted, &owed);
     r->conn->owed += owed;
@@ -168,6 +186,8 @@ feed(struct reader *r, struct conn *conn, size_t size_bytes)
     else if (!inside && conn->visit == NULL)
         clients_finish(conn);
     rest_after_read(&r->rest, conn, size_bytes, inside && same, reading.now_us);
+    if (conn->ships != NULL && conn->rests_in == NULL && !collect_has_room(r->collector))
+        clients_rest(conn, collect_waiting(r->collector));
 }
 
 /* False when there was nothing. */

@@ -11,6 +11,7 @@
 
 #include "ingest/admit.h"
 #include "ingest/clients.h"
+#include "ingest/collect.h"
 #include "ingest/handover.h"
 #include "ingest/rest.h"
 #include "store/base/clock.h"
@@ -18,8 +19,9 @@
 
 struct reader {
     struct clock clock;
-    struct clients *clients;   /* borrowed */
-    struct handover *handover; /* borrowed */
+    struct clients *clients;     /* borrowed */
+    struct handover *handover;   /* borrowed */
+    struct collector *collector; /* borrowed; NULL: nothing is shipped to us */
     struct rest rest;
     uint8_t *room;
     struct inflater *inflater;

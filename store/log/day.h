@@ -27,12 +27,6 @@
 #include "store/log/frame.h"
 #include "store/log/writer.h"
 
-/* Where a stream stands: the next number, and the chain to go on from. */
-struct day_tip {
-    uint64_t next_seq;
-    uint8_t chain[HASH_SHA256_BYTES];
-};
-
 /* What a sealed day says of a stream: its end, and what it was made of. */
 struct day_end {
     struct day_tip tip;

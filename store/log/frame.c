@@ -13,6 +13,7 @@ enum {
     FRAME_CHAINED_AT = 16, /* from here up to the checksum goes into the chain */
     FRAME_CHECKED_BYTES = 40,
     FRAME_CHAIN_AT = 48,
+    FRAME_ROOM_KEPT_BYTES = 8 * 1024 * 1024,
 };
 
 struct frame_codec {
@@ -88,6 +89,29 @@ frame_chain(const uint8_t prev_chain[HASH_SHA256_BYTES], const struct frame *fra
     hash_sha256(parts, 3, ret_chain);
 }
 
+static void
+put_head(uint8_t h[FRAME_HEAD_BYTES], const struct frame *f, struct bytes body)
+{
+    memset(h, 0, FRAME_HEAD_BYTES);
+    put_le32(h, FRAME_MAGIC);
+    h[4] = FRAME_VERSION;
+    h[5] = f->compressed ? FRAME_FLAG_ZSTD : 0;
+    put_le32(h + 8, (uint32_t)body.size_bytes);
+    put_facts(h + FRAME_CHAINED_AT, f);
+    put_le64(h + 40, hash_checksum((struct bytes){h, FRAME_CHECKED_BYTES}, body));
+    memcpy(h + FRAME_CHAIN_AT, f->chain, HASH_SHA256_BYTES);
+}
+
+bool
+frame_put(const struct frame *frame, struct buf *out)
+{
+    uint8_t head[FRAME_HEAD_BYTES];
+    put_head(head, frame, frame->stored);
+    return buf_reserve(out, sizeof head + frame->stored.size_bytes) &&
+           buf_append(out, head, sizeof head) &&
+           buf_append(out, frame->stored.data, frame->stored.size_bytes);
+}
+
 enum err_code
 frame_encode(struct frame_codec *codec, struct bytes events, uint32_t event_count,
              uint64_t first_seq, int64_t receive_utc_ms, uint8_t prev_chain[HASH_SHA256_BYTES],
@@ -109,15 +133,11 @@ frame_encode(struct frame_codec *codec, struct bytes events, uint32_t event_coun
     struct frame f = {.first_seq = first_seq,
                       .event_count = event_count,
                       .raw_bytes = (uint32_t)events.size_bytes,
-                      .receive_utc_ms = receive_utc_ms};
-    put_le32(h, FRAME_MAGIC);
-    h[4] = FRAME_VERSION;
-    h[5] = compressed ? FRAME_FLAG_ZSTD : 0;
-    put_le32(h + 8, (uint32_t)body.size_bytes);
-    put_facts(h + FRAME_CHAINED_AT, &f);
-    put_le64(h + 40, hash_checksum((struct bytes){h, FRAME_CHECKED_BYTES}, body));
-    frame_chain(prev_chain, &f, events, h + FRAME_CHAIN_AT);
-    memcpy(prev_chain, h + FRAME_CHAIN_AT, HASH_SHA256_BYTES);
+                      .receive_utc_ms = receive_utc_ms,
+                      .compressed = compressed};
+    frame_chain(prev_chain, &f, events, f.chain);
+    put_head(h, &f, body);
+    memcpy(prev_chain, f.chain, HASH_SHA256_BYTES);
     return ERR_OK;
 }
 
@@ -187,5 +207,7 @@ frame_chain_ok(struct frame_codec *codec, struct bytes bytes,
         frame_events(codec, &f, &codec->room, &events, NULL) != ERR_OK)
         return false;
     frame_chain(prev_chain, &f, events, chain);
+    codec->room.size_bytes = 0;
+    buf_trim(&codec->room, FRAME_ROOM_KEPT_BYTES);
     return memcmp(chain, f.chain, sizeof chain) == 0;
 }

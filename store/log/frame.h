@@ -81,6 +81,15 @@ enum err_code frame_encode(struct frame_codec *codec, struct bytes events, uint3
  */
 enum err_code frame_decode(struct bytes bytes, struct frame *ret, struct err *err) ERR_MUST_CHECK;
 
+/*
+ * Append a frame as it is stored, made of its parts: what frame_decode() took apart.
+ *
+ *   frame  stored, compressed and chain are taken as they are
+ *
+ * False when out is full or memory is short; out is unchanged.
+ */
+bool frame_put(const struct frame *frame, struct buf *out) __attribute__((warn_unused_result));
+
 /* The sequence number of the first event, of a frame that frame_encode() made or frame_decode() took. */
 static inline uint64_t
 frame_first_seq(struct bytes frame)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "store/base/buf.h"
+#include "store/base/time.h"
 #include "store/log/block.h"
 #include "store/log/day.h"
 #include "store/log/tail.h"
@@ -24,7 +25,8 @@ struct log_reader {
     size_t block_bytes;      /* its size, until a frame of it has been given */
     struct buf tail;         /* records of its round, as far as they have been read */
     struct day_tip tail_from[LOG_STREAMS], tail_to[LOG_STREAMS]; /* where these begin and end */
-    size_t tail_at; /* before here none of them holds next_seq */
+    size_t tail_at;    /* before here none of them holds next_seq */
+    int32_t frame_day; /* of the frame given last */
 };
 
 /* Leave the open day and open another. */
@@ -164,6 +166,12 @@ log_reader_begin(const struct log_reader *reader, struct log_begin *ret)
     return true;
 }
 
+int32_t
+log_reader_day(const struct log_reader *reader)
+{
+    return reader->frame_day;
+}
+
 const uint8_t *
 log_reader_identity(const struct log_reader *reader)
 {
@@ -274,6 +282,7 @@ accept(struct log_reader *r, enum err_code code, const struct frame *f, struct b
     }
     r->next_seq = f->first_seq + f->event_count;
     r->at_frame = true;
+    r->frame_day = r->day.number;
     *ret = *f;
     return ERR_OK;
 }
@@ -378,6 +387,15 @@ load_tail(struct log_reader *r, struct err *err)
     return tail_read_on(r->directory, r->codec, r->tail_to, &r->tail, err);
 }
 
+/* Where the writer will put it: a day behind the newest may be about to begin. */
+static int32_t
+day_of_tail(const struct log_reader *r, int64_t receive_utc_ms)
+{
+    int32_t received = (int32_t)(receive_utc_ms / TIME_DAY_MS);
+    int32_t newest = r->day.number + (r->day.sealed ? 1 : 0);
+    return received > newest ? received : newest;
+}
+
 /*
  * The day files end before next_seq: take it from the log's tail, if it is there.
  *
@@ -408,6 +426,8 @@ next_of_tail(struct log_reader *r, struct buf *room, struct frame *ret, bool *re
         code = take_stored(r, stored, room, &f, err);
         code = err_wrap(err, accept(r, code, &f, room, start, ret, err), "%s: the log's tail",
                         r->directory);
+        if (code == ERR_OK)
+            r->frame_day = day_of_tail(r, f.receive_utc_ms);
     }
     *ret_more = *ret_more && code == ERR_OK;
     return code;
@@ -497,7 +517,7 @@ log_reader_next(struct log_reader *reader, struct log_frame *ret, bool *ret_more
                               .receive_utc_ms = f.receive_utc_ms,
                               .events = events,
                               .stored_bytes = stored_bytes(r, &f),
-                              .day = r->day.number,
+                              .day = r->frame_day,
                               .sealed = r->day.sealed,
                               .day_path = r->day.path};
     memcpy(ret->chain, f.chain, HASH_SHA256_BYTES);

@@ -98,6 +98,9 @@ struct log_begin {
 /* Of the day that the reader is in: right after log_reader_open(), the first.  False: of none. */
 bool log_reader_begin(const struct log_reader *reader, struct log_begin *ret);
 
+/* The day file that the frame given last lies in, or will when it leaves the tail. */
+int32_t log_reader_day(const struct log_reader *reader);
+
 /* The log's identity: 32 random bytes made with its first day. */
 const uint8_t *log_reader_identity(const struct log_reader *reader);
 

@@ -89,6 +89,29 @@ read_ends(const char *directory, const int32_t *days, size_t count, struct log_t
 }
 
 enum err_code
+log_origin_read(const char *directory, struct log_origin *ret, bool *ret_begun, struct err *err)
+{
+    int32_t *days = NULL;
+    size_t count = 0;
+    struct day day;
+    enum err_code code = day_list(directory, &days, &count, err);
+    *ret_begun = false;
+    for (size_t i = 0; code == ERR_OK && i < count && !*ret_begun; i++) {
+        code = day_open(&day, directory, days[i], false, err);
+        *ret_begun = code == ERR_OK;
+        if (code == ERR_NOT_FOUND)
+            code = ERR_OK; /* made but never used */
+    }
+    free(days);
+    if (!*ret_begun)
+        return code;
+    memcpy(ret->identity, day.identity, sizeof ret->identity);
+    memcpy(ret->start, day.start, sizeof ret->start);
+    day_close(&day);
+    return ERR_OK;
+}
+
+enum err_code
 log_received_after(const char *directory, uint64_t after_seq, int64_t *ret_utc_ms, struct err *err)
 {
     struct log_reader *reader;

@@ -5,6 +5,7 @@
 #ifndef STORE_LOG_TIP_H
 #define STORE_LOG_TIP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "store/log/writer.h"
@@ -28,6 +29,16 @@ struct log_tip {
  */
 enum err_code log_tip_read(const char *directory, struct log_tip *ret,
                            struct err *err) ERR_MUST_CHECK;
+
+/*
+ * What the log is, and where its oldest day that is kept begins.
+ *
+ *   ret_begun  false while the log has no day yet: *ret is then not written
+ *
+ * Errors: as log_tip_read().
+ */
+enum err_code log_origin_read(const char *directory, struct log_origin *ret, bool *ret_begun,
+                              struct err *err) ERR_MUST_CHECK;
 
 /*
  * When the oldest event behind a position was received.

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -34,7 +35,9 @@ struct log_writer {
     struct buf frame;
     struct tail tail; /* its records are pending */
     char directory[FILE_PATH_BYTES_MAX];
+    struct log_origin origin; /* of a copy */
     int lock_fd;
+    bool is_copy; /* then the codec is lent */
     bool failed;
     bool map_full; /* the last commit failed for it alone */
     unsigned commits_unchecked;
@@ -46,6 +49,25 @@ enum {
     WRITER_SMALL_BYTES = 16 * 1024,
     WRITER_READER_CHECK_COMMITS = 64,
 };
+
+/*
+ * A writer that is killed when its commit is on the disk, but not yet told to the lock
+ * file, which a reader elsewhere keeps in use, leaves readers one commit back, us too.  LMDB
+ * mends that with the next write transaction: it must come before the tips are read, or
+ * numbers would be given twice.
+ */
+static enum err_code
+catch_up(const struct day *day, struct err *err)
+{
+    MDB_txn *txn;
+    if (day->sealed)
+        return ERR_OK;
+    int rc = mdb_txn_begin(day->env, NULL, 0, &txn);
+    if (rc != 0)
+        return day_err(err, rc, day->path, "begin to write");
+    mdb_txn_abort(txn);
+    return ERR_OK;
+}
 
 /* The newest day that was ever used; ERR_NOT_FOUND in an empty log. */
 static enum err_code
@@ -60,6 +82,8 @@ open_newest(struct log_writer *w, struct err *err)
     while (code == ERR_NOT_FOUND && count > 0)
         code = day_open(&w->day, w->directory, days[--count], true, err);
     free(days);
+    if (code == ERR_OK)
+        code = catch_up(&w->day, err);
     return code == ERR_OK ? day_tips_read(&w->day, w->tips, err) : code;
 }
 
@@ -72,6 +96,8 @@ begin_day(struct log_writer *w, int32_t number, const struct day_tip tips[LOG_ST
     struct day next;
     if (w->day.env != NULL)
         memcpy(identity, w->day.identity, sizeof identity);
+    else if (w->is_copy)
+        memcpy(identity, w->origin.identity, sizeof identity);
     else if (getrandom(identity, sizeof identity, 0) != sizeof identity)
         return err_set_errno(err, errno, "cannot make the log's identity");
     enum err_code code = day_create(&next, w->directory, number, identity, tips, err);
@@ -108,38 +134,76 @@ take_up_tail(struct log_writer *w, struct err *err)
     return code;
 }
 
-enum err_code
-log_writer_open(const char *directory, struct log_writer **ret, struct err *err)
+/* The directory, its lock, and where the newest day ends. */
+static enum err_code
+open_days(struct log_writer *w, const char *directory, struct err *err)
 {
     char lock_path[FILE_PATH_BYTES_MAX];
-    struct log_writer *w = calloc(1, sizeof *w);
-    if (w == NULL)
-        return err_set(err, ERR_LIMIT, "no memory");
-    w->lock_fd = -1;
-    w->tail.fd = -1;
-    buf_init(&w->frame, WRITER_FRAME_BYTES_MAX);
-    w->codec = frame_codec_new();
-    enum err_code code = w->codec == NULL ? err_set(err, ERR_LIMIT, "no memory for zstd") : ERR_OK;
-    if (code == ERR_OK)
-        code = file_make_directory(directory, err);
+    enum err_code code = file_make_directory(directory, err);
     if (code == ERR_OK)
         code = file_path(lock_path, directory, "writer.lock", err);
     if (code == ERR_OK)
         code = file_lock(lock_path, "log writer", &w->lock_fd, err);
-    if (code == ERR_OK) {
-        snprintf(w->directory, sizeof w->directory, "%s", directory);
-        code = open_newest(w, err);
-        /* An empty log: the first append makes the first day. */
-        if (code == ERR_NOT_FOUND) {
-            code = ERR_OK;
-            for (int s = 0; s < LOG_STREAMS; s++)
-                w->tips[s].next_seq = 1;
-        }
-    }
+    if (code != ERR_OK)
+        return code;
+    snprintf(w->directory, sizeof w->directory, "%s", directory);
+    code = open_newest(w, err);
+    if (code != ERR_NOT_FOUND)
+        return code;
+    /* An empty log: the first append makes the first day. */
+    for (int s = 0; s < LOG_STREAMS; s++)
+        w->tips[s].next_seq = 1;
+    return ERR_OK;
+}
+
+static struct log_writer *
+new_writer(void)
+{
+    struct log_writer *w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return NULL;
+    w->lock_fd = -1;
+    w->tail.fd = -1;
+    buf_init(&w->frame, WRITER_FRAME_BYTES_MAX);
+    return w;
+}
+
+enum err_code
+log_writer_open(const char *directory, struct log_writer **ret, struct err *err)
+{
+    struct log_writer *w = new_writer();
+    if (w == NULL)
+        return err_set(err, ERR_LIMIT, "no memory");
+    w->codec = frame_codec_new();
+    enum err_code code = w->codec == NULL ? err_set(err, ERR_LIMIT, "no memory for zstd")
+                                          : open_days(w, directory, err);
     if (code == ERR_OK)
         code = tail_open(directory, &w->tail, err);
     if (code == ERR_OK)
         code = take_up_tail(w, err);
+    if (code != ERR_OK) {
+        log_writer_close(w);
+        return code;
+    }
+    *ret = w;
+    return ERR_OK;
+}
+
+enum err_code
+log_writer_open_copy(const char *directory, const struct log_origin *origin,
+                     struct frame_codec *codec, struct log_writer **ret, struct err *err)
+{
+    struct log_writer *w = new_writer();
+    if (w == NULL)
+        return err_set(err, ERR_LIMIT, "no memory");
+    w->is_copy = true;
+    w->codec = codec;
+    w->origin = *origin;
+    enum err_code code = open_days(w, directory, err);
+    if (code == ERR_OK && w->day.env == NULL)
+        memcpy(w->tips, origin->start, sizeof w->tips);
+    else if (code == ERR_OK && memcmp(w->day.identity, origin->identity, HASH_SHA256_BYTES) != 0)
+        code = err_set(err, ERR_CONFLICT, "%s is the copy of another log", directory);
     if (code != ERR_OK) {
         log_writer_close(w);
         return code;
@@ -158,7 +222,8 @@ log_writer_close(struct log_writer *writer)
         log_line(LOG_LEVEL_WARN, "tail_kept", "records=%zu", writer->tail.record_count);
     tail_close(&writer->tail);
     day_close(&writer->day);
-    frame_codec_free(writer->codec);
+    if (!writer->is_copy)
+        frame_codec_free(writer->codec);
     buf_clear(&writer->frame);
     if (writer->lock_fd >= 0)
         close(writer->lock_fd);
@@ -192,23 +257,27 @@ fail(struct log_writer *w, int rc, const char *doing, struct err *err)
 }
 
 static int
+put_frame(struct log_writer *w, MDB_txn *txn, int stream, struct bytes frame)
+{
+    uint64_t seq = frame_first_seq(frame);
+    MDB_val key = {sizeof seq, &seq};
+    MDB_val value = {frame.size_bytes, (void *)(uintptr_t)frame.data};
+    return mdb_put(txn, w->day.streams[stream], &key, &value, MDB_APPEND);
+}
+
+static int
 put_record(struct log_writer *w, MDB_txn *txn, const struct tail_record *record)
 {
     int rc = 0;
     for (int s = 0; rc == 0 && s < LOG_STREAMS; s++) {
-        struct bytes frame = record->frames[s];
-        if (frame.size_bytes == 0)
-            continue;
-        uint64_t seq = frame_first_seq(frame);
-        MDB_val key = {sizeof seq, &seq};
-        MDB_val value = {frame.size_bytes, (void *)(uintptr_t)frame.data};
-        rc = mdb_put(txn, w->day.streams[s], &key, &value, MDB_APPEND);
+        if (record->frames[s].size_bytes > 0)
+            rc = put_frame(w, txn, s, record->frames[s]);
     }
     return rc;
 }
 
 static enum err_code
-try_commit(struct log_writer *w, const struct tail_record *news, struct err *err)
+try_commit(struct log_writer *w, const struct log_copy_frame *news, size_t count, struct err *err)
 {
     MDB_txn *txn;
     w->map_full = false;
@@ -221,8 +290,8 @@ try_commit(struct log_writer *w, const struct tail_record *news, struct err *err
         rc = put_record(w, txn, &old);
     if (rc == 0 && rest.size_bytes > 0)
         rc = EIO; /* memory that changed under us */
-    if (rc == 0)
-        rc = put_record(w, txn, news);
+    for (size_t i = 0; rc == 0 && i < count; i++)
+        rc = put_frame(w, txn, (int)news[i].stream, news[i].frame);
     if (rc != 0) {
         mdb_txn_abort(txn);
         return fail(w, rc, "put a frame", err);
@@ -250,12 +319,12 @@ look_for_dead_readers(struct log_writer *w)
 
 /* One transaction: what is pending, then the new frames.  Nothing is pending afterwards. */
 static enum err_code
-commit(struct log_writer *w, const struct tail_record *news, struct err *err)
+commit(struct log_writer *w, const struct log_copy_frame *news, size_t count, struct err *err)
 {
     enum err_code code;
     look_for_dead_readers(w);
     do {
-        code = try_commit(w, news, err);
+        code = try_commit(w, news, count, err);
     } while (code == ERR_FULL && w->map_full && day_grow_map(&w->day) == 0);
     return code;
 }
@@ -263,10 +332,9 @@ commit(struct log_writer *w, const struct tail_record *news, struct err *err)
 enum err_code
 log_writer_settle(struct log_writer *writer, struct err *err)
 {
-    static const struct tail_record nothing;
     if (writer->failed)
         return refuse(writer, err);
-    return writer->tail.record_count == 0 ? ERR_OK : commit(writer, &nothing, err);
+    return writer->tail.record_count == 0 ? ERR_OK : commit(writer, NULL, 0, err);
 }
 
 /* Go on in the day file of receive_utc_ms, or in the open one if that is newer. */
@@ -331,11 +399,67 @@ log_writer_append(struct log_writer *writer, int64_t receive_utc_ms,
         code = tail_append(&w->tail, &record, err);
         w->failed = code == ERR_IO;
     } else {
-        code = commit(w, &record, err);
+        struct log_copy_frame news[LOG_STREAMS];
+        size_t count = 0;
+        for (int s = 0; s < LOG_STREAMS; s++) {
+            if (record.frames[s].size_bytes > 0)
+                news[count++] = (struct log_copy_frame){(enum log_stream)s, record.frames[s]};
+        }
+        code = commit(w, news, count, err);
     }
     if (code == ERR_OK)
         memcpy(w->tips, tips, sizeof tips);
     return code;
+}
+
+/* Do they go on where the tips stand?  Moves them. */
+static enum err_code
+follow(struct log_writer *w, int32_t day, const struct log_copy_frame *frames, size_t count,
+       struct day_tip tips[LOG_STREAMS], struct err *err)
+{
+    if (w->day.env != NULL && (day < w->day.number || (day == w->day.number && w->day.sealed)))
+        return err_set(err, ERR_CONFLICT, "%s: frames of an earlier day came behind it",
+                       w->day.path);
+    for (size_t i = 0; i < count; i++) {
+        struct day_tip *tip = &tips[frames[i].stream];
+        if (!day_tip_go_on(tip, w->codec, frames[i].frame))
+            return err_set(err, ERR_CONFLICT,
+                           "%s: what came for %" PRIu64
+                           " of %s does not go on where the copy stands, by its number and chain",
+                           w->directory, tip->next_seq,
+                           frames[i].stream == LOG_EVENTS ? "the events" : "the quarantine");
+    }
+    return ERR_OK;
+}
+
+enum err_code
+log_writer_append_frames(struct log_writer *writer, int32_t day,
+                         const struct log_copy_frame *frames, size_t count, struct err *err)
+{
+    struct log_writer *w = writer;
+    struct day_tip tips[LOG_STREAMS];
+    assert(w->is_copy && count > 0);
+    if (w->failed)
+        return refuse(w, err);
+    memcpy(tips, w->tips, sizeof tips);
+    enum err_code code = follow(w, day, frames, count, tips, err);
+    if (code != ERR_OK)
+        return code;
+    if (w->day.env == NULL || day > w->day.number) {
+        code = begin_day(w, day, w->tips, err);
+        w->failed = code != ERR_OK && code != ERR_FULL;
+    }
+    if (code == ERR_OK)
+        code = commit(w, frames, count, err);
+    if (code == ERR_OK)
+        memcpy(w->tips, tips, sizeof tips);
+    return code;
+}
+
+const struct day_tip *
+log_writer_tips(const struct log_writer *writer)
+{
+    return writer->tips;
 }
 
 uint64_t

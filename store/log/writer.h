@@ -19,6 +19,7 @@
 
 #include "store/base/bytes.h"
 #include "store/base/err.h"
+#include "store/base/hash.h"
 
 enum log_stream {
     LOG_EVENTS,     /* stored events, store/event/event.h */
@@ -27,6 +28,13 @@ enum log_stream {
 };
 
 struct log_writer;
+struct frame_codec; /* store/log/frame.h */
+
+/* Where a stream stands: the next number, and the chain to go on from. */
+struct day_tip {
+    uint64_t next_seq;
+    uint8_t chain[HASH_SHA256_BYTES];
+};
 
 /* What one append takes of one stream; event_count 0: nothing. */
 struct log_part {
@@ -73,6 +81,53 @@ enum err_code log_writer_append(struct log_writer *writer, int64_t receive_utc_m
  * Errors: as log_writer_append(); on ERR_FULL all stays in the tail, safely.
  */
 enum err_code log_writer_settle(struct log_writer *writer, struct err *err) ERR_MUST_CHECK;
+
+/*
+ * ---- copies: the log of another host, frame by frame ----
+ *
+ * A copy has the frames of the log it was made of, each in the day file of the same
+ * date: so numbers, times, chains and roots are the same.  It has no tail.
+ */
+
+/* What a copy is of, and where it begins. */
+struct log_origin {
+    uint8_t identity[HASH_SHA256_BYTES];
+    struct day_tip start[LOG_STREAMS]; /* number 1 and zeros, unless older days are gone */
+};
+
+/*
+ * Open a copy for appending, or make it.
+ *
+ *   origin  a copy that is there must be of this log; a new one begins at its start
+ *   codec   lent, used by one thread at a time: one may serve many copies
+ *
+ * Errors: as log_writer_open(); ERR_CONFLICT when there is a copy of another log.
+ */
+enum err_code log_writer_open_copy(const char *directory, const struct log_origin *origin,
+                                   struct frame_codec *codec, struct log_writer **ret,
+                                   struct err *err) ERR_MUST_CHECK;
+
+struct log_copy_frame {
+    enum log_stream stream;
+    struct bytes frame; /* as store/log/frame.h has it */
+};
+
+/*
+ * Append frames to a copy and flush: all of them or none.
+ *
+ *   day     the day file they lie in, where they come from; days only go forward
+ *   frames  count >= 1 of them, of each stream in order
+ *
+ * Safe on any bytes.  Errors: ERR_CONFLICT when a frame does not go on where the copy
+ * stands, by number and chain, or the day lies behind; nothing is stored.  ERR_FULL,
+ * ERR_IO as log_writer_append().
+ */
+enum err_code log_writer_append_frames(struct log_writer *writer, int32_t day,
+                                       const struct log_copy_frame *frames, size_t count,
+                                       struct err *err) ERR_MUST_CHECK;
+
+/* Where it stands: what is flushed. */
+const struct day_tip *log_writer_tips(const struct log_writer *writer);
 
 /* The number the next event of a stream will get; 1 in an empty log. */
 uint64_t log_writer_next_seq(const struct log_writer *writer, enum log_stream stream);

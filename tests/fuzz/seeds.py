@@ -32,7 +32,7 @@ def pack(v):
         b = v.encode()
         return (bytes([0xA0 | len(b)]) if len(b) < 32 else b"\xd9" + bytes([len(b)])) + b
     if isinstance(v, bytes):
-        return b"\xc4" + bytes([len(v)]) + v
+        return (b"\xc4" + bytes([len(v)]) if len(v) < 256 else b"\xc5" + struct.pack(">H", len(v))) + v
     if isinstance(v, list):
         return bytes([0x90 | len(v)]) + b"".join(map(pack, v))
     head = bytes([0x80 | len(v)]) if len(v) < 16 else b"\xde" + struct.pack(">H", len(v))
@@ -229,6 +229,17 @@ def main():
     compressed = bytearray(frame(bytes(range(60)), 1, 7))
     compressed[5] = 1
     write("frame", "not-zstd", b"\x01" + bytes(compressed))
+    chain, tag = bytes(range(32)), "gbill.ship"
+    hello = pack([tag, "hello", 1, chain, 1, bytes(32), 8, chain])
+    frames = pack([tag, "frames", 20781, b"\x00" + frame(stored[:100], 2, 1) + b"\x01" + frame(b"q", 1, 1)])
+    write("ship", "hello", hello)
+    write("ship", "hello-cut", hello[:-5])
+    write("ship", "frames", frames)
+    write("ship", "frames-cut", pack([tag, "frames", 20781, (b"\x00" + frame(stored[:100], 2, 1))[:-7]]))
+    write("ship", "stand", pack([tag, "stand", 1 << 40, chain, 1, bytes(32)]))
+    write("ship", "refused", pack([tag, "refused", 7, "the copy of another log"]))
+    write("ship", "helo", pack(["HELO", {"nonce": bytes(16), "auth": "", "keepalive": True}]))
+    write("ship", "pong", pack(["PONG", True, "", "collector", "0" * 128]))
     write("quarantine", "one", pack(["why", "gbill.usage", 1763942400000, 1000, b"\x81\x01\x02"]))
     write("quarantine", "two", 2 * pack(["", "", -1, 0, b""]))
     for name, book in PRICES.items():
