@@ -112,8 +112,8 @@ Test(postgres_migrate, a_new_file_alone_is_applied)
     must_migrate();
     put_file("008_more.sql", "CREATE TABLE billing.more (n integer);\n");
     must_migrate();
-    cr_assert_eq(migrate.files[5].state, MIGRATE_BEFORE);
-    cr_assert_eq(migrate.files[6].state, MIGRATE_NOW);
+    cr_assert_eq(migrate.files[6].state, MIGRATE_BEFORE);
+    cr_assert_eq(migrate.files[7].state, MIGRATE_NOW);
     cr_assert_str_eq(
         applied(),
         "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes 8more");
