@@ -23,6 +23,7 @@ static const struct schedule_job jobs[] = {
     {{"audit", "--roots"}, 3600000},
     {{"budgets"}, 2000},
     {{"notify"}, 2000},
+    {{"spikes", "run"}, 15000},
     {{"publish"}, 1000},
 };
 
@@ -81,7 +82,7 @@ static const struct cli_cmd cmd_run = {
     .summary = "run all jobs at their cadences, in the foreground",
     .help =
         "Starts rollup every second, limits, budgets and notify every two, publish every second,\n"
-        "invoice run and chargeback run every minute and audit --roots every hour, each as a\n"
+        "spikes run every 15 seconds, invoice run and chargeback run every minute and audit --roots every hour, each as a\n"
         "process of its own, until SIGTERM or Ctrl-C.  An event is in Postgres within five\n"
         "seconds.  A job that fails is said and tried again, every five seconds at the slowest;\n"
         "cron or systemd timers may run the same jobs instead.\n",
@@ -109,7 +110,8 @@ main(int argc, char **argv)
         TABLE("Budgets", cmd_budgets_list, cmd_budgets_show, cmd_budgets, cmd_notify,
               cmd_outbox_list, cmd_outbox_show, cmd_outbox_retry),
         TABLE("Postgres", cmd_migrate, cmd_publish),
-        TABLE("Reports", cmd_report_usage, cmd_report_costs),
+        TABLE("Reports", cmd_report_usage, cmd_report_costs, cmd_spikes_run, cmd_spikes_list,
+              cmd_spikes_show),
         TABLE("All together", cmd_run, cmd_status),
     };
     return cli_main("gbill", "billing and usage tracking for LLM platforms", tables,

@@ -8,5 +8,6 @@
 
 extern const struct cli_cmd cmd_report_usage, cmd_report_costs;
 extern const struct cli_cmd cmd_invoice_pdf;
+extern const struct cli_cmd cmd_spikes_run, cmd_spikes_list, cmd_spikes_show;
 
 #endif

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "store/postgres/published_budget.h"
+#include "store/postgres/published_spike.h"
 #include "store/tables/invoice.h"
 #include "store/tables/limit.h"
 #include "store/tables/log_day.h"
@@ -392,5 +393,43 @@ const struct published published[PUBLISHED_COUNT] = {
                     "next_plan"},
         .put_key = put_standing_key,
         .put_row = put_standing_row,
+    },
+    {
+        .table = TABLE_SPIKES,
+        .name = "usage_spikes",
+        .key_count = 5,
+        .columns = {"organization_id",
+                    "found_hour",
+                    "scope",
+                    "provider",
+                    "value",
+                    "id",
+                    "from_hour",
+                    "to_hour",
+                    "peak_hour",
+                    "measures",
+                    "burst",
+                    "withdrawn",
+                    "threshold_percent",
+                    "currency",
+                    "calls",
+                    "tokens",
+                    "cost",
+                    "cost_cents",
+                    "usual_calls",
+                    "usual_tokens",
+                    "usual_cost",
+                    "driver_project",
+                    "driver_user",
+                    "driver_provider",
+                    "driver_model",
+                    "driver_project_excess",
+                    "driver_user_excess",
+                    "driver_model_excess",
+                    "description",
+                    "log_position",
+                    "created_at"},
+        .put_key = published_spike_key,
+        .put_row = published_spike_row,
     },
 };

@@ -51,7 +51,9 @@
     X(BUDGET_ALERTS, "budget_alerts", STAGE)    \
     X(OUTBOX, "outbox", STAGE)                  \
     X(OUTBOX_DUE, "outbox_due", STAGE)          \
-    X(CHARGEBACK, "chargeback", STAGE)
+    X(CHARGEBACK, "chargeback", STAGE)          \
+    X(SPIKES, "spikes", STAGE)                  \
+    X(SPIKE_MARKS, "spike_marks", STAGE)
 
 enum table {
 #define TABLES_ENUM(name, text, origin) TABLE_##name,

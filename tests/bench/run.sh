@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ./dev bench [ingest | rollup [EVENTS [IDS [REPEATS]]] | billing [ORGANIZATIONS]]: ratios against this machine's own limits, in one run.
+# ./dev bench [ingest | rollup [EVENTS [IDS [REPEATS]]] | billing [ORGANIZATIONS] | spikes]: ratios against this machine's own limits, in one run.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bin=${GBILL_BIN:-build/release}
@@ -36,4 +36,8 @@ if [ "$what" = all ] || [ "$what" = billing ]; then
     mkdir "$dir/billing"
     [ "$what" = billing ] || set -- billing
     "$bin/tests/bench_billing" "$bin/gbill" "$dir/billing" "${2:-100000}"
+fi
+if [ "$what" = all ] || [ "$what" = spikes ]; then
+    nab=${NAB_DIR:-../shared/data/nab}
+    if [ -f "$nab/windows.json" ]; then "$bin/tests/bench_spikes" "$nab"; else "$bin/tests/bench_spikes"; fi
 fi

@@ -90,6 +90,37 @@ status=0
 status=0
 "$bin/gbill" chargeback --org acme --month 2020-01 >/dev/null 2>"$dir/err" || status=$?
 [ "$status" = 6 ] && grep -q 'no invoice that begins in 2020-01' "$dir/err" || fail "$(cat "$dir/err")"
+# ---- spikes, with the same agent: ten steady days, a loop of three hours, another of this minute ----
+python3 - >"$dir/steady.jsonl" <<'PY'
+import json, time
+now = time.time()
+hour = int(now) // 3600 * 3600
+def call(i, at, tokens, user):
+    print(json.dumps({"id": f"s{i}", "organizationId": "spiky", "userId": user, "projectId": "p", "type": "chat",
+                      "provider": "openai", "model": "gpt-4o", "inputTokens": tokens, "outputTokens": 0, "createdAt": int(at * 1000)}))
+for h in range(1, 241):
+    call(h, hour - 3600 * h + 1800, 800000 + h % 3 * 40000, "steady")
+for h in range(5, 8):
+    call(1000 + h, hour - 3600 * h + 60, 6000000, "looper")
+for i in range(40):
+    call(2000 + i, now, 400000, "runaway")
+PY
+"$bin/gbill" send --format jsonl "$dir/steady.jsonl" >/dev/null
+"$bin/gbill" rollup >/dev/null
+"$bin/gbill" spikes run --json >"$dir/spikes"
+"$bin/gbill" spikes list --org spiky --scope organization --json >"$dir/list"
+python3 - "$dir" <<'PY' || fail "spikes: $(cat "$dir/spikes" "$dir/list")"
+import json, sys
+run, rows = json.load(open(sys.argv[1] + "/spikes"))[0], json.load(open(sys.argv[1] + "/list"))
+assert run["found"] > 0 and run["bursts"] > 0, run
+assert sorted(r["state"] for r in rows) == ["burst", "spike"], rows
+spike = next(r for r in rows if r["state"] == "spike")
+assert spike["cost"] in ("51.3", "51.2", "51.4", "51.1") and int(spike["percent"]) > 500, spike
+PY
+id=$(python3 -c 'import json, sys; print(next(r["id"] for r in json.load(open(sys.argv[1])) if r["state"] == "spike"))' "$dir/list")
+"$bin/gbill" spikes show "$id" | grep -q 'user looper' || fail "spikes show: $("$bin/gbill" spikes show "$id")"
+"$bin/gbill" spikes run >/dev/null
+"$bin/gbill" spikes list --org spiky --scope organization --json | cmp -s - "$dir/list" || fail "a second run changed spikes"
 echo "project, user, metadata: parts add up to $(python3 -c 'import json,sys
 i = json.load(open(sys.argv[1])); i = i[0] if isinstance(i, list) else i
 print(i["total"])' "$dir/invoice.json")"

@@ -19,6 +19,7 @@
 #include "store/tables/limit.h"
 #include "store/tables/log_day.h"
 #include "store/tables/plan_version.h"
+#include "store/tables/spike.h"
 #include "store/tables/standing.h"
 #include "store/tables/usage.h"
 #include "tests/support/number.h"
@@ -331,6 +332,30 @@ delete_chargeback(struct writer *w, const char *organization, const char *projec
     cr_assert_eq(chargeback_delete(w->txn, &row, &w->err), ERR_OK);
 }
 
+static void
+put_spike(struct writer *w, const char *organization)
+{
+    const struct spike row = {
+        .organization = number(w, organization),
+        .found_hour = HOUR,
+        .subject = {SPIKE_MODEL, number(w, "openai"), number(w, "gpt-4o-mini")},
+        .from_hour = HOUR,
+        .to_hour = HOUR + 2,
+        .peak_hour = HOUR + 1,
+        .measures = 1U << SPIKE_CALLS | 1U << SPIKE_COST,
+        .burst = true,
+        .threshold_percent = 200,
+        .currency = "USD",
+        .actual = {70, 7000, 34965000157500},
+        .usual = {7, 700, 3000000000000},
+        .drivers[SPIKE_USER] = {0, number(w, "user-1"), 31965000157500},
+        .noticed_ms = 1796083200123,
+        .position = 100,
+        .text = "words with a\ttab",
+    };
+    cr_assert_eq(spike_put(w->txn, &row, &w->err), ERR_OK);
+}
+
 void
 fixture_fill(const char *directory)
 {
@@ -358,6 +383,7 @@ fixture_fill(const char *directory)
     put_chargeback(&w, "acme", "grant\\one", 2001, false);
     put_chargeback(&w, "acme", "grant-two", 999, false);
     put_chargeback(&w, "acme", "", -1, false);
+    put_spike(&w, "acme");
     move_cursor(&w, 100);
     end(&w);
 }

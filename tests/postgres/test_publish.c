@@ -59,7 +59,7 @@ Test(postgres_publish, the_first_publish_sends_every_row_exactly)
     result = fixture_must_publish(data, url, false);
     cr_assert_eq(result.mode, PUBLISH_FULL);
     cr_assert_str_eq(result.why, "the database is new to this log");
-    const uint64_t rows[PUBLISHED_COUNT] = {24, 4, 8, 2, 6, 1, 2, 2, 3, 2, 1};
+    const uint64_t rows[PUBLISHED_COUNT] = {24, 4, 8, 2, 6, 1, 2, 2, 3, 2, 1, 1};
     for (size_t i = 0; i < PUBLISHED_COUNT; i++) {
         cr_assert_eq(result.counts[i].sent, rows[i], "%s", published[i].name);
         cr_assert_eq(result.counts[i].written, rows[i], "%s", published[i].name);
@@ -92,6 +92,18 @@ Test(postgres_publish, a_limit_arrives_with_its_marks_and_any_text)
                      "(20,100,20,\"2026-11-01 00:00:00+00\",\"2026-12-01 00:00:00+00\")");
     cr_assert_str_eq(VALUE("SELECT reason FROM billing.limits_snapshots LIMIT 1"),
                      "a\ttab, a \\N and a\nnewline");
+}
+
+Test(postgres_publish, a_spike_arrives_with_its_figures_and_who_drives_it)
+{
+    fixture_must_publish(data, url, false);
+    cr_assert_str_eq(
+        VALUE("SELECT row(organization_id, found_hour, scope, provider, value, to_hour, measures, "
+              "burst, withdrawn, calls, cost, cost_cents, usual_cost, driver_user, "
+              "driver_user_excess, driver_model, description)::text FROM billing.usage_spikes"),
+        "(acme,\"2026-11-24 00:00:00+00\",model,openai,gpt-4o-mini,\"2026-11-24 "
+        "02:00:00+00\",\"{calls,cost}\",t,f,70,34.9650001575,3497,3,user-1,31.9650001575,\"\","
+        "\"words with a\ttab\")");
 }
 
 Test(postgres_publish, the_roots_of_days_arrive_and_every_reader_may_check_them)
