@@ -200,6 +200,7 @@ put_standing(struct run *r, uint32_t organization, const struct standing *s, str
     if (!timeline_first_ms(t, &first_ms))
         return ERR_OK;
     struct span period = cycle_period(&s->cycle, r->now_ms);
+    const struct plan_terms *terms = plan_terms_at(s->plan, r->now_ms);
     struct standing_row row = {.organization = organization,
                                .status = status_of(r, s),
                                .plan = s->held != NULL ? s->held->id : s->plan->id,
@@ -208,7 +209,9 @@ put_standing(struct run *r, uint32_t organization, const struct standing *s, str
                                .period_end_ms = period.to_ms,
                                .usage_start_ms = r->period.from_ms,
                                .usage_end_ms = r->period.to_ms,
-                               .trial_end_ms = s->trial_until_ms};
+                               .trial_end_ms = s->trial_until_ms,
+                               .requests_per_minute = terms->requests_per_minute,
+                               .tokens_per_minute = terms->tokens_per_minute};
     memcpy(row.currency, t->currency, sizeof row.currency);
     timeline_walk_begin(&w, t, r->now_ms, TIME_MAX_MS);
     if (timeline_walk_next(&w) && w.following != NULL) {

@@ -75,6 +75,15 @@ put_limit_key(struct copy *copy, struct bytes key)
 }
 
 static void
+put_limit_opt(struct copy *copy, uint64_t limit)
+{
+    if (limit == LIMIT_UNLIMITED)
+        copy_null(copy);
+    else
+        copy_u64(copy, limit);
+}
+
+static void
 put_limit_row(struct copy *copy, struct bytes key, struct bytes value)
 {
     (void)value;
@@ -85,13 +94,11 @@ put_limit_row(struct copy *copy, struct bytes key, struct bytes value)
     bool there = limit_get(copy->txn, organization, dimension, &row);
     assert(there);
     copy_u64(copy, row.used);
-    if (row.limit == LIMIT_UNLIMITED) {
+    put_limit_opt(copy, row.limit);
+    if (row.limit == LIMIT_UNLIMITED)
         copy_null(copy);
-        copy_null(copy);
-    } else {
-        copy_u64(copy, row.limit);
+    else
         copy_u64(copy, limit_remaining(&row));
-    }
     if (row.percent == LIMIT_PERCENT_NONE)
         copy_null(copy);
     else
@@ -253,6 +260,8 @@ put_standing_row(struct copy *copy, struct bytes key, struct bytes value)
         copy_null(copy);
     else
         copy_text(copy, row.next_plan);
+    put_limit_opt(copy, row.requests_per_minute);
+    put_limit_opt(copy, row.tokens_per_minute);
 }
 
 static void
@@ -390,7 +399,7 @@ const struct published published[PUBLISHED_COUNT] = {
         .key_count = 1,
         .columns = {"organization_id", "plan", "status", "currency", "tax_percent", "period_start",
                     "period_end", "usage_start", "usage_end", "trial_end", "next_change_at",
-                    "next_plan"},
+                    "next_plan", "requests_per_minute", "tokens_per_minute"},
         .put_key = put_standing_key,
         .put_row = put_standing_row,
     },

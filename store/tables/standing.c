@@ -6,11 +6,11 @@
 /*
  * Key: organization u32.  Value: status u8, currency 4 bytes, bytes of plan u8, tax
  * u64, period start and end u64, usage start and end u64, trial end u64, next u64,
- * plan, next plan.
+ * requests and tokens a minute u64, plan, next plan.
  */
 enum {
     STANDING_KEY_BYTES = 4,
-    STANDING_FIXED_BYTES = 62,
+    STANDING_FIXED_BYTES = 78,
     STANDING_PLAN_BYTES_MAX = 64,
     STANDING_ROW_BYTES_MAX = STANDING_FIXED_BYTES + 2 * STANDING_PLAN_BYTES_MAX,
 };
@@ -45,6 +45,8 @@ standing_put(struct tables_txn *txn, const struct standing_row *row, struct err 
     put_le64(v + 38, (uint64_t)row->usage_end_ms);
     put_le64(v + 46, (uint64_t)row->trial_end_ms);
     put_le64(v + 54, (uint64_t)row->next_ms);
+    put_le64(v + 62, row->requests_per_minute);
+    put_le64(v + 70, row->tokens_per_minute);
     size_t used = STANDING_FIXED_BYTES;
     memcpy(v + used, row->plan.data, row->plan.size_bytes);
     used += row->plan.size_bytes;
@@ -78,6 +80,8 @@ standing_get(struct tables_txn *txn, uint32_t organization, struct standing_row 
         .usage_end_ms = (int64_t)get_le64(v + 38),
         .trial_end_ms = (int64_t)get_le64(v + 46),
         .next_ms = (int64_t)get_le64(v + 54),
+        .requests_per_minute = get_le64(v + 62),
+        .tokens_per_minute = get_le64(v + 70),
     };
     memcpy(ret->currency, v + 1, sizeof ret->currency);
     return true;

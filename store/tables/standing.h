@@ -26,6 +26,8 @@ struct standing_row {
     int64_t usage_start_ms, usage_end_ms;   /* the period that use is counted in */
     int64_t trial_end_ms;                   /* 0: no trial */
     int64_t next_ms;                        /* 0: nothing is known to come */
+    /* What the application is to let through, of the plan in force; LIMIT_UNLIMITED: all. */
+    uint64_t requests_per_minute, tokens_per_minute;
 };
 
 const char *standing_status_name(enum standing_status status);

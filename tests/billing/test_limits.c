@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "store/tables/budget_pause.h"
+#include "store/tables/standing.h"
 #include "tests/billing/office.h"
 
 #define NOW "2026-11-24T12:00:00Z"
@@ -224,6 +225,25 @@ Test(billing_limits, a_paused_plan_leaves_the_default_limits_and_says_so)
     cr_expect_not(row.allowed);
     cr_expect_eq(row.state, LIMIT_PAUSED);
     cr_expect_not_null(strstr(row.reason.data, "Pro is paused"), "%s", row.reason.data);
+}
+
+/* Of the plan in force: Pro's until it is paused, then Starter's. */
+Test(billing_limits, rate_limits_stand_with_the_subscription)
+{
+    struct standing_row row;
+    office_begin();
+    office_subscribe("acme", "pro", "2026-10-01");
+    office_subscription("acme", EVENT_PLAN_PAUSED, "", "", "2026-11-10");
+    office_commit();
+    office_limits("2026-11-09");
+    cr_assert(standing_get(office_begin(), office_number("acme"), &row));
+    cr_expect_eq(row.requests_per_minute, 120);
+    cr_expect_eq(row.tokens_per_minute, 200000);
+    office_commit();
+    office_limits(NOW);
+    cr_assert(standing_get(office_begin(), office_number("acme"), &row));
+    cr_expect_eq(row.requests_per_minute, 20);
+    office_commit();
 }
 
 Test(billing_limits, a_budget_that_pauses_stops_credits_until_its_month_is_over)

@@ -251,7 +251,9 @@ put_plans(struct writer *w, const char *organization)
                                .period_end_ms = time_month_start_ms(MONTH + 1),
                                .usage_start_ms = time_month_start_ms(MONTH),
                                .usage_end_ms = time_month_start_ms(MONTH + 1),
-                               .next_ms = time_month_start_ms(MONTH + 1)};
+                               .next_ms = time_month_start_ms(MONTH + 1),
+                               .requests_per_minute = 120,
+                               .tokens_per_minute = LIMIT_UNLIMITED};
     cr_assert_eq(plan_version_put_all(w->txn, versions, 2, &w->err), ERR_OK, "%s", w->err.text);
     cr_assert_eq(standing_put(w->txn, &row, &w->err), ERR_OK, "%s", w->err.text);
 }

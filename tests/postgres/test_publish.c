@@ -196,9 +196,9 @@ Test(postgres_publish, plans_and_subscriptions_arrive_whole)
                      "(pro,1,Pro,2,f,USD,,\"{\"\"charges\"\": []}\") "
                      "(pro,2,Pro,2,f,USD,\"2026-11-01 00:00:00+00\",{})");
     cr_assert_str_eq(VALUE("SELECT row(organization_id, plan, status, currency, tax_percent, "
-                           "trial_end, next_change_at, next_plan)::text FROM "
-                           "billing.subscriptions"),
-                     "(acme,pro,trialing,USD,7.25,,\"2026-12-01 00:00:00+00\",starter)");
+                           "trial_end, next_change_at, next_plan, requests_per_minute, "
+                           "tokens_per_minute)::text FROM billing.subscriptions"),
+                     "(acme,pro,trialing,USD,7.25,,\"2026-12-01 00:00:00+00\",starter,120,)");
 }
 
 Test(postgres_publish, the_state_names_log_position_chain_and_book)
