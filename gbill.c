@@ -81,9 +81,9 @@ static const struct cli_cmd cmd_run = {
     .run = run,
     .summary = "run all jobs at their cadences, in the foreground",
     .help =
-        "Starts rollup every second, limits, budgets and notify every two, publish every second,\n"
-        "spikes run every 15 seconds, invoice run and chargeback run every minute and audit --roots every hour, each as a\n"
-        "process of its own, until SIGTERM or Ctrl-C.  An event is in Postgres within five\n"
+        "Starts rollup and publish every second, limits, budgets and notify every two, spikes run\n"
+        "every 15, invoice run and chargeback run every minute and audit --roots every hour, each\n"
+        "as a process of its own, until SIGTERM or Ctrl-C.  An event is in Postgres within five\n"
         "seconds.  A job that fails is said and tried again, every five seconds at the slowest;\n"
         "cron or systemd timers may run the same jobs instead.\n",
 };

@@ -10,7 +10,7 @@ wrong=0
 say() { echo "manual: $*"; wrong=1; }
 
 # options_of_help < HELP, options_of_page < MDOC: "--data" ..., sorted
-options_of_help() { sed -n 's/^  \(--[a-z0-9-]*\).*/\1/p' | sort -u; }
+options_of_help() { sed -n 's/^  \(-[a-z], \)*\(--[a-z0-9-]*\).*/\2/p' | sort -u; }
 options_of_page() { sed -n 's/^\.It Fl -\([a-z0-9-]*\).*/--\1/p' | sort -u; }
 # section NAME < MDOC: the lines of one command
 section() { awk -v want=".Ss $1" '/^\.S[sh] /{in_it = ($0 == want)} in_it'; }
