@@ -60,7 +60,8 @@ put_bytes(struct print *p, const char *data, size_t size_bytes)
         data += sizeof p->buffer;
         size_bytes -= sizeof p->buffer;
     }
-    memcpy(room(p, size_bytes), data, size_bytes);
+    if (size_bytes > 0) /* an empty text may have no data */
+        memcpy(room(p, size_bytes), data, size_bytes);
     p->used += size_bytes;
 }
 
