@@ -298,7 +298,7 @@ print_end(struct print *p)
 {
     assert(p->column == 0);
     if (p->form == PRINT_JSON)
-        put_bytes(p, "\n]\n" + (p->rows == 0 ? 1 : 0), p->rows == 0 ? 2 : 3);
+        put_bytes(p, p->rows == 0 ? "]\n" : "\n]\n", p->rows == 0 ? 2 : 3);
     flush(p);
     if (p->form == PRINT_TABLE) {
         for (size_t i = 0; i < p->column_count; i++)
