@@ -30,7 +30,7 @@ static const struct conf_opt opts[] = {
     {"to", NULL, CONF_TEXT, "TIME", 0, 0, NULL, false,
      "the first hour no longer exported, written as in --from (default: all)"},
     {"output", NULL, CONF_TEXT, "FILE", 0, 0, "-", false,
-     "this file, whole or not at all; also -o FILE; -: standard output"},
+     "this file, whole or not at all; -: standard output"},
     {"spreadsheet", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
      "csv: put a ' before texts that a spreadsheet would run as a formula"},
     {"issuer", "GBILL_ISSUER", CONF_TEXT, "NAME", 0, 0, NULL, false,
@@ -215,6 +215,6 @@ const struct cli_cmd cmd_report_export = {
             "CSV has the bytes that apps sent.  Open it in a spreadsheet only if it was made with\n"
             "--spreadsheet: a name such as =HYPERLINK(…) would be run.\n"
             "\n"
-            "Example: gbill report export --org acme --from 2026-11 --to 2026-12 -o november.csv\n"
-            "         gbill report export --what focus --issuer 'Acme Inc' --format jsonl\n",
+            "Examples: gbill report export --org acme --from 2026-11 --to 2026-12 -o november.csv\n"
+            "          gbill report export --what focus --issuer 'Acme Inc' --format jsonl\n",
 };
