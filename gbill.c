@@ -110,8 +110,8 @@ main(int argc, char **argv)
         TABLE("Budgets", cmd_budgets_list, cmd_budgets_show, cmd_budgets, cmd_notify,
               cmd_outbox_list, cmd_outbox_show, cmd_outbox_retry),
         TABLE("Postgres", cmd_migrate, cmd_publish),
-        TABLE("Reports", cmd_report_usage, cmd_report_costs, cmd_spikes_run, cmd_spikes_list,
-              cmd_spikes_show),
+        TABLE("Reports", cmd_report_usage, cmd_report_costs, cmd_report_export, cmd_spikes_run,
+              cmd_spikes_list, cmd_spikes_show),
         TABLE("All together", cmd_run, cmd_status),
     };
     return cli_main("gbill", "billing and usage tracking for LLM platforms", tables,

@@ -6,7 +6,7 @@
 
 #include "store/base/cli.h"
 
-extern const struct cli_cmd cmd_report_usage, cmd_report_costs;
+extern const struct cli_cmd cmd_report_usage, cmd_report_costs, cmd_report_export;
 extern const struct cli_cmd cmd_invoice_pdf;
 extern const struct cli_cmd cmd_spikes_run, cmd_spikes_list, cmd_spikes_show;
 

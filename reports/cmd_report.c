@@ -5,6 +5,7 @@
 #include "reports/cmd.h"
 #include "reports/usage_print.h"
 #include "reports/usage_report.h"
+#include "reports/usage_walk.h"
 #include "store/tables/tables.h"
 
 #define ROW_BY(def)                                                        \
@@ -50,23 +51,20 @@ static const struct conf_opt costs_opts[] = {
 static enum err_code
 read_query(const struct conf *conf, struct usage_query *query, struct err *err)
 {
-    const char *from = conf_text(conf, "from"), *to = conf_text(conf, "to");
-    *query = (struct usage_query){.organization = conf_text(conf, "org"),
-                                  .to_hour = UINT32_MAX,
-                                  .groups_max = USAGE_REPORT_GROUPS_MAX};
+    struct usage_range range;
+    *query = (struct usage_query){.groups_max = USAGE_REPORT_GROUPS_MAX};
     if (conf_flag(conf, "csv") && conf_flag(conf, "json"))
         return err_set(err, ERR_USAGE, "--csv and --json exclude each other; give one");
     enum err_code code = grouping_parse(conf_text(conf, "by"), &query->grouping, err);
-    if (code == ERR_OK && from != NULL)
-        code = usage_hour_parse("--from", from, &query->from_hour, err);
-    if (code == ERR_OK && to != NULL)
-        code = usage_hour_parse("--to", to, &query->to_hour, err);
-    if (code == ERR_OK && query->from_hour >= query->to_hour)
-        code = err_set(err, ERR_USAGE,
-                       "--to %s is not behind --from %s; --to names the first hour no longer "
-                       "counted",
-                       to, from != NULL ? from : "1970-01");
-    return code;
+    if (code == ERR_OK)
+        code = usage_range_read(conf_text(conf, "org"), conf_text(conf, "from"),
+                                conf_text(conf, "to"), &range, err);
+    if (code != ERR_OK)
+        return code;
+    query->organization = range.organization;
+    query->from_hour = range.from_hour;
+    query->to_hour = range.to_hour;
+    return ERR_OK;
 }
 
 static enum err_code

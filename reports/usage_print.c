@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { SHOWN_DIGITS = 6, PICO_DIGITS = 12, MEASURES_MAX = 20 };
+enum { SHOWN_DIGITS = 6, PICO_DIGITS = 12 };
 
 enum measure {
     CALLS,
@@ -59,7 +59,7 @@ static const struct print_column measures[] = {
 };
 
 static const struct {
-    enum measure columns[MEASURES_MAX];
+    enum measure columns[USAGE_PRINT_MEASURES_MAX];
     size_t count;
 } kinds[] = {
     [USAGE_PRINT_USAGE] =
@@ -104,7 +104,10 @@ put_cost(struct print *p, const struct usage_row *row)
     char text[MONEY_TEXT_BYTES];
     /* A missing price is a state of its own, never an amount of zero. */
     if (row->calls > 0 && row->unpriced_calls == row->calls) {
-        print_amount(p, p->form == PRINT_TABLE ? "unpriced" : "");
+        if (p->form == PRINT_JSON_LINES)
+            print_null(p);
+        else
+            print_amount(p, p->form == PRINT_TABLE ? "unpriced" : "");
         return;
     }
     if (p->form == PRINT_TABLE)
@@ -176,6 +179,7 @@ is_shown(enum measure m, const struct usage_report *r, enum print_form form)
     return form != PRINT_TABLE || m < AUDIO_INPUT || whole_of(m, &r->total) > 0;
 }
 
+/* r is looked at for a table only. */
 static void
 put_measures(struct print *p, enum usage_print_kind kind, const struct usage_report *r,
              const struct usage_row *row)
@@ -187,6 +191,22 @@ put_measures(struct print *p, enum usage_print_kind kind, const struct usage_rep
         else if (is_shown(m, r, p->form))
             print_whole(p, whole_of(m, row));
     }
+}
+
+size_t
+usage_print_columns(enum usage_print_kind kind,
+                    struct print_column columns[USAGE_PRINT_MEASURES_MAX])
+{
+    for (size_t i = 0; i < kinds[kind].count; i++)
+        columns[i] = measures[kinds[kind].columns[i]];
+    return kinds[kind].count;
+}
+
+void
+usage_print_measures(struct print *p, enum usage_print_kind kind, const struct usage_row *row)
+{
+    assert(p->form != PRINT_TABLE);
+    put_measures(p, kind, NULL, row);
 }
 
 static size_t

@@ -16,6 +16,8 @@
 
 enum usage_print_kind { USAGE_PRINT_USAGE, USAGE_PRINT_COSTS };
 
+enum { USAGE_PRINT_MEASURES_MAX = 20 };
+
 enum { USAGE_PRINT_BAR_CELLS = 16, USAGE_PRINT_BAR_BYTES = 3 * USAGE_PRINT_BAR_CELLS + 1 };
 
 /*
@@ -26,6 +28,14 @@ enum { USAGE_PRINT_BAR_CELLS = 16, USAGE_PRINT_BAR_BYTES = 3 * USAGE_PRINT_BAR_C
  */
 void usage_print(const struct usage_report *report, enum usage_print_kind kind,
                  enum print_form form, bool bars, FILE *out);
+
+/*
+ * The columns of a kind without the group's, all of them, and their cells of one
+ * row; not for PRINT_TABLE.  What has no price has an empty cost, in JSON lines null.
+ */
+size_t usage_print_columns(enum usage_print_kind kind,
+                           struct print_column columns[USAGE_PRINT_MEASURES_MAX]);
+void usage_print_measures(struct print *p, enum usage_print_kind kind, const struct usage_row *row);
 
 /*
  * A bar of value / most in block characters, to an eighth of a cell.  What is

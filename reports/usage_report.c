@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "store/tables/dict.h"
+#include "reports/usage_walk.h"
 
 static enum err_code
 too_many_groups(const struct usage_query *query, struct err *err)
@@ -19,13 +19,6 @@ too_many_groups(const struct usage_query *query, struct err *err)
                    "more than %zu rows --by %s; name fewer columns, one --org, or a shorter time "
                    "with --from and --to",
                    query->groups_max, words);
-}
-
-static enum err_code
-unknown_organization(const struct usage_query *query, struct err *err)
-{
-    return err_set(err, ERR_NOT_FOUND, "no usage of organization \"%s\"; ids match exactly",
-                   query->organization);
 }
 
 static enum err_code
@@ -48,42 +41,17 @@ add_row(struct usage_report *r, const struct usage_query *query, const struct us
     return ERR_OK;
 }
 
-/* Step to the first key in or behind the hours asked for; false: none is left. */
-static bool
-seek_hours(struct tables_scan *scan, const struct usage_query *query, struct usage_key *key)
-{
-    while (key->period < query->from_hour || key->period >= query->to_hour) {
-        uint8_t from[USAGE_KEY_BYTES];
-        struct usage_key next = {.organization = key->organization, .period = query->from_hour};
-        if (key->period >= query->to_hour && ++next.organization == 0)
-            return false;
-        usage_key_encode(&next, from);
-        if (!tables_scan_seek(scan, (struct bytes){from, sizeof from}))
-            return false;
-        *key = usage_key_decode(scan->key.data);
-    }
-    return true;
-}
-
 static enum err_code
-sum_hours(struct usage_report *r, struct tables_scan *scan, const struct usage_query *query,
+sum_hours(struct usage_report *r, struct tables_txn *txn, const struct usage_query *query,
           struct err *err)
 {
-    enum err_code code = ERR_OK;
-    bool more = tables_scan_next(scan);
-    if (!more && query->organization != NULL)
-        return unknown_organization(query, err);
-    while (code == ERR_OK && more) {
-        struct usage_key key = usage_key_decode(scan->key.data);
-        if (!seek_hours(scan, query, &key))
-            break;
-        struct usage_row row;
-        code = usage_row_read(TABLE_HOURLY, scan->value, &row, err);
-        if (code == ERR_OK)
-            code = add_row(r, query, &key, &row, err);
-        more = tables_scan_next(scan);
-    }
-    return code;
+    struct usage_range range = {query->organization, query->from_hour, query->to_hour};
+    struct usage_walk walk;
+    enum err_code code = usage_walk_begin(&walk, txn, &range, err);
+    while (code == ERR_OK && usage_walk_next(&walk))
+        code = add_row(r, query, &walk.key, &walk.row, err);
+    enum err_code read = usage_walk_end(&walk, code == ERR_OK ? err : NULL);
+    return code == ERR_OK ? read : code;
 }
 
 static const uint32_t *
@@ -150,19 +118,9 @@ usage_report_make(struct tables_txn *txn, const struct usage_query *query, struc
     assert(query->groups_max > 0 && query->groups_max <= USAGE_REPORT_GROUPS_MAX);
     assert(query->from_hour < query->to_hour);
     struct usage_report r = {.grouping = query->grouping};
-    struct tables_scan scan;
-    uint32_t organization = 0;
-    uint8_t prefix[4];
-    /* The empty text is number 0, which no row has: it is unknown too. */
-    if (query->organization != NULL && !dict_find(txn, str_of(query->organization), &organization))
-        return unknown_organization(query, err);
     map_init(&r.groups, DIMENSIONS * sizeof(uint32_t), sizeof(struct usage_row));
     names_init(&r.names);
-    put_be32(prefix, organization);
-    tables_scan_begin(&scan, txn, TABLE_HOURLY,
-                      (struct bytes){prefix, query->organization != NULL ? sizeof prefix : 0});
-    enum err_code code = sum_hours(&r, &scan, query, err);
-    tables_scan_end(&scan);
+    enum err_code code = sum_hours(&r, txn, query, err);
     if (code == ERR_OK)
         code = add_names(&r, txn, err);
     if (code == ERR_OK)

@@ -228,15 +228,13 @@ take_default(const struct load_at *at, struct err *err)
     return ERR_OK;
 }
 
-enum err_code
-plan_book_load(const char *path, struct plan_book **ret_book, struct err *err)
+/* Takes root. */
+static enum err_code
+take_book(json_t *root, const char *path, const uint8_t sha256[HASH_SHA256_BYTES],
+          struct plan_book **ret_book, struct err *err)
 {
     struct arena arena;
-    json_t *root = NULL;
-    uint8_t sha256[HASH_SHA256_BYTES];
-    enum err_code code = json_file_load(path, &root, sha256, err);
-    if (code != ERR_OK)
-        return code;
+    enum err_code code = ERR_OK;
     arena_init(&arena, LOAD_BYTES_MAX);
     struct plan_book *book = arena_alloc(&arena, sizeof *book);
     const char *own_path = arena_text(&arena, str_of(path));
@@ -245,7 +243,7 @@ plan_book_load(const char *path, struct plan_book **ret_book, struct err *err)
         goto out;
     }
     book->path = own_path;
-    memcpy(book->sha256, sha256, sizeof sha256);
+    memcpy(book->sha256, sha256, HASH_SHA256_BYTES);
     struct load load = {.arena = &arena, .book = book};
     struct load_at at = {.load = &load, .object = root};
     code = take_head(&at, err);
@@ -266,4 +264,27 @@ out:
     book->arena = arena; /* moved: nothing is allocated from here on */
     *ret_book = book;
     return ERR_OK;
+}
+
+enum err_code
+plan_book_load(const char *path, struct plan_book **ret_book, struct err *err)
+{
+    json_t *root = NULL;
+    uint8_t sha256[HASH_SHA256_BYTES];
+    enum err_code code = json_file_load(path, &root, sha256, err);
+    return code == ERR_OK ? take_book(root, path, sha256, ret_book, err) : code;
+}
+
+enum err_code
+plan_book_read(struct bytes text, const uint8_t sha256[HASH_SHA256_BYTES],
+               struct plan_book **ret_book, struct err *err)
+{
+    json_error_t error;
+    char name[HASH_SHA256_TEXT_BYTES];
+    hash_hex(sha256, HASH_SHA256_BYTES, name);
+    json_t *root =
+        json_loadb((const char *)text.data, text.size_bytes, JSON_REJECT_DUPLICATES, &error);
+    if (root == NULL)
+        return err_set(err, ERR_CONFIG, "plan book %s is no JSON: %s", name, error.text);
+    return take_book(root, name, sha256, ret_book, err);
 }

@@ -175,6 +175,14 @@ struct plan_book {
 enum err_code plan_book_load(const char *path, struct plan_book **ret_book,
                              struct err *err) ERR_MUST_CHECK;
 
+/*
+ * The same of a kept book (store/tables/book.h), which its hash names in messages.
+ *
+ *   text  borrowed for the call
+ */
+enum err_code plan_book_read(struct bytes text, const uint8_t sha256[HASH_SHA256_BYTES],
+                             struct plan_book **ret_book, struct err *err) ERR_MUST_CHECK;
+
 /* Free a book; NULL is allowed. */
 void plan_book_free(struct plan_book *book);
 

@@ -93,27 +93,103 @@ write_new(const char *path, mode_t mode, struct bytes text, struct err *err)
     return code;
 }
 
+/* The name that a file has until it is whole, and the directory that both are in. */
+static enum err_code
+name_new(const char *path, char made[FILE_PATH_BYTES_MAX], struct err *err)
+{
+    int n = snprintf(made, FILE_PATH_BYTES_MAX, "%s.new", path);
+    if (n < 0 || n >= FILE_PATH_BYTES_MAX)
+        return err_set(err, ERR_LIMIT, "path %.60s… is longer than %d bytes", path,
+                       FILE_PATH_BYTES_MAX - 5);
+    return ERR_OK;
+}
+
+static enum err_code
+rename_new(const char *made, const char *path, struct err *err)
+{
+    char directory[FILE_PATH_BYTES_MAX];
+    const char *slash = strrchr(path, '/');
+    int directory_bytes = slash == NULL || slash == path ? 1 : (int)(slash - path);
+    snprintf(directory, sizeof directory, "%.*s", directory_bytes, slash == NULL ? "." : path);
+    if (rename(made, path) != 0)
+        return err_set_errno(err, errno, "cannot rename %s to %s", made, path);
+    return file_sync_directory(directory, err);
+}
+
 enum err_code
 file_replace(const char *path, unsigned mode, struct bytes text, struct err *err)
 {
     struct stat st;
-    char made[FILE_PATH_BYTES_MAX], directory[FILE_PATH_BYTES_MAX];
-    int n = snprintf(made, sizeof made, "%s.new", path);
-    if (n < 0 || (size_t)n >= sizeof made)
-        return err_set(err, ERR_LIMIT, "path %.60s… is longer than %d bytes", path,
-                       FILE_PATH_BYTES_MAX - 5);
-    const char *slash = strrchr(path, '/');
-    int directory_bytes = slash == NULL || slash == path ? 1 : (int)(slash - path);
-    snprintf(directory, sizeof directory, "%.*s", directory_bytes, slash == NULL ? "." : path);
-    enum err_code code =
-        write_new(made, stat(path, &st) == 0 ? st.st_mode & 0777 : (mode_t)mode, text, err);
-    if (code == ERR_OK && rename(made, path) != 0)
-        code = err_set_errno(err, errno, "cannot rename %s to %s", made, path);
-    if (code != ERR_OK) {
+    char made[FILE_PATH_BYTES_MAX];
+    enum err_code code = name_new(path, made, err);
+    if (code != ERR_OK)
+        return code;
+    code = write_new(made, stat(path, &st) == 0 ? st.st_mode & 0777 : (mode_t)mode, text, err);
+    if (code == ERR_OK)
+        code = rename_new(made, path, err);
+    if (code != ERR_OK)
         unlink(made);
+    return code;
+}
+
+enum err_code
+file_draft_begin(struct file_draft *draft, const char *path, unsigned mode, struct err *err)
+{
+    struct stat st;
+    bool there = stat(path, &st) == 0;
+    *draft = (struct file_draft){.path = path};
+    if (there && S_ISDIR(st.st_mode))
+        return err_set(err, ERR_CONFLICT, "%s is a directory; name a file", path);
+    if (!there || S_ISREG(st.st_mode)) {
+        enum err_code code = name_new(path, draft->made, err);
+        if (code != ERR_OK)
+            return code;
+    }
+    const char *name = draft->made[0] != '\0' ? draft->made : path;
+    int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+    if (fd < 0) {
+        enum err_code code = err_set_errno(err, errno, "cannot make %s", name);
+        draft->made[0] = '\0'; /* what stands there is not ours */
         return code;
     }
-    return file_sync_directory(directory, err);
+    draft->out = fdopen(fd, "w");
+    if (draft->out != NULL &&
+        (draft->made[0] == '\0' || fchmod(fd, there ? st.st_mode & 0777 : (mode_t)mode) == 0))
+        return ERR_OK;
+    enum err_code code = err_set_errno(err, errno, "cannot open %s", name);
+    if (draft->out == NULL)
+        close(fd);
+    file_draft_drop(draft);
+    return code;
+}
+
+enum err_code
+file_draft_keep(struct file_draft *draft, struct err *err)
+{
+    bool whole = draft->made[0] != '\0';
+    enum err_code code = ERR_OK;
+    if (fflush(draft->out) != 0 || (whole && fsync(fileno(draft->out)) != 0))
+        code = err_set_errno(err, errno, "cannot write %s", draft->path);
+    if (fclose(draft->out) != 0 && code == ERR_OK)
+        code = err_set_errno(err, errno, "cannot close %s", draft->path);
+    draft->out = NULL;
+    if (code == ERR_OK && whole)
+        code = rename_new(draft->made, draft->path, err);
+    if (code == ERR_OK)
+        draft->made[0] = '\0';
+    file_draft_drop(draft);
+    return code;
+}
+
+void
+file_draft_drop(struct file_draft *draft)
+{
+    if (draft->out != NULL)
+        fclose(draft->out);
+    if (draft->made[0] != '\0')
+        unlink(draft->made);
+    draft->out = NULL;
+    draft->made[0] = '\0';
 }
 
 enum err_code

@@ -4,6 +4,8 @@
 #ifndef STORE_BASE_FILE_H
 #define STORE_BASE_FILE_H
 
+#include <stdio.h>
+
 #include "store/base/bytes.h"
 #include "store/base/err.h"
 
@@ -32,6 +34,38 @@ enum err_code file_read(const char *path, size_t bytes_max, struct bytes *ret_te
  */
 enum err_code file_replace(const char *path, unsigned mode, struct bytes text,
                            struct err *err) ERR_MUST_CHECK;
+
+/*
+ * A file that is written little by little and appears whole or not at all:
+ * file_draft_begin(), write to out, then file_draft_keep() or file_draft_drop().
+ * What is no regular file (/dev/null, a pipe) is written to as it is.
+ */
+struct file_draft {
+    FILE *out;
+    const char *path;               /* borrowed */
+    char made[FILE_PATH_BYTES_MAX]; /* <path>.new; empty: path itself is written to */
+};
+
+/*
+ * Begin a draft.
+ *
+ *   mode  of a new file; one that is there gives its own
+ *
+ * Errors: ERR_DENIED, ERR_NOT_FOUND (the directory), ERR_CONFLICT (path is a
+ * directory), ERR_FULL, ERR_IO, ERR_LIMIT for a path that is too long: nothing is
+ * left behind.
+ */
+enum err_code file_draft_begin(struct file_draft *draft, const char *path, unsigned mode,
+                               struct err *err) ERR_MUST_CHECK;
+
+/*
+ * Flush it and give it its name.  Errors: ERR_FULL, ERR_DENIED, ERR_IO: what was
+ * written is gone, the old file is as it was.
+ */
+enum err_code file_draft_keep(struct file_draft *draft, struct err *err) ERR_MUST_CHECK;
+
+/* Take away what was written; a draft that was kept, or is all zero, is left alone. */
+void file_draft_drop(struct file_draft *draft);
 
 /* Flush a directory, so that a name made or changed in it stays.  ERR_DENIED, ERR_IO. */
 enum err_code file_sync_directory(const char *directory, struct err *err) ERR_MUST_CHECK;

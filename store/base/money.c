@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "store/base/digits.h"
+
 __extension__ typedef unsigned __int128 money_magnitude;
 
 static money_magnitude
@@ -92,9 +94,35 @@ money_round_minor(money_sum amount_pico, int minor_digits)
     return (int64_t)rounded;
 }
 
+/* The same for what fits 64 bits, which nearly every amount does; so much cheaper to divide. */
+static void
+format_small(bool negative, uint64_t m, int decimals, char *text)
+{
+    uint64_t one = (uint64_t)power_of_ten(decimals), behind = m % one;
+    if (negative)
+        *text++ = '-';
+    text += digits_put(text, m / one);
+    if (behind > 0) {
+        char digits[DIGITS_BYTES_MAX];
+        size_t n = digits_put(digits, behind), zeros = (size_t)decimals - n;
+        *text++ = '.';
+        memset(text, '0', zeros);
+        while (digits[n - 1] == '0')
+            n--;
+        memcpy(text + zeros, digits, n);
+        text += zeros + n;
+    }
+    *text = '\0';
+}
+
 void
 money_format(money_sum value, int decimals, char text[MONEY_TEXT_BYTES])
 {
+    assert(decimals >= 0 && decimals <= 18);
+    if (magnitude(value) <= UINT64_MAX) {
+        format_small(value < 0, (uint64_t)magnitude(value), decimals, text);
+        return;
+    }
     money_format_fixed(value, decimals, decimals, text);
     if (decimals == 0)
         return;

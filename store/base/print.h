@@ -1,9 +1,10 @@
 /*
- * store/base/print.h - results on stdout: one set of rows, three forms.
+ * store/base/print.h - results on stdout: one set of rows, four forms.
  *
- * A table for a person, CSV (RFC 4180) or a JSON array of objects for a
- * program.  CSV and JSON stream; a table keeps its rows until print_end(), to
- * know the widths.
+ * A table for a person; CSV (RFC 4180), a JSON array of objects, or one JSON object
+ * a line for a program.  All but the table stream through a buffer of their own:
+ * nobody else may write to the stream between print_begin() and print_end().  A
+ * table keeps its rows until print_end(), to know the widths.
  */
 #ifndef STORE_BASE_PRINT_H
 #define STORE_BASE_PRINT_H
@@ -15,7 +16,7 @@
 #include "store/base/buf.h"
 #include "store/base/bytes.h"
 
-enum print_form { PRINT_TABLE, PRINT_CSV, PRINT_JSON };
+enum print_form { PRINT_TABLE, PRINT_CSV, PRINT_JSON, PRINT_JSON_LINES };
 
 enum print_kind {
     PRINT_TEXT,   /* left-aligned; a JSON string */
@@ -28,24 +29,35 @@ struct print_column {
     enum print_kind kind;
 };
 
-enum { PRINT_COLUMNS_MAX = 40 };
+enum {
+    PRINT_COLUMNS_MAX = 48,
+    PRINT_TITLE_BYTES_MAX = 40,
+    PRINT_BUFFER_BYTES = 32 * 1024,
+};
 
 struct print {
     FILE *out;
     enum print_form form;
     const struct print_column *columns;
     size_t column_count;
-    size_t column; /* the next cell's */
-    uint64_t rows;
-    struct buf cells;   /* PRINT_TABLE: NUL-separated */
-    uint64_t rows_kept; /* of them whole in cells */
-    bool cut;           /* a cell found no room: the table ends before it and says so */
+    size_t column;        /* the next cell's */
+    uint64_t rows, bytes; /* so far; bytes: handed to the stream */
+    int error;            /* errno of the first write that failed: what follows is dropped */
+    bool defuse;          /* the caller's to set: CSV texts that a spreadsheet would run get a ' */
+    struct buf cells;     /* PRINT_TABLE: NUL-separated */
+    uint64_t rows_kept;   /* of them whole in cells */
+    bool cut;             /* a cell found no room: the table ends before it and says so */
     size_t width[PRINT_COLUMNS_MAX];
+    uint8_t key_bytes[PRINT_COLUMNS_MAX]; /* JSON: what stands before a cell: ,"title": */
+    char keys[PRINT_COLUMNS_MAX][PRINT_TITLE_BYTES_MAX + 4];
+    size_t used;
+    char buffer[PRINT_BUFFER_BYTES];
 };
 
 /*
- * Begin.  columns is borrowed until print_end(); at most PRINT_COLUMNS_MAX.
- * Give the cells row by row, each row whole.
+ * Begin.  columns is borrowed until print_end(); at most PRINT_COLUMNS_MAX, their
+ * titles plain ASCII of at most PRINT_TITLE_BYTES_MAX bytes.  Give the cells row by
+ * row, each row whole.
  */
 void print_begin(struct print *p, FILE *out, enum print_form form,
                  const struct print_column *columns, size_t column_count);
@@ -54,10 +66,13 @@ void print_whole(struct print *p, uint64_t value);
 void print_amount(struct print *p,
                   const char *decimal); /* also for PRINT_WHOLE cells ready as text */
 
+/* There is no value: empty in a table and in CSV, null in JSON. */
+void print_null(struct print *p);
+
 /* One JSON string with its quotes; bytes that are no UTF-8 become U+FFFD. */
 void print_json_text(FILE *out, struct str text);
 
-/* Finish and free. */
+/* Finish and free; p->rows, p->bytes and p->error stay. */
 void print_end(struct print *p);
 
 #endif

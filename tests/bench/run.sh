@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ./dev bench [ingest | rollup [EVENTS [IDS [REPEATS]]] | billing [ORGANIZATIONS] | spikes]: ratios against this machine's own limits, in one run.
+# ./dev bench [ingest | rollup [EVENTS [IDS [REPEATS]]] | billing [ORGANIZATIONS] | spikes | export [ROWS]]: ratios against this machine's own limits, in one run.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bin=${GBILL_BIN:-build/release}
@@ -40,4 +40,9 @@ fi
 if [ "$what" = all ] || [ "$what" = spikes ]; then
     nab=${NAB_DIR:-../shared/data/nab}
     if [ -f "$nab/windows.json" ]; then "$bin/tests/bench_spikes" "$nab"; else "$bin/tests/bench_spikes"; fi
+fi
+if [ "$what" = all ] || [ "$what" = export ]; then
+    mkdir "$dir/export"
+    [ "$what" = export ] || set -- export
+    "$bin/tests/bench_export" "$bin/gbill" "$dir/export" "${2:-2000000}" 2> >(grep -v 'rows, as of log position' >&2)
 fi

@@ -34,4 +34,23 @@ mount -o remount,size=200m "$dir"
 "$bin/gbill" rollup | grep 'position 200000' >/dev/null || fail "the next run did not go on"
 "$bin/gbill" rollup --check >/dev/null
 "$bin/gbill" audit --by org >/dev/null
+
+# An export that does not fit leaves the file as it was; so does a pipe that nobody reads any more.
+echo old >"$dir/rows"
+dd if=/dev/zero of="$dir/fill" bs=64K 2>/dev/null || true
+full 'cannot write .*/rows: No space left' "$bin/gbill" report export -o "$dir/rows"
+[ "$(cat "$dir/rows")" = old ] && [ ! -e "$dir/rows.new" ] || fail "an export without room changed its file"
+rm "$dir/fill"
+{ status=0; "$bin/gbill" report export 2>"$dir/said" || status=$?; echo "$status" >"$dir/status"; } | head -n 1 >/dev/null
+[ "$(cat "$dir/status")" = 10 ] || fail "a closed pipe: exit status $(cat "$dir/status")"
+[ "$(wc -l <"$dir/said")" = 1 ] && grep -q 'its reader is gone, with [0-9]* rows' "$dir/said" || fail "$(cat "$dir/said")"
+"$bin/gbill" report export -o "$dir/rows" 2>"$dir/said"
+grep -q 'rows, as of log position 200000' "$dir/said" || fail "$(cat "$dir/said")"
+calls=$("$bin/gbill" report usage --by tier --json 2>/dev/null | python3 -c 'import json, sys
+print(sum(row["calls"] for row in json.load(sys.stdin)))')
+python3 - "$dir/rows" "$calls" <<'PYTHON' || fail "an export does not have the report's calls"
+import csv, sys
+rows = list(csv.DictReader(open(sys.argv[1], newline="")))
+sys.exit(sum(int(row["calls"]) for row in rows) != int(sys.argv[2]))
+PYTHON
 echo "a full disk was said, and nothing lost"

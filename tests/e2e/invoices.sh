@@ -38,4 +38,18 @@ same "$("$bin/gbill" invoice verify --number 2 --json | tr -d ' \n')" '[{"invoic
 "$bin/gbill" invoice show --number 2 | grep -q 'Correction of invoice 1' || fail "show --number"
 same "$("$bin/gbill" plans rate --plan pro --quantity 1200000 --json | python3 -c 'import json, sys
 print([row["amount"] for row in json.load(sys.stdin)])')" "['29.00', '5.00']" "plans rate"
+
+# What other programs are given adds up to the invoices, the correction included.
+"$bin/gbill" report export --what focus --issuer 'Us, Inc' -o "$dir/focus.csv" 2>"$dir/said"
+grep -q 'rows of 2 invoices, as of log position' "$dir/said" || fail "$(cat "$dir/said")"
+same "$(python3 - "$dir/focus.csv" <<'PYTHON'
+import csv, decimal, sys
+total, classes = {}, set()
+for row in csv.DictReader(open(sys.argv[1], newline="")):
+    total[row["InvoiceId"]] = total.get(row["InvoiceId"], 0) + decimal.Decimal(row["BilledCost"])
+    classes.add(row["ChargeClass"])
+    assert row["InvoiceIssuerName"] == "Us, Inc", row
+print(*(f"{number} {amount}" for number, amount in sorted(total.items())), sorted(classes))
+PYTHON
+)" "1 40.80 2 37.80 ['', 'Correction']" "FOCUS rows"
 echo "billed, paid, corrected, and computed again to the same bytes"

@@ -82,9 +82,8 @@ read_all(const char *path)
 static void
 run_in_child(const struct fixture *x, char *line, const char *out, const char *err)
 {
-    static const struct cli_cmd *const cmds[] = {&cmd_report_usage, &cmd_report_costs};
-    struct cli_cmd both[] = {*cmds[0], *cmds[1]};
-    const struct cli_table table = {"Reports", both, CLI_COUNT(both)};
+    struct cli_cmd cmds[] = {cmd_report_usage, cmd_report_costs, cmd_report_export};
+    const struct cli_table table = {"Reports", cmds, CLI_COUNT(cmds)};
     char *argv[32] = {(char[]){"gbill"}, (char[]){"report"}};
     int argc = 2;
     for (char *save = NULL, *word = strtok_r(line, " ", &save); word != NULL;

@@ -1,7 +1,9 @@
 #include <criterion/criterion.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -169,4 +171,61 @@ Test(store_file, a_replacement_that_fails_leaves_the_old_file)
     path_of(path, "no/such");
     cr_assert_eq(file_replace(path, 0640, (struct bytes){(const uint8_t *)"x", 1}, &err),
                  ERR_NOT_FOUND);
+}
+
+Test(store_file, a_draft_appears_when_it_is_kept_and_not_before)
+{
+    char path[FILE_PATH_BYTES_MAX], made[FILE_PATH_BYTES_MAX];
+    struct file_draft draft;
+    struct stat st;
+    path_of(path, "f");
+    path_of(made, "f.new");
+    cr_assert_eq(file_draft_begin(&draft, path, 0640, &err), ERR_OK, "%s", err.text);
+    cr_assert(fputs("one", draft.out) >= 0);
+    cr_assert_neq(access(path, F_OK), 0);
+    cr_assert_eq(file_draft_keep(&draft, &err), ERR_OK, "%s", err.text);
+    holds(path, "one");
+    cr_assert_eq(stat(path, &st), 0);
+    cr_assert_eq(st.st_mode & 0777, 0640);
+    cr_assert_eq(file_draft_begin(&draft, path, 0640, &err), ERR_OK, "%s", err.text);
+    cr_assert(fputs("two", draft.out) >= 0);
+    file_draft_drop(&draft);
+    holds(path, "one");
+    cr_assert_neq(access(made, F_OK), 0, "nothing is left behind");
+    file_draft_drop(&draft); /* once more is nothing */
+    holds(path, "one");
+}
+
+Test(store_file, a_draft_writes_to_a_device_as_it_is_and_to_no_directory)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    struct file_draft draft;
+    struct stat st;
+    cr_assert_eq(file_draft_begin(&draft, "/dev/null", 0640, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(file_draft_keep(&draft, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(stat("/dev/null", &st), 0);
+    cr_assert(S_ISCHR(st.st_mode));
+    cr_assert_eq(file_draft_begin(&draft, "/dev/full", 0640, &err), ERR_OK, "%s", err.text);
+    cr_assert(fputs("x", draft.out) >= 0);
+    cr_assert_eq(file_draft_keep(&draft, &err), ERR_FULL);
+    path_of(path, "");
+    cr_assert_eq(file_draft_begin(&draft, path, 0640, &err), ERR_CONFLICT);
+    path_of(path, "no/such");
+    cr_assert_eq(file_draft_begin(&draft, path, 0640, &err), ERR_NOT_FOUND);
+}
+
+Test(store_file, a_draft_that_cannot_be_flushed_leaves_the_old_file)
+{
+    char path[FILE_PATH_BYTES_MAX], made[FILE_PATH_BYTES_MAX];
+    struct file_draft draft;
+    path_of(path, "f");
+    path_of(made, "f.new");
+    cr_assert_eq(file_replace(path, 0640, (struct bytes){(const uint8_t *)"old", 3}, &err), ERR_OK);
+    cr_assert_eq(file_draft_begin(&draft, path, 0640, &err), ERR_OK, "%s", err.text);
+    cr_assert(fputs("new and longer", draft.out) >= 0);
+    signal(SIGXFSZ, SIG_IGN);
+    cr_assert_eq(setrlimit(RLIMIT_FSIZE, &(struct rlimit){4, 4}), 0);
+    cr_assert_eq(file_draft_keep(&draft, &err), ERR_FULL, "%s", err.text);
+    holds(path, "old");
+    cr_assert_neq(access(made, F_OK), 0, "nothing is left behind");
 }

@@ -206,3 +206,35 @@ Test(store_money, amounts_look_as_people_write_them)
     money_format_fixed(-widest, 18, 18, text);
     cr_assert_lt(strlen(text), (size_t)MONEY_TEXT_BYTES);
 }
+
+/* Amounts about 64 bits and powers of ten: both ways of writing one say the same. */
+Test(store_money, a_decimal_is_the_fixed_one_without_its_zeros)
+{
+    const money_sum bounds[] = {0,
+                                1,
+                                9,
+                                10,
+                                99,
+                                100,
+                                101,
+                                1000000,
+                                MONEY_PICO_PER_UNIT,
+                                (money_sum)UINT64_MAX,
+                                (money_sum)INT64_MAX};
+    for (size_t i = 0; i < sizeof bounds / sizeof bounds[0]; i++) {
+        for (int near = -2; near <= 2; near++) {
+            for (int decimals = 0; decimals <= 18; decimals++) {
+                char got[MONEY_TEXT_BYTES], fixed[MONEY_TEXT_BYTES];
+                money_sum value = (bounds[i] + near) * (i % 2 == 0 ? 1 : -1);
+                money_format(value, decimals, got);
+                money_format_fixed(value, decimals, decimals, fixed);
+                size_t n = strlen(fixed);
+                while (decimals > 0 && fixed[n - 1] == '0')
+                    n--;
+                n -= decimals > 0 && fixed[n - 1] == '.' ? 1 : 0;
+                fixed[n] = '\0';
+                cr_assert_str_eq(got, fixed);
+            }
+        }
+    }
+}
