@@ -23,7 +23,7 @@ static const struct schedule_job jobs[] = {
     {{"audit", "--roots"}, 3600000},
     {{"budgets"}, 2000},
     {{"notify"}, 2000},
-    {{"spikes", "run"}, 15000},
+    {{"spikes", "run"}, 60000},
     {{"publish"}, 1000},
 };
 
@@ -81,8 +81,8 @@ static const struct cli_cmd cmd_run = {
     .run = run,
     .summary = "run all jobs at their cadences, in the foreground",
     .help =
-        "Starts rollup and publish every second, limits, budgets and notify every two, spikes run\n"
-        "every 15, invoice run and chargeback run every minute and audit --roots every hour, each\n"
+        "Starts rollup and publish every second, limits, budgets and notify every two, spikes run,\n"
+        "invoice run and chargeback run every minute and audit --roots every hour, each\n"
         "as a process of its own, until SIGTERM or Ctrl-C.  An event is in Postgres within five\n"
         "seconds.  A job that fails is said and tried again, every five seconds at the slowest;\n"
         "cron or systemd timers may run the same jobs instead.\n",

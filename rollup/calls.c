@@ -19,6 +19,7 @@ struct walk {
     enum err_code (*visit)(void *context, const struct event *event, int64_t receive_utc_ms,
                            struct err *err);
     void *context;
+    int64_t received_from_ms, received_to_ms; /* the part of the log to read */
     struct cursor cursor;
     struct ids *ids;
     bool has_voids;
@@ -68,8 +69,7 @@ came_before(struct walk *w, uint64_t seq, bool *ret_before, struct err *err)
         *ret_before = true;
         return ERR_OK;
     }
-    *ret_before = more &&
-                  frame.receive_utc_ms < w->options->from_ms - EVENT_AHEAD_MS_MAX - CLOCK_MS;
+    *ret_before = more && frame.receive_utc_ms < w->received_from_ms;
     return code;
 }
 
@@ -159,8 +159,7 @@ visit_log(struct walk *w, struct err *err)
         struct log_frame frame;
         bool more;
         code = log_reader_next(w->reader, &frame, &more, err);
-        if (code != ERR_OK || !more ||
-            frame.receive_utc_ms >= o->to_ms + EVENT_AGE_MS_MAX + CLOCK_MS)
+        if (code != ERR_OK || !more || frame.receive_utc_ms >= w->received_to_ms)
             break;
         code = visit_frame(w, &frame, err);
         seq = frame.first_seq + frame.event_count - 1;
@@ -183,6 +182,9 @@ calls_walk(const struct calls_options *options,
                      .context = context,
                      .cursor = cursor_get(options->txn),
                      .has_voids = tables_count(options->txn, TABLE_VOIDS) > 0};
+    int64_t near_ms = options->near_ms;
+    w.received_from_ms = options->from_ms - (near_ms > 0 ? near_ms : EVENT_AHEAD_MS_MAX + CLOCK_MS);
+    w.received_to_ms = options->to_ms + (near_ms > 0 ? near_ms : EVENT_AGE_MS_MAX + CLOCK_MS);
     if (w.cursor.seq == 0)
         return ERR_OK;
     buf_init(&w.stored, FRAME_RAW_BYTES_MAX);

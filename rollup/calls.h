@@ -17,6 +17,12 @@ struct calls_options {
     struct tables_txn *txn;  /* the moment that "counted" is of; not written to meanwhile */
     int64_t from_ms, to_ms;  /* of event time; the end is not included */
     struct str organization; /* only its calls; empty: everybody's */
+    /*
+     * 0: every call of these hours, however late it came.  Else only what was received at
+     * most so long before or behind them by the agent's clock: the rest of the log is not
+     * read.
+     */
+    int64_t near_ms;
     /* Called now and then with the last number read, and the last there is; may be NULL. */
     void (*progress)(void *context, uint64_t seq, uint64_t last_seq);
     void *progress_context;

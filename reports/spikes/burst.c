@@ -7,6 +7,9 @@
 
 static const int64_t minute_ms = 60000;
 
+/* A loop's calls come as they are made; a day's log is not read for those that come late. */
+#define BURST_NEAR_MS ((int64_t)10 * 60000)
+
 struct key {
     uint32_t organization;
     struct spike_subject subject;
@@ -16,7 +19,8 @@ struct key {
 struct walk {
     struct tables_txn *txn;
     const struct price_book *prices;
-    struct map *sums; /* struct key -> struct burst_minute */
+    struct map *sums;       /* struct key -> struct burst_minute */
+    const struct map *only; /* of subjects that burst_minutes.dearest has busy; NULL: of all */
 };
 
 void
@@ -24,6 +28,7 @@ burst_minutes_init(struct burst_minutes *m)
 {
     map_init(&m->sums, sizeof(struct key), sizeof(struct burst_minute));
     map_init(&m->dearest, sizeof(struct key), sizeof(struct burst_minute));
+    map_init(&m->past, sizeof(struct key), sizeof(struct burst_minute));
 }
 
 void
@@ -31,6 +36,7 @@ burst_minutes_clear(struct burst_minutes *m)
 {
     map_clear(&m->sums);
     map_clear(&m->dearest);
+    map_clear(&m->past);
 }
 
 static uint32_t
@@ -38,6 +44,14 @@ number_of(struct tables_txn *txn, struct str text)
 {
     uint32_t number = 0;
     return dict_find(txn, text, &number) ? number : 0;
+}
+
+static bool
+is_busy(const struct map *dearest, struct key key)
+{
+    key.minute = 0;
+    const struct burst_minute *minute = map_find(dearest, &key, map_hash(dearest, &key));
+    return minute != NULL && minute->calls >= BURST_CALLS_MIN;
 }
 
 /* Counted calls are folded, so the dictionary has all their names. */
@@ -58,6 +72,8 @@ visit(void *context, const struct event *event, int64_t receive_utc_ms, struct e
     };
     for (int i = 0; i < SPIKE_SCOPE_COUNT; i++) {
         key.subject = subjects[i];
+        if (w->only != NULL && !is_busy(w->only, key))
+            continue;
         struct burst_minute *sum = map_at(w->sums, &key, map_hash(w->sums, &key));
         if (sum == NULL)
             return err_set(err, ERR_LIMIT, "no memory for the last minutes");
@@ -69,16 +85,16 @@ visit(void *context, const struct event *event, int64_t receive_utc_ms, struct e
 }
 
 static enum err_code
-walk_calls(struct map *sums, struct tables_txn *txn, const struct burst_log *log,
-           struct str organization, int64_t from_ms, int64_t to_ms, struct err *err)
+walk_calls(struct map *sums, const struct map *only, struct tables_txn *txn,
+           const struct burst_log *log, int64_t from_ms, int64_t to_ms, struct err *err)
 {
-    struct walk w = {txn, log->prices, sums};
+    struct walk w = {txn, log->prices, sums, only};
     const struct calls_options options = {
         .data_directory = log->data_directory,
         .txn = txn,
         .from_ms = from_ms,
         .to_ms = to_ms,
-        .organization = organization,
+        .near_ms = BURST_NEAR_MS,
     };
     enum err_code code = calls_walk(&options, visit, &w, err);
     return code == ERR_NOT_FOUND ? ERR_OK : code; /* what the log no longer has is no burst */
@@ -97,8 +113,10 @@ burst_read(struct burst_minutes *m, struct tables_txn *txn, const struct burst_l
     int64_t to_ms = minute_start(log->now_ms) + minute_ms;
     map_reset(&m->sums);
     map_reset(&m->dearest);
-    enum err_code code = walk_calls(&m->sums, txn, log, (struct str){0},
-                                    to_ms - BURST_MINUTES * minute_ms, to_ms, err);
+    map_reset(&m->past);
+    m->past_read = false;
+    enum err_code code =
+        walk_calls(&m->sums, NULL, txn, log, to_ms - BURST_MINUTES * minute_ms, to_ms, err);
     for (uint32_t i = 0; code == ERR_OK && i < m->sums.count; i++) {
         const struct burst_minute *minute = map_value(&m->sums, i);
         struct key key = *(const struct key *)(const void *)map_key(&m->sums, i);
@@ -129,38 +147,49 @@ burst_is_pace(const struct burst_minute *minute, money_sum usual_pico, uint32_t 
            pace_pico - usual_pico >= gate_pico * 10;
 }
 
+/* One walk for all who were busy lately: a log of many organizations has many of them. */
+static enum err_code
+read_past(struct burst_minutes *m, struct tables_txn *txn, const struct burst_log *log,
+          struct err *err)
+{
+    int64_t now_ms = minute_start(log->now_ms) + minute_ms,
+            before_ms = now_ms - BURST_MINUTES * minute_ms, day_ms = before_ms - TIME_DAY_MS;
+    enum err_code code = walk_calls(&m->past, &m->dearest, txn, log,
+                                    before_ms - BURST_BEFORE_MIN * minute_ms, before_ms, err);
+    if (code == ERR_OK)
+        code = walk_calls(&m->past, &m->dearest, txn, log, day_ms - BURST_MINUTES * minute_ms,
+                          day_ms + 2 * BURST_MINUTES * minute_ms, err);
+    m->past_read = code == ERR_OK;
+    return code;
+}
+
+/* Was a minute of the past, from one to another, near this one? */
 static bool
-comes_near(const struct map *sums, uint32_t organization, const struct spike_subject *subject,
+comes_near(const struct map *past, struct key key, int64_t from_ms, int64_t to_ms,
            const struct burst_minute *minute)
 {
-    for (uint32_t i = 0; i < sums->count; i++) {
-        const struct key *key = (const struct key *)(const void *)map_key(sums, i);
-        const struct burst_minute *other = map_value(sums, i);
-        if (key->organization == organization && key->subject.scope == subject->scope &&
-            key->subject.provider == subject->provider && key->subject.value == subject->value &&
-            other->cost_pico * BURST_NEAR >= minute->cost_pico)
+    for (int64_t at = from_ms; at < to_ms; at += minute_ms) {
+        key.minute = (uint32_t)(at / minute_ms);
+        const struct burst_minute *other = map_find(past, &key, map_hash(past, &key));
+        if (other != NULL && other->cost_pico * BURST_NEAR >= minute->cost_pico)
             return true;
     }
     return false;
 }
 
 enum err_code
-burst_is_new(struct tables_txn *txn, const struct burst_log *log, uint32_t organization,
-             const struct spike_subject *subject, const struct burst_minute *minute, bool *ret,
-             struct err *err)
+burst_is_new(struct burst_minutes *m, struct tables_txn *txn, const struct burst_log *log,
+             uint32_t organization, const struct spike_subject *subject,
+             const struct burst_minute *minute, bool *ret, struct err *err)
 {
-    struct map sums;
-    struct str name = dict_text(txn, organization);
+    const struct key key = {organization, *subject, 0};
     int64_t now_ms = minute_start(log->now_ms) + minute_ms,
             before_ms = now_ms - BURST_MINUTES * minute_ms, day_ms = before_ms - TIME_DAY_MS;
-    map_init(&sums, sizeof(struct key), sizeof(struct burst_minute));
-    enum err_code code =
-        walk_calls(&sums, txn, log, name, before_ms - BURST_BEFORE_MIN * minute_ms, before_ms, err);
+    enum err_code code = m->past_read ? ERR_OK : read_past(m, txn, log, err);
     if (code == ERR_OK)
-        code = walk_calls(&sums, txn, log, name, day_ms - BURST_MINUTES * minute_ms,
-                          day_ms + 2 * BURST_MINUTES * minute_ms, err);
-    if (code == ERR_OK)
-        *ret = !comes_near(&sums, organization, subject, minute);
-    map_clear(&sums);
+        *ret = !comes_near(&m->past, key, before_ms - BURST_BEFORE_MIN * minute_ms, before_ms,
+                           minute) &&
+               !comes_near(&m->past, key, day_ms - BURST_MINUTES * minute_ms,
+                           day_ms + 2 * BURST_MINUTES * minute_ms, minute);
     return code;
 }

@@ -36,6 +36,8 @@ struct burst_minute {
 struct burst_minutes {
     struct map sums;    /* of each minute */
     struct map dearest; /* struct burst_minute */
+    struct map past;    /* as sums: the minutes before, of those who are busy now */
+    bool past_read;
 };
 
 void burst_minutes_init(struct burst_minutes *m);
@@ -64,14 +66,16 @@ bool burst_is_pace(const struct burst_minute *minute, money_sum usual_pico,
                    uint32_t threshold_percent, money_sum gate_pico);
 
 /*
- * Did no minute come near in the two hours before, and at the same time a day ago?  Reads
- * the organization's part of the log.
+ * Did no minute come near in the two hours before, and at the same time a day ago?  The
+ * first question since burst_read() reads that of the log, for all subjects.
+ *
+ *   minute  what burst_of() said
  *
  * Errors: as burst_read().
  */
-enum err_code burst_is_new(struct tables_txn *txn, const struct burst_log *log,
-                           uint32_t organization, const struct spike_subject *subject,
-                           const struct burst_minute *minute, bool *ret,
-                           struct err *err) ERR_MUST_CHECK;
+enum err_code burst_is_new(struct burst_minutes *m, struct tables_txn *txn,
+                           const struct burst_log *log, uint32_t organization,
+                           const struct spike_subject *subject, const struct burst_minute *minute,
+                           bool *ret, struct err *err) ERR_MUST_CHECK;
 
 #endif

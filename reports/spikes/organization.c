@@ -194,8 +194,8 @@ take_burst(struct judging *j, const struct series *series, struct err *err)
     struct verdict_row *v = row_at(j, &series->subject, hour, hour + 1, true);
     if (v != NULL && v->row.burst)
         return ERR_OK;
-    enum err_code code =
-        burst_is_new(j->txn, &j->log, j->organization, &series->subject, minute, &is_new, err);
+    enum err_code code = burst_is_new(j->bursts, j->txn, &j->log, j->organization, &series->subject,
+                                      minute, &is_new, err);
     if (code != ERR_OK || !is_new)
         return code;
     if (v == NULL) {

@@ -28,7 +28,7 @@ struct judging {
     /* Given. */
     struct tables_txn *txn;
     struct burst_log log;
-    const struct burst_minutes *bursts;
+    struct burst_minutes *bursts;
     money_sum gate_pico;
     uint64_t position; /* of the log */
     const char *currency;

@@ -85,8 +85,9 @@ Test(postgres_migrate, an_empty_database_gets_every_file_and_a_second_run_does_n
     must_migrate();
     for (size_t i = 0; i < migrate.count; i++)
         cr_assert_eq(migrate.files[i].state, MIGRATE_NOW);
-    cr_assert_str_eq(applied(),
-                     "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes");
+    cr_assert_str_eq(
+        applied(),
+        "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes 8rate_limits");
     char before[512];
     snprintf(before, sizeof before, "%s",
              server_value(url, "SELECT string_agg(ctid::text || xmin || applied_at, ' ') FROM "
@@ -110,34 +111,36 @@ Test(postgres_migrate, a_dry_run_says_what_is_pending_and_changes_nothing)
 Test(postgres_migrate, a_new_file_alone_is_applied)
 {
     must_migrate();
-    put_file("008_more.sql", "CREATE TABLE billing.more (n integer);\n");
+    put_file("009_more.sql", "CREATE TABLE billing.more (n integer);\n");
     must_migrate();
-    cr_assert_eq(migrate.files[6].state, MIGRATE_BEFORE);
-    cr_assert_eq(migrate.files[7].state, MIGRATE_NOW);
+    cr_assert_eq(migrate.files[7].state, MIGRATE_BEFORE);
+    cr_assert_eq(migrate.files[8].state, MIGRATE_NOW);
     cr_assert_str_eq(
         applied(),
-        "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes 8more");
+        "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes 8rate_limits 9more");
 }
 
 Test(postgres_migrate, a_file_that_fails_leaves_nothing_of_itself_and_names_its_line)
 {
-    put_file("008_bad.sql", "CREATE TABLE billing.half (n integer);\n-- \xc3\xa9\nSELEC 1;\n");
+    put_file("009_bad.sql", "CREATE TABLE billing.half (n integer);\n-- \xc3\xa9\nSELEC 1;\n");
     cr_assert_eq(run_migrate(false), ERR_CONFIG);
-    cr_assert_not_null(strstr(err.text, "008_bad.sql: line 3: syntax error"), "%s", err.text);
-    cr_assert_str_eq(applied(),
-                     "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes");
+    cr_assert_not_null(strstr(err.text, "009_bad.sql: line 3: syntax error"), "%s", err.text);
+    cr_assert_str_eq(
+        applied(),
+        "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes 8rate_limits");
     cr_assert_str_eq(server_value(url, "SELECT to_regclass('billing.half') IS NULL"), "t");
-    put_file("008_bad.sql", "CREATE TABLE billing.half (n integer);\n");
+    put_file("009_bad.sql", "CREATE TABLE billing.half (n integer);\n");
     must_migrate();
 }
 
 Test(postgres_migrate, a_file_that_ends_its_transaction_is_refused)
 {
-    put_file("008_commit.sql", "CREATE TABLE billing.half (n integer); COMMIT;\n");
+    put_file("009_commit.sql", "CREATE TABLE billing.half (n integer); COMMIT;\n");
     cr_assert_eq(run_migrate(false), ERR_CONFIG);
-    cr_assert_not_null(strstr(err.text, "008_commit.sql ends its transaction"), "%s", err.text);
-    cr_assert_str_eq(applied(),
-                     "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes");
+    cr_assert_not_null(strstr(err.text, "009_commit.sql ends its transaction"), "%s", err.text);
+    cr_assert_str_eq(
+        applied(),
+        "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes 8rate_limits");
 }
 
 Test(postgres_migrate, an_applied_file_that_changed_is_refused_even_in_a_dry_run)
@@ -171,7 +174,7 @@ Test(postgres_migrate, gaps_twins_odd_names_and_empty_directories_are_refused)
     static const struct {
         const char *file, *says;
     } cases[] = {
-        {"009_x.sql", "migration 008 is missing, 009_x is there"},
+        {"010_x.sql", "migration 009 is missing, 010_x is there"},
         {"002_twin.sql", "two migrations have the number 002"},
         {"000_x.sql", "two migrations have the number 000"},
         {"6_x.sql", "named NNN_name.sql"},
