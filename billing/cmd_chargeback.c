@@ -6,6 +6,7 @@
 #include "billing/chargeback/chargeback_stage.h"
 #include "billing/cmd.h"
 #include "billing/cmd_shared.h"
+#include "billing/invoice_pick.h"
 #include "store/base/currency.h"
 #include "store/base/print.h"
 #include "store/base/time.h"
@@ -27,21 +28,6 @@ static const struct conf_opt opts[] = {
 
 static const struct conf_opt run_opts[] = {CONF_ROW_DATA, CONF_ROW_JSON};
 
-/* -1: any. */
-static enum err_code
-month_of(const struct conf *conf, int32_t *ret, struct err *err)
-{
-    const char *text = conf_text(conf, "month");
-    int64_t ms;
-    *ret = -1;
-    if (text == NULL)
-        return ERR_OK;
-    if (!time_parse(str_of(text), &ms) || time_month_start_ms(time_month(ms)) != ms)
-        return err_set(err, ERR_USAGE, "--month %s is no month; write 2026-11", text);
-    *ret = time_month(ms);
-    return ERR_OK;
-}
-
 static enum err_code
 find_invoice(const struct conf *conf, struct tables_txn *txn, uint32_t organization,
              struct chargeback_invoice *ret, struct err *err)
@@ -49,13 +35,13 @@ find_invoice(const struct conf *conf, struct tables_txn *txn, uint32_t organizat
     struct invoice_scan scan;
     int32_t month;
     bool found = false;
-    enum err_code code = month_of(conf, &month, err);
+    enum err_code code = invoice_pick_month(conf, &month, err);
     if (code != ERR_OK)
         return code;
     invoice_scan_begin(&scan, txn, organization);
     while (invoice_scan_next(&scan)) {
         const struct chargeback_invoice v = chargeback_of_invoice(&scan.row);
-        if (month >= 0 && time_month(v.from_ms) != month)
+        if (!invoice_pick_is_of(&scan.row, month))
             continue;
         *ret = v;
         found = true;
