@@ -147,28 +147,44 @@ burst_is_pace(const struct burst_minute *minute, money_sum usual_pico, uint32_t 
            pace_pico - usual_pico >= gate_pico * 10;
 }
 
+/* The minutes that a burst is held against: just before it, and around it a day ago. */
+struct window {
+    int64_t from_ms, to_ms;
+};
+
+enum { WINDOWS = 2 };
+
+static void
+windows_of(const struct burst_log *log, struct window ret[WINDOWS])
+{
+    int64_t now_ms = minute_start(log->now_ms) + minute_ms,
+            before_ms = now_ms - BURST_MINUTES * minute_ms, day_ms = before_ms - TIME_DAY_MS;
+    ret[0] = (struct window){before_ms - BURST_BEFORE_MIN * minute_ms, before_ms};
+    ret[1] =
+        (struct window){day_ms - BURST_MINUTES * minute_ms, day_ms + 2 * BURST_MINUTES * minute_ms};
+}
+
 /* One walk for all who were busy lately: a log of many organizations has many of them. */
 static enum err_code
 read_past(struct burst_minutes *m, struct tables_txn *txn, const struct burst_log *log,
           struct err *err)
 {
-    int64_t now_ms = minute_start(log->now_ms) + minute_ms,
-            before_ms = now_ms - BURST_MINUTES * minute_ms, day_ms = before_ms - TIME_DAY_MS;
-    enum err_code code = walk_calls(&m->past, &m->dearest, txn, log,
-                                    before_ms - BURST_BEFORE_MIN * minute_ms, before_ms, err);
-    if (code == ERR_OK)
-        code = walk_calls(&m->past, &m->dearest, txn, log, day_ms - BURST_MINUTES * minute_ms,
-                          day_ms + 2 * BURST_MINUTES * minute_ms, err);
+    struct window windows[WINDOWS];
+    enum err_code code = ERR_OK;
+    windows_of(log, windows);
+    for (int i = 0; code == ERR_OK && i < WINDOWS; i++)
+        code =
+            walk_calls(&m->past, &m->dearest, txn, log, windows[i].from_ms, windows[i].to_ms, err);
     m->past_read = code == ERR_OK;
     return code;
 }
 
-/* Was a minute of the past, from one to another, near this one? */
+/* Was a minute of the past near this one? */
 static bool
-comes_near(const struct map *past, struct key key, int64_t from_ms, int64_t to_ms,
+comes_near(const struct map *past, struct key key, struct window w,
            const struct burst_minute *minute)
 {
-    for (int64_t at = from_ms; at < to_ms; at += minute_ms) {
+    for (int64_t at = w.from_ms; at < w.to_ms; at += minute_ms) {
         key.minute = (uint32_t)(at / minute_ms);
         const struct burst_minute *other = map_find(past, &key, map_hash(past, &key));
         if (other != NULL && other->cost_pico * BURST_NEAR >= minute->cost_pico)
@@ -183,13 +199,11 @@ burst_is_new(struct burst_minutes *m, struct tables_txn *txn, const struct burst
              const struct burst_minute *minute, bool *ret, struct err *err)
 {
     const struct key key = {organization, *subject, 0};
-    int64_t now_ms = minute_start(log->now_ms) + minute_ms,
-            before_ms = now_ms - BURST_MINUTES * minute_ms, day_ms = before_ms - TIME_DAY_MS;
+    struct window windows[WINDOWS];
+    windows_of(log, windows);
     enum err_code code = m->past_read ? ERR_OK : read_past(m, txn, log, err);
     if (code == ERR_OK)
-        *ret = !comes_near(&m->past, key, before_ms - BURST_BEFORE_MIN * minute_ms, before_ms,
-                           minute) &&
-               !comes_near(&m->past, key, day_ms - BURST_MINUTES * minute_ms,
-                           day_ms + 2 * BURST_MINUTES * minute_ms, minute);
+        *ret = !comes_near(&m->past, key, windows[0], minute) &&
+               !comes_near(&m->past, key, windows[1], minute);
     return code;
 }
