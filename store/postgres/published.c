@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "store/postgres/published_budget.h"
+#include "store/postgres/published_forecast.h"
 #include "store/postgres/published_spike.h"
 #include "store/tables/invoice.h"
 #include "store/tables/limit.h"
@@ -440,5 +441,36 @@ const struct published published[PUBLISHED_COUNT] = {
                     "created_at"},
         .put_key = published_spike_key,
         .put_row = published_spike_row,
+    },
+    {
+        .table = TABLE_FORECASTS,
+        .name = "forecasts",
+        .key_count = 2,
+        .columns = {"organization_id",
+                    "month",
+                    "currency",
+                    "cost",
+                    "expected_cost",
+                    "low_cost",
+                    "high_cost",
+                    "cost_cents",
+                    "expected_cost_cents",
+                    "calls",
+                    "expected_calls",
+                    "low_calls",
+                    "high_calls",
+                    "tokens",
+                    "expected_tokens",
+                    "low_tokens",
+                    "high_tokens",
+                    "unpriced_calls",
+                    "method",
+                    "history_days",
+                    "tested",
+                    "days",
+                    "log_position",
+                    "created_at"},
+        .put_key = published_forecast_key,
+        .put_row = published_forecast_row,
     },
 };

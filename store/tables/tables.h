@@ -53,7 +53,8 @@
     X(OUTBOX_DUE, "outbox_due", STAGE)          \
     X(CHARGEBACK, "chargeback", STAGE)          \
     X(SPIKES, "spikes", STAGE)                  \
-    X(SPIKE_MARKS, "spike_marks", STAGE)
+    X(SPIKE_MARKS, "spike_marks", STAGE)        \
+    X(FORECASTS, "forecasts", STAGE)
 
 enum table {
 #define TABLES_ENUM(name, text, origin) TABLE_##name,

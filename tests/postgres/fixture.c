@@ -15,6 +15,7 @@
 #include "store/tables/cursor.h"
 #include "store/tables/dict.h"
 #include "store/tables/dirty.h"
+#include "store/tables/forecast.h"
 #include "store/tables/invoice.h"
 #include "store/tables/limit.h"
 #include "store/tables/log_day.h"
@@ -358,6 +359,31 @@ put_spike(struct writer *w, const char *organization)
     cr_assert_eq(spike_put(w->txn, &row, &w->err), ERR_OK);
 }
 
+static void
+put_forecast(struct writer *w, const char *organization)
+{
+    const money_sum dollar = MONEY_PICO_PER_UNIT;
+    const struct forecast_row row = {
+        .organization = number(w, organization),
+        .month = MONTH,
+        .currency = "USD",
+        .ranges = {[FORECAST_COST] = {34965000157500, 41500000000000, 36 * dollar, 60 * dollar},
+                   [FORECAST_CALLS] = {70, 90, 80, 120},
+                   [FORECAST_TOKENS] = {7000, 9000, 8000, 12000}},
+        .unpriced_calls = 3,
+        .method = FORECAST_BY_WEEK,
+        .history_days = 29,
+        .tested = 17,
+        .first_day = (uint32_t)time_day_of(2026, 11, 29),
+        .day_count = 2,
+        .days = {{40 * dollar, 35500000000000, 50 * dollar},
+                 {41500000000000, 36 * dollar, 60 * dollar}},
+        .made_ms = 1796083200123,
+        .position = 100,
+    };
+    cr_assert_eq(forecast_put(w->txn, &row, &w->err), ERR_OK);
+}
+
 void
 fixture_fill(const char *directory)
 {
@@ -386,6 +412,7 @@ fixture_fill(const char *directory)
     put_chargeback(&w, "acme", "grant-two", 999, false);
     put_chargeback(&w, "acme", "", -1, false);
     put_spike(&w, "acme");
+    put_forecast(&w, "acme");
     move_cursor(&w, 100);
     end(&w);
 }

@@ -59,7 +59,7 @@ Test(postgres_publish, the_first_publish_sends_every_row_exactly)
     result = fixture_must_publish(data, url, false);
     cr_assert_eq(result.mode, PUBLISH_FULL);
     cr_assert_str_eq(result.why, "the database is new to this log");
-    const uint64_t rows[PUBLISHED_COUNT] = {24, 4, 8, 2, 6, 1, 2, 2, 3, 2, 1, 1};
+    const uint64_t rows[PUBLISHED_COUNT] = {24, 4, 8, 2, 6, 1, 2, 2, 3, 2, 1, 1, 1};
     for (size_t i = 0; i < PUBLISHED_COUNT; i++) {
         cr_assert_eq(result.counts[i].sent, rows[i], "%s", published[i].name);
         cr_assert_eq(result.counts[i].written, rows[i], "%s", published[i].name);
@@ -104,6 +104,22 @@ Test(postgres_publish, a_spike_arrives_with_its_figures_and_who_drives_it)
         "(acme,\"2026-11-24 00:00:00+00\",model,openai,gpt-4o-mini,\"2026-11-24 "
         "02:00:00+00\",\"{calls,cost}\",t,f,70,34.9650001575,3497,3,user-1,31.9650001575,\"\","
         "\"words with a\ttab\")");
+}
+
+Test(postgres_publish, a_forecast_arrives_with_its_interval_and_the_way_there)
+{
+    fixture_must_publish(data, url, false);
+    cr_assert_str_eq(
+        VALUE("SELECT row(organization_id, month, cost, expected_cost, low_cost, high_cost, "
+              "cost_cents, expected_cost_cents, calls, expected_calls, low_calls, high_calls, "
+              "tokens, high_tokens, unpriced_calls, method, history_days, tested, log_position, "
+              "created_at)::text FROM billing.forecasts"),
+        "(acme,2026-11-01,34.9650001575,41.5,36,60,3497,4150,70,90,80,120,7000,12000,3,week,29,17,"
+        "100,\"2026-12-01 00:00:00.123+00\")");
+    cr_assert_str_eq(VALUE("SELECT days FROM billing.forecasts"),
+                     "[{\"day\": \"2026-11-29\", \"low\": \"35.5\", \"cost\": \"40\", \"high\": "
+                     "\"50\"}, {\"day\": \"2026-11-30\", \"low\": \"36\", \"cost\": \"41.5\", "
+                     "\"high\": \"60\"}]");
 }
 
 Test(postgres_publish, the_roots_of_days_arrive_and_every_reader_may_check_them)
@@ -434,9 +450,9 @@ Test(postgres_publish, an_older_or_newer_schema_is_refused)
     snprintf(says, sizeof says, "has version %d, this gbill needs %d; run gbill migrate", is - 1,
              is);
     cr_assert_not_null(strstr(err.text, says), "%s", err.text);
-    server_run(url, "INSERT INTO billing.schema_migrations VALUES (9, 'later', '')");
+    server_run(url, "INSERT INTO billing.schema_migrations VALUES (999, 'later', '')");
     cr_assert_eq(fixture_publish(data, url, false, &result, &err), ERR_CONFLICT);
-    snprintf(says, sizeof says, "has version 9, this gbill knows %d", is);
+    snprintf(says, sizeof says, "has version 999, this gbill knows %d", is);
     cr_assert_not_null(strstr(err.text, says), "%s", err.text);
 }
 
