@@ -12,6 +12,7 @@
 #include "store/base/file.h"
 #include "store/base/log.h"
 #include "store/base/notify.h"
+#include "store/log/shipped.h"
 #include "store/log/tip.h"
 
 enum {
@@ -22,6 +23,7 @@ enum {
 #define LOOK_MS ((int64_t)20)      /* between two looks at the log's end */
 #define LOOK_ANYWAY_MS 1000        /* though nothing was heard of it */
 #define ANSWER_MS ((int64_t)60000) /* for the oldest message's answer */
+#define NOTE_MS ((int64_t)10000)   /* between two notes of how far the collector is */
 #define PAUSE_MS_MIN ((int64_t)100)
 #define PAUSE_MS_MAX ((int64_t)10000)
 
@@ -49,6 +51,7 @@ struct shipper {
     bool by_peer;    /* the error is the collector's or the network's */
     bool was_let_in; /* the collector took our key at least once */
     bool advanced;   /* since the connection was made */
+    int64_t note_ms; /* the next note's time */
     struct notify_watchdog watchdog;
 };
 
@@ -248,13 +251,30 @@ begin(struct shipper *s, const struct log_origin *origin, struct err *err)
     return code;
 }
 
+/*
+ * How far the collector is, for gbill log prune: now and then, since it is a file that is flushed.
+ * Shipping goes on without it: on a full disk it is what makes room.
+ */
+static void
+note_stand(struct shipper *s, const struct log_origin *origin)
+{
+    struct err err;
+    int64_t now = clock_monotonic_ms();
+    if (now < s->note_ms)
+        return;
+    s->note_ms = now + NOTE_MS;
+    if (shipped_note(s->o->data, origin->identity, s->o->wire.to, s->result->stand, &err) != ERR_OK)
+        log_line(LOG_LEVEL_WARN, "not_noted", "reason=\"%s\"", err.text);
+}
+
 /* Until the log's end, for who does not follow; until told to stop. */
 static enum err_code
-go_on(struct shipper *s, struct err *err)
+go_on(struct shipper *s, const struct log_origin *origin, struct err *err)
 {
     while (!is_stopped(s)) {
         bool sent = true;
         enum err_code code = take_answers(s, err);
+        note_stand(s, origin);
         while (code == ERR_OK && sent && s->count < WINDOW_MESSAGES &&
                s->look_ms <= clock_monotonic_ms())
             code = send_next(s, &sent, err);
@@ -307,7 +327,11 @@ connection(struct shipper *s, struct err *err)
     if (code == ERR_OK)
         code = begin(s, &origin, err);
     if (code == ERR_OK)
-        code = go_on(s, err);
+        code = go_on(s, &origin, err);
+    if (code == ERR_OK) {
+        s->note_ms = 0;
+        note_stand(s, &origin);
+    }
     end(s);
     return code;
 }

@@ -1,8 +1,9 @@
 /*
  * ingest/shipper.h - the job that ships this host's log to a collector.
  *
- * It keeps no notes: the collector says where its copy stands, and from there it goes
- * on, after every break anew.  Killed at any moment, it loses and doubles nothing.
+ * The collector says where its copy stands, and from there it goes on, after every
+ * break anew.  Killed at any moment, it loses and doubles nothing.  What it notes of the
+ * collector (store/log/shipped.h) is for gbill log prune alone.
  */
 #ifndef INGEST_SHIPPER_H
 #define INGEST_SHIPPER_H

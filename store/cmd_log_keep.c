@@ -11,6 +11,7 @@
 #include "store/base/time.h"
 #include "store/cmd.h"
 #include "store/log/keep.h"
+#include "store/log/shipped.h"
 #include "store/tables/log_need.h"
 
 enum { ROOTS_BYTES_MAX = 64 * 1024 * 1024, FAULTS_SHOWN_MAX = 20 };
@@ -324,37 +325,56 @@ print_pruned(const struct conf *conf, const struct log_day_span *days, size_t co
     print_end(&p);
 }
 
+/*
+ * May these days go?  Every collector must have them.  A host that only ships folds nothing:
+ * what else must be true of a day is for who prunes the collector's copy.
+ */
+static enum err_code
+check_need(const struct cli *cli, const struct log_day_span *days, size_t count, bool *ret_folded,
+           struct err *err)
+{
+    struct tables *tables = NULL;
+    struct tables_txn *txn = NULL;
+    bool is_shipped;
+    enum err_code code = shipped_check(conf_data_dir(&cli->conf), days, count, &is_shipped, err);
+    if (code != ERR_OK)
+        return code;
+    code = tables_open(conf_data_dir(&cli->conf), TABLES_READ, &tables, err);
+    *ret_folded = code != ERR_NOT_FOUND || !is_shipped;
+    if (!*ret_folded)
+        return ERR_OK;
+    if (code == ERR_OK)
+        code = tables_begin(tables, TABLES_READ, &txn, err);
+    if (code == ERR_OK)
+        code = log_need_check(txn, days, count, clock_now_ms(&cli->clock), err);
+    tables_abort(txn);
+    tables_close(tables);
+    return code;
+}
+
 /* With all locks held: what may go, goes. */
 static enum err_code
 prune(const struct cli *cli, const char *log, int32_t before, struct err *err)
 {
     struct list days;
-    struct tables *tables = NULL;
-    struct tables_txn *txn = NULL;
-    bool dry = conf_flag(&cli->conf, "dry-run");
+    bool dry = conf_flag(&cli->conf, "dry-run"), is_folded = false;
     enum err_code code = log_days(log, &days, err);
     const struct log_day_span *spans = days.items;
     size_t count = code == ERR_OK ? count_before(&days, before) : 0;
     if (code == ERR_OK)
-        code = tables_open(conf_data_dir(&cli->conf), TABLES_READ, &tables, err);
-    if (code == ERR_OK)
-        code = tables_begin(tables, TABLES_READ, &txn, err);
-    if (code == ERR_OK)
-        code = log_need_check(txn, spans, count, clock_now_ms(&cli->clock), err);
-    tables_abort(txn);
-    tables_close(tables);
+        code = check_need(cli, spans, count, &is_folded, err);
     if (code == ERR_OK)
         print_pruned(&cli->conf, spans, count);
     for (size_t i = 0; code == ERR_OK && !dry && i < count; i++)
         code = log_day_remove(log, spans[i].number, err);
     if (code == ERR_OK && count > 0)
-        fprintf(
-            stderr,
-            "gbill log prune: %s; what is kept proves itself from event %" PRIu64
-            " on.  Keep tables.mdb and roots.jsonl, or a backup of these days: a rebuild can no "
-            "longer go back before them\n",
-            dry ? "nothing was removed (--dry-run)" : "removed",
-            spans[count].first_seq[LOG_EVENTS]);
+        fprintf(stderr,
+                "gbill log prune: %s; what is kept proves itself from event %" PRIu64 " on.%s\n",
+                dry ? "nothing was removed (--dry-run)" : "removed",
+                spans[count].first_seq[LOG_EVENTS],
+                is_folded ? "  Keep tables.mdb and roots.jsonl, or a backup of these days: a "
+                            "rebuild can no longer go back before them"
+                          : "  The collector has what came before");
     list_clear(&days);
     return code;
 }
@@ -466,6 +486,10 @@ const struct cli_cmd cmd_log_prune = {
         "day must stay and why, unless the fold has passed them, their roots are published\n"
         "(gbill audit --roots), every month that they may have events of is invoiced for good,\n"
         "none of their events waits for a price, and all are older than 35 days.\n"
+        "\n"
+        "A host that ships its log (gbill ship): every collector in DIR/shipped.json must have\n"
+        "flushed the day.  Where nothing was ever folded that is all: the collector's copy is what\n"
+        "is billed, and its gbill log prune asks for the rest.\n"
         "\n"
         "What stays proves itself: gbill log verify begins with the chain that the first day\n"
         "kept begins with, which is the root of the day before it.  gbill rollup --rebuild can\n"

@@ -125,6 +125,27 @@ events fourth 10 | send
 ship >/dev/null || fail "ship behind a sealed day"
 same "behind a sealed day"
 
+# ---- what the collector has may go here, though nothing is folded here; no more than that ----
+cp -r "$src/log" "$dir/edge-log"
+mkdir "$dir/edge"; mv "$dir/edge-log" "$dir/edge/log"
+prune() { gbill log prune --data "$dir/edge" --before "$(date -u +%F)" "$@"; }
+expect 6 "nothing has been folded yet" prune
+cp "$src/shipped.json" "$dir/edge"
+prune --json >"$dir/out" 2>/dev/null || fail "prune of shipped days"
+[ "$(grep -o '"day":' "$dir/out" | wc -l)" = 3 ] || fail "prune of shipped days: $(cat "$dir/out")"
+[ "$(ls "$dir/edge/log" | grep -c 'mdb$')" = 1 ] || fail "left after prune: $(ls "$dir/edge/log")"
+ship --data "$dir/edge" --json | grep -q '"events":0,' || fail "shipping goes on behind pruned days"
+mkdir "$dir/late"; cp -r "$src/log" "$dir/late/log"
+sed 's/"events": [0-9]*/"events": 3100/' "$src/shipped.json" >"$dir/late/shipped.json"
+expect 7 "is not shipped yet: its last event is [0-9]*, the collector 127.0.0.1:$port has them up to 3100" \
+    gbill log prune --data "$dir/late" --before "$(date -u +%F)"
+sed 's/"quarantine": [0-9]*/"quarantine": 1/' "$src/shipped.json" >"$dir/late/shipped.json"
+expect 7 "is not shipped yet" gbill log prune --data "$dir/late" --before "$(date -u +%F)"
+echo '{"collectors": 3}' >"$dir/late/shipped.json"
+expect 3 "shipped.json: \"collectors\"" gbill log prune --data "$dir/late" --before "$(date -u +%F)"
+[ "$(ls "$dir/late/log" | grep -c 'mdb$')" = 4 ] || fail "a refused prune removed something"
+rm -r "$dir/edge" "$dir/late"
+
 # ---- who gets nothing in ----
 sums "$copy" >"$dir/before"
 untouched() { [ "$(sums "$copy")" = "$(cat "$dir/before")" ] && [ "$(ls "$col/hosts")" = edge1 ] || fail "$1 changed something: $(ls "$col/hosts")"; }
