@@ -112,6 +112,7 @@ main(int argc, char **argv)
         TABLE("Postgres", cmd_migrate, cmd_publish),
         TABLE("Reports", cmd_report_usage, cmd_report_costs, cmd_report_export, cmd_spikes_run,
               cmd_spikes_list, cmd_spikes_show),
+        TABLE("HTTP", cmd_api, cmd_key_create, cmd_key_list, cmd_key_revoke),
         TABLE("All together", cmd_run, cmd_status),
     };
     return cli_main("gbill", "billing and usage tracking for LLM platforms", tables,

@@ -1,0 +1,135 @@
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "reports/api/door.h"
+#include "reports/api/server.h"
+#include "reports/cmd.h"
+#include "store/base/file.h"
+#include "store/base/log.h"
+#include "store/base/notify.h"
+
+enum { PEM_BYTES_MAX = 1024 * 1024 };
+
+static const struct conf_opt opts[] = {
+    CONF_ROW_DATA,
+    {"listen", "GBILL_API_LISTEN", CONF_TEXT, "WHERE", 0, 0, "127.0.0.1:8080", false,
+     "HOST:PORT, or the path of a unix socket"},
+    {"tls-cert", "GBILL_API_TLS_CERT", CONF_TEXT, "FILE", 0, 0, NULL, false,
+     "certificate chain (PEM): serve HTTPS"},
+    {"tls-key", "GBILL_API_TLS_KEY", CONF_TEXT, "FILE", 0, 0, NULL, false, "its private key (PEM)"},
+    {"connections", NULL, CONF_INT, "N", 1, SERVER_CONNECTIONS_MAX, "1000", false,
+     "at one time; beyond that nobody is let in"},
+    {"address-connections", NULL, CONF_INT, "N", 0, SERVER_CONNECTIONS_MAX, "0", false,
+     "of one address at one time; 0: no limit"},
+    {"timeout", NULL, CONF_INT, "SECONDS", 1, 600, "30", false,
+     "a connection on which nothing moves for so long is closed"},
+    {"debug", "DEBUG_BILLING", CONF_FLAG, NULL, 0, 0, "false", false,
+     "log every answer, with the key's id"},
+};
+
+static enum err_code
+read_pem(const struct conf *conf, const char *key, char **ret, struct err *err)
+{
+    struct bytes text;
+    enum err_code code = file_read(conf_text(conf, key), PEM_BYTES_MAX, &text, err);
+    if (code == ERR_OK)
+        *ret = (char *)(uintptr_t)text.data;
+    return err_wrap(err, code, "--%s", key);
+}
+
+static enum err_code
+read_tls(const struct conf *conf, char **cert, char **key, struct err *err)
+{
+    if ((conf_text(conf, "tls-cert") == NULL) != (conf_text(conf, "tls-key") == NULL))
+        return err_set(err, ERR_USAGE, "--tls-cert and --tls-key go together");
+    if (conf_text(conf, "tls-cert") == NULL)
+        return ERR_OK;
+    enum err_code code = read_pem(conf, "tls-cert", cert, err);
+    return code == ERR_OK ? read_pem(conf, "tls-key", key, err) : code;
+}
+
+/* The server's thread has all signals blocked, since it is made while they are. */
+static enum err_code
+serve(const struct server_options *options, const char *name, const char *listen, struct err *err)
+{
+    struct server *server;
+    sigset_t signals;
+    int which;
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    enum err_code code = server_start(options, &server, err);
+    if (code != ERR_OK)
+        return code;
+    log_line(LOG_LEVEL_INFO, "listening", "on=%s tls=%s data=%s", name,
+             options->tls_cert != NULL ? "yes" : "no", options->data_directory);
+    notify_send("READY=1");
+    sigwait(&signals, &which);
+    notify_send("STOPPING=1");
+    server_stop(server);
+    if (strchr(listen, '/') != NULL)
+        (void)unlink(listen);
+    log_line(LOG_LEVEL_INFO, "stopped", "on=%s", name);
+    return ERR_OK;
+}
+
+static enum err_code
+run(struct cli *cli, struct err *err)
+{
+    const struct conf *conf = &cli->conf;
+    const char *listen = conf_text(conf, "listen");
+    char name[128], *cert = NULL, *key = NULL;
+    int fd = -1;
+    bool open = false;
+    enum err_code code = read_tls(conf, &cert, &key, err);
+    if (code == ERR_OK)
+        code = door_open(listen, &fd, name, &open, err);
+    if (code == ERR_OK && open && cert == NULL)
+        log_line(LOG_LEVEL_WARN, "plaintext",
+                 "on=%s hint=\"keys cross the network as they are: give --tls-cert and --tls-key, "
+                 "or stand behind a proxy that has TLS\"",
+                 name);
+    if (code == ERR_OK) {
+        const struct server_options options = {
+            .data_directory = conf_data_dir(conf),
+            .listen_fd = fd,
+            .connections_max = (unsigned)conf_int(conf, "connections"),
+            .address_connections_max = (unsigned)conf_int(conf, "address-connections"),
+            .timeout_s = (unsigned)conf_int(conf, "timeout"),
+            .tls_cert = cert,
+            .tls_key = key,
+            .clock = &cli->clock,
+            .debug = conf_flag(conf, "debug"),
+        };
+        code = serve(&options, name, listen, err);
+    }
+    free(cert);
+    free(key);
+    return code;
+}
+
+const struct cli_cmd cmd_api = {
+    .name = "api",
+    .args = "",
+    .opts = opts,
+    .opt_count = CLI_COUNT(opts),
+    .run = run,
+    .summary = "serve limits and usage over HTTP, in the foreground",
+    .help =
+        "GET /api/billing/limits, GET /api/billing/usage, /api/billing/openapi.json (the whole\n"
+        "description), /health and /metrics, until SIGTERM, which lets requests finish.\n"
+        "\n"
+        "Who asks sends Authorization: Bearer KEY, with a key of gbill key create, and names the\n"
+        "key's own organization:\n"
+        "\n"
+        "  gbill key create --org acme --scopes read >key\n"
+        "  gbill api &\n"
+        "  curl -H \"Authorization: Bearer $(cat key)\" \\\n"
+        "      'http://127.0.0.1:8080/api/billing/limits?organizationId=acme&action=ai_request'\n"
+        "\n"
+        "Answers come from the tables, as the last gbill rollup and gbill limits left them; gbill\n"
+        "run keeps both going.  Errors are problem+json with a code, what is wrong and the remedy.\n",
+};

@@ -1,0 +1,33 @@
+/*
+ * reports/api/server.h - HTTP/1.1 in front of the routes: libmicrohttpd with epoll, one
+ * thread, which has all that changes.
+ */
+#ifndef REPORTS_API_SERVER_H
+#define REPORTS_API_SERVER_H
+
+#include <stdbool.h>
+
+#include "store/base/clock.h"
+#include "store/base/err.h"
+
+enum { SERVER_CONNECTIONS_MAX = 10000 };
+
+struct server_options {
+    const char *data_directory;
+    int listen_fd; /* bound, listening, non-blocking; taken */
+    unsigned connections_max, address_connections_max, timeout_s;
+    const char *tls_cert, *tls_key; /* PEM; NULL: plain */
+    const struct clock *clock;
+    bool debug; /* log every answer with what decided it */
+};
+
+struct server;
+
+/* Errors: those of shelf_open(); ERR_IO, ERR_CONFIG (certificate and key do not go together). */
+enum err_code server_start(const struct server_options *options, struct server **ret,
+                           struct err *err) ERR_MUST_CHECK;
+
+/* Take no more connections, finish what is being answered (5 s at most), end. */
+void server_stop(struct server *server);
+
+#endif

@@ -1,0 +1,100 @@
+#!/usr/bin/env bash
+# gbill api: every route against the OpenAPI document it serves, no way from one organization to
+# another, keys revoked and expired while it runs, TCP, unix socket and TLS, an orderly end.
+. "$(dirname "$0")/lib.sh"
+begin api
+
+agent_start
+event() { # ID ORGANIZATION TOKENS
+    printf '{"id":"%s","organizationId":"%s","userId":"u","type":"chat","provider":"openai","model":"gpt-4o-mini","inputTokens":%s,"outputTokens":7}\n' "$@"
+}
+for org in acme rival; do event "$org-1" $org 93; done | gbill send --format jsonl - >/dev/null
+
+# ---- keys ----
+expect 2 'needs --org' gbill key create
+expect 2 'must be read, write, admin' gbill key create --org acme --scopes read,fly
+expect 2 'must be read, write, admin' gbill key create --org acme --scopes read,read
+expect 6 'id of no key' gbill key revoke 0123456789abcdef
+key=$(gbill key create --org acme 2>"$dir/err")
+other=$(gbill key create --org rival --scopes read,write,admin 2>/dev/null)
+write=$(gbill key create --org acme --scopes write,admin --days 0 2>/dev/null)
+[[ $key =~ ^gbk_[0-9a-f]{16}_[0-9a-f]{64}$ ]] || fail "a key looks so: $key"
+same "$(stat -c %a "$GBILL_DATA/api-keys.json")" 600 "the mode of the keys"
+if grep -q "${key##*_}" "$GBILL_DATA/api-keys.json"; then fail "the secret is stored"; fi
+if gbill key list --json | grep -q "${key##*_}"; then fail "the secret is listed"; fi
+same "$(gbill key list --org acme --json | grep -c valid)" 2 "acme's valid keys"
+
+# ---- the server ----
+serve() { # NAME OPTION...: started; $api, and $base for TCP
+    local name=$1
+    shift
+    gbill api "$@" 2>"$dir/$name.log" &
+    api=$!
+    children="$children $api"
+    for _ in $(seq 400); do grep -q event=listening "$dir/$name.log" && break; sleep 0.05; done
+    grep -q event=listening "$dir/$name.log" || fail "$name: $(cat "$dir/$name.log")"
+    base=http://$(sed -n 's/.*event=listening on=\([^ ]*\).*/\1/p' "$dir/$name.log")
+}
+status_of() { curl -s -o "$dir/body" -w '%{http_code}' "$@"; }
+serve tcp --listen 127.0.0.1:0 --debug
+same "$(status_of "$base/health")" 503 "health before the first fold"
+gbill rollup >/dev/null
+gbill limits >/dev/null
+same "$(status_of "$base/health")" 200 "health behind it"
+tests/support/api_check.py "$base" "$key" acme "$other" rival "$write" >"$dir/checked" || fail "api_check: $(cat "$dir/checked")"
+grep -q '"used": 100,' "$dir/checked" || fail "100 credits are used: $(cat "$dir/checked")"
+grep -q '"calls": 1,' "$dir/checked" || fail "one call: $(cat "$dir/checked")"
+same "$(status_of -X POST "$base/api/billing/limits")" 405 "another method"
+same "$(status_of "$base/api/billing/other")" 404 "another path"
+same "$(status_of "$base/health" -H "X: $(head -c 40000 /dev/zero | tr '\0' x)")" 431 "a large head"
+curl -s "$base/metrics" >"$dir/metrics"
+python3 tests/e2e/exposition.py <"$dir/metrics" || fail "metrics: $(cat "$dir/metrics")"
+limits() { status_of -H "Authorization: Bearer $1" "$base/api/billing/limits?organizationId=$2"; }
+
+# ---- what changes while it runs ----
+gbill key revoke "${key:4:16}"
+sleep 1
+same "$(limits "$key" acme)" 401 "a revoked key"
+same "$(limits "$other" rival)" 200 "another key"
+same "$(gbill key list --json | grep -c revoked\")" 1 "revoked keys"
+mv "$GBILL_DATA/tables.mdb" "$dir/old.mdb"
+rm -f "$GBILL_DATA/tables.mdb-lock"
+gbill rollup >/dev/null
+gbill limits >/dev/null
+sleep 1
+same "$(limits "$other" rival)" 200 "tables folded anew"
+echo '{' >"$GBILL_DATA/api-keys.json"
+sleep 1
+[ "$(limits "$other" rival)" != 200 ] || fail "with keys that cannot be read somebody is let in"
+if grep -qE "${key##*_}|${other##*_}" "$dir/tcp.log"; then fail "a secret is in the log"; fi
+kill "$api"
+wait "$api" || fail "the server ended with $?"
+grep -q event=stopped "$dir/tcp.log" || fail "no orderly end: $(cat "$dir/tcp.log")"
+rm "$GBILL_DATA/api-keys.json"
+other=$(gbill key create --org rival 2>/dev/null)
+
+# ---- unix socket, and one that a killed server left ----
+serve unix --listen "$dir/api.sock"
+same "$(status_of --unix-socket "$dir/api.sock" http://x/health)" 200 "over a unix socket"
+expect 8 'another process answers' gbill api --listen "$dir/api.sock"
+kill -9 "$api"
+wait "$api" 2>/dev/null || true
+serve unix2 --listen "$dir/api.sock"
+same "$(status_of --unix-socket "$dir/api.sock" http://x/health)" 200 "in place of a killed one"
+kill "$api"
+wait "$api" || fail "the server ended with $?"
+[ ! -e "$dir/api.sock" ] || fail "the socket is left behind"
+
+# ---- TLS ----
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=localhost \
+    -addext subjectAltName=IP:127.0.0.1 -keyout "$dir/key.pem" -out "$dir/cert.pem" 2>/dev/null
+expect 2 'go together' gbill api --tls-cert "$dir/cert.pem"
+expect 3 'certificate and key' gbill api --listen 127.0.0.1:0 --tls-cert "$dir/key.pem" --tls-key "$dir/cert.pem"
+expect 3 'HOST:PORT' gbill api --listen nonsense
+serve tls --listen 127.0.0.1:0 --tls-cert "$dir/cert.pem" --tls-key "$dir/key.pem"
+base=${base/http:/https:}
+same "$(curl -s --cacert "$dir/cert.pem" -o "$dir/body" -w '%{http_code}' -H "Authorization: Bearer $other" \
+    "$base/api/billing/limits?organizationId=rival")" 200 "over TLS"
+kill "$api"
+wait "$api" || fail "the server ended with $?"
+echo "$(sed 's/.*"asked": \([0-9]*\).*/\1/' "$dir/checked") questions answered as the document says"
