@@ -93,7 +93,7 @@ static void
 check_row(struct audit *a, const char *place, const struct balance *b)
 {
     uint64_t became = 0;
-    for (int c = BALANCE_PRICED; c <= BALANCE_KEPT; c++)
+    for (int c = BALANCE_PRICED; c <= BALANCE_SETTINGS; c++)
         became += b->events[c];
     if (!balance_closes(b))
         audit_say(a, "%s: %" PRIu64 " accepted, but the other columns add up to %" PRIu64 REBUILD,

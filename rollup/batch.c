@@ -1,9 +1,12 @@
 #include "rollup/batch.h"
 
+#include <assert.h>
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "store/tables/recommendation.h"
 
 enum {
     BATCH_PRICES = 1024,
@@ -184,6 +187,8 @@ wish_texts_of_setting(struct reading *r)
         wish(r, e->payment.invoice, &text[0]);
         wish(r, e->payment.status, &text[1]);
         wish(r, e->payment.currency, &text[2]);
+    } else if (e->kind == EVENT_FEEDBACK) {
+        wish(r, e->feedback.recommendation, &text[0]);
     }
 }
 
@@ -252,6 +257,11 @@ take_setting(struct batch *b, const struct batch_shared *shared, const struct ev
         s->time_or_amount = e->adjustment.amount_minor;
     } else if (e->kind == EVENT_PAYMENT) {
         s->time_or_amount = e->payment.amount_minor;
+    } else if (e->kind == EVENT_FEEDBACK) {
+        enum recommendation_status status;
+        bool known = recommendation_status_find(e->feedback.status, &status);
+        assert(known); /* event_read() knows no other */
+        s->action = (uint8_t)status;
     } else if (e->kind == EVENT_VOID) {
         s->target = hash_id_of(shared->id_secret, e->organization, e->voided.voids);
     } else if (e->kind == EVENT_BUDGET) {

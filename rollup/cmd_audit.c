@@ -103,7 +103,7 @@ put_numbers(struct print *p, const struct balance *b)
 {
     int64_t open = (int64_t)b->events[BALANCE_ACCEPTED];
     char text[24];
-    for (int c = BALANCE_PRICED; c <= BALANCE_KEPT; c++)
+    for (int c = BALANCE_PRICED; c <= BALANCE_SETTINGS; c++)
         open -= (int64_t)b->events[c];
     for (int c = 0; c < BALANCE_COUNT; c++)
         print_whole(p, b->events[c]);
@@ -306,7 +306,7 @@ const struct cli_cmd cmd_audit = {
     .summary = "prove that every event is accounted for, or say where it is not",
     .help =
         "Prints what became of every event, by organization and hour of the event: accepted =\n"
-        "priced + estimated + unpriced + duplicate + voided + settings + kept; what is missing\n"
+        "priced + estimated + unpriced + duplicate + voided + settings; what is missing\n"
         "is open.  Quarantined events have no organization that could be believed and stand\n"
         "apart; conflicting ones are a part of the duplicates.\n"
         "\n"

@@ -6,6 +6,7 @@
 #include "store/tables/adjustment.h"
 #include "store/tables/budget.h"
 #include "store/tables/conflict.h"
+#include "store/tables/feedback.h"
 #include "store/tables/payment.h"
 #include "store/tables/resource.h"
 #include "store/tables/subscription.h"
@@ -224,8 +225,6 @@ static enum err_code
 post_setting(struct fold *fold, const struct posting *p, struct err *err)
 {
     struct batch_item item = *p->item;
-    if (item.kind == EVENT_FEEDBACK)
-        return fold_balance(fold, p->item, BALANCE_KEPT, 1, err);
     enum err_code code = fold_balance(fold, p->item, BALANCE_SETTINGS, 1, err);
     if (code != ERR_OK)
         return code;
@@ -362,7 +361,7 @@ sum_hours(struct fold *fold, struct err *err)
     }
     for (uint32_t i = 0; code == ERR_OK && i < fold->balance.count; i++) {
         struct balance *b = map_value_of(&fold->balance, i);
-        for (int c = BALANCE_PRICED; c <= BALANCE_KEPT; c++)
+        for (int c = BALANCE_PRICED; c <= BALANCE_SETTINGS; c++)
             b->events[BALANCE_ACCEPTED] += b->events[c];
     }
     return code;
@@ -434,6 +433,18 @@ payment_of(const struct batch_item *item)
     };
 }
 
+static struct feedback
+feedback_of(const struct batch_item *item)
+{
+    return (struct feedback){
+        .organization = item->organization,
+        .recommendation = item->setting.text[0],
+        .time_utc_ms = item->time_utc_ms,
+        .seq = item->seq,
+        .status = (enum recommendation_status)item->setting.action,
+    };
+}
+
 static struct adjustment
 adjustment_of(const struct batch_item *item)
 {
@@ -468,6 +479,10 @@ write_setting(struct tables_txn *txn, const struct batch_item *item, struct err 
         struct payment row = payment_of(item);
         return payment_put(txn, &row, err);
     }
+    if (item->kind == EVENT_FEEDBACK) {
+        struct feedback row = feedback_of(item);
+        return feedback_put(txn, &row, err);
+    }
     return budget_apply(txn, item->organization, item->time_utc_ms, item->seq, s->record, err);
 }
 
@@ -481,6 +496,10 @@ take_setting_back(struct tables_txn *txn, const struct batch_item *item, struct 
     if (item->kind == EVENT_PAYMENT) {
         struct payment row = payment_of(item);
         return payment_delete(txn, &row, err);
+    }
+    if (item->kind == EVENT_FEEDBACK) {
+        struct feedback row = feedback_of(item);
+        return feedback_delete(txn, &row, err);
     }
     struct adjustment row = adjustment_of(item);
     return adjustment_delete(txn, &row, err);

@@ -69,8 +69,6 @@ take_out(struct fold *fold, const struct batch_item *item, struct err *err)
             return no_memory(err);
         return fold_usage(fold, item, -1, err);
     }
-    if (item->kind == EVENT_FEEDBACK)
-        return fold_balance(fold, item, BALANCE_KEPT, -1, err);
     if (!list_add(&fold->taken_back, item))
         return no_memory(err);
     return fold_balance(fold, item, BALANCE_SETTINGS, -1, err);

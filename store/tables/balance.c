@@ -91,7 +91,7 @@ bool
 balance_closes(const struct balance *balance)
 {
     uint64_t became = 0;
-    for (int i = BALANCE_PRICED; i <= BALANCE_KEPT; i++)
+    for (int i = BALANCE_PRICED; i <= BALANCE_SETTINGS; i++)
         became += balance->events[i];
     return became == balance->events[BALANCE_ACCEPTED];
 }

@@ -3,7 +3,7 @@
  * of the event: the proof that none was lost.
  *
  * For every row, accepted = priced + estimated + unpriced + duplicate + voided +
- * settings + kept.  Over all rows, accepted = the cursor's sequence number, since
+ * settings.  Over all rows, accepted = the cursor's sequence number, since
  * that is dense.  Quarantined events have no organization that could be believed:
  * they are counted under organization 0 by the hour they were received.
  */
@@ -19,8 +19,7 @@
     X(UNPRICED, "unpriced")                                                                    \
     X(DUPLICATE, "duplicate")                                                                  \
     X(VOIDED, "voided")     /* counted once, and taken out again by a void event */            \
-    X(SETTINGS, "settings") /* what has a table of its own: plans, budgets, payments, voids */ \
-    X(KEPT, "kept")         /* feedback: in the log for the stage that reads it */             \
+    X(SETTINGS, "settings") /* what has a table of its own: plans, budgets, feedback, voids */ \
     X(QUARANTINED, "quarantined")                                                              \
     X(CONFLICT, "conflicting") /* of the duplicates: those with another content */
 

@@ -18,43 +18,46 @@
 #include "store/base/err.h"
 
 /* name, database name, "fold" (dropped and refolded by --rebuild) or "stage" */
-#define TABLES(X)                               \
-    X(META, "meta", STAGE)                      \
-    X(DICT, "dict", FOLD)                       \
-    X(DICT_TEXT, "dict_text", FOLD)             \
-    X(CURSOR, "cursor", FOLD)                   \
-    X(HOURLY, "hourly", FOLD)                   \
-    X(MONTHLY, "monthly", FOLD)                 \
-    X(ID_RUNS, "id_runs", FOLD)                 \
-    X(ID_FILTERS, "id_filters", FOLD)           \
-    X(IDS, "ids", FOLD)                         \
-    X(UNPRICED, "unpriced", FOLD)               \
-    X(RESOURCES, "resources", FOLD)             \
-    X(RESOURCE_COUNTS, "resource_counts", FOLD) \
-    X(SUBSCRIPTIONS, "subscriptions", FOLD)     \
-    X(BUDGETS, "budgets", FOLD)                 \
-    X(ADJUSTMENTS, "adjustments", FOLD)         \
-    X(PAYMENTS, "payments", FOLD)               \
-    X(BALANCE, "balance", FOLD)                 \
-    X(VOIDS, "voids", FOLD)                     \
-    X(CONFLICTS, "conflicts", FOLD)             \
-    X(LIMITS, "limits", STAGE)                  \
-    X(INVOICES, "invoices", STAGE)              \
-    X(INVOICE_LINES, "invoice_lines", STAGE)    \
-    X(BOOKS, "books", STAGE)                    \
-    X(PLANS, "plans", STAGE)                    \
-    X(STANDINGS, "standings", STAGE)            \
-    X(LOG_DAYS, "log_days", STAGE)              \
-    X(DIRTY, "dirty", STAGE)                    \
-    X(BUDGET_MONTHS, "budget_months", STAGE)    \
-    X(BUDGET_PAUSES, "budget_pauses", STAGE)    \
-    X(BUDGET_ALERTS, "budget_alerts", STAGE)    \
-    X(OUTBOX, "outbox", STAGE)                  \
-    X(OUTBOX_DUE, "outbox_due", STAGE)          \
-    X(CHARGEBACK, "chargeback", STAGE)          \
-    X(SPIKES, "spikes", STAGE)                  \
-    X(SPIKE_MARKS, "spike_marks", STAGE)        \
-    X(FORECASTS, "forecasts", STAGE)
+#define TABLES(X)                                \
+    X(META, "meta", STAGE)                       \
+    X(DICT, "dict", FOLD)                        \
+    X(DICT_TEXT, "dict_text", FOLD)              \
+    X(CURSOR, "cursor", FOLD)                    \
+    X(HOURLY, "hourly", FOLD)                    \
+    X(MONTHLY, "monthly", FOLD)                  \
+    X(ID_RUNS, "id_runs", FOLD)                  \
+    X(ID_FILTERS, "id_filters", FOLD)            \
+    X(IDS, "ids", FOLD)                          \
+    X(UNPRICED, "unpriced", FOLD)                \
+    X(RESOURCES, "resources", FOLD)              \
+    X(RESOURCE_COUNTS, "resource_counts", FOLD)  \
+    X(SUBSCRIPTIONS, "subscriptions", FOLD)      \
+    X(BUDGETS, "budgets", FOLD)                  \
+    X(ADJUSTMENTS, "adjustments", FOLD)          \
+    X(FEEDBACK, "feedback", FOLD)                \
+    X(PAYMENTS, "payments", FOLD)                \
+    X(BALANCE, "balance", FOLD)                  \
+    X(VOIDS, "voids", FOLD)                      \
+    X(CONFLICTS, "conflicts", FOLD)              \
+    X(LIMITS, "limits", STAGE)                   \
+    X(INVOICES, "invoices", STAGE)               \
+    X(INVOICE_LINES, "invoice_lines", STAGE)     \
+    X(BOOKS, "books", STAGE)                     \
+    X(PLANS, "plans", STAGE)                     \
+    X(STANDINGS, "standings", STAGE)             \
+    X(LOG_DAYS, "log_days", STAGE)               \
+    X(DIRTY, "dirty", STAGE)                     \
+    X(BUDGET_MONTHS, "budget_months", STAGE)     \
+    X(BUDGET_PAUSES, "budget_pauses", STAGE)     \
+    X(BUDGET_ALERTS, "budget_alerts", STAGE)     \
+    X(OUTBOX, "outbox", STAGE)                   \
+    X(OUTBOX_DUE, "outbox_due", STAGE)           \
+    X(CHARGEBACK, "chargeback", STAGE)           \
+    X(SPIKES, "spikes", STAGE)                   \
+    X(SPIKE_MARKS, "spike_marks", STAGE)         \
+    X(FORECASTS, "forecasts", STAGE)             \
+    X(RECOMMENDATIONS, "recommendations", STAGE) \
+    X(EFFICIENCY, "efficiency", STAGE)
 
 enum table {
 #define TABLES_ENUM(name, text, origin) TABLE_##name,

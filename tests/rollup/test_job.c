@@ -9,6 +9,7 @@
 #include "store/tables/cursor.h"
 #include "store/tables/dict.h"
 #include "store/tables/digest.h"
+#include "store/tables/feedback.h"
 #include "store/tables/resource.h"
 #include "store/tables/subscription.h"
 #include "store/tables/usage.h"
@@ -398,6 +399,54 @@ Test(rollup_job, a_voided_event_leaves_no_trace_in_the_sums)
         cr_assert_eq(sum.tokens[EVENT_INPUT], 7 + 9);
         cr_assert(sum.cost_pico == (money_sum)(7 + 9) * 2500000 + (money_sum)(3 + 9) * 10000000);
     }
+    tear_down(&x);
+}
+
+static void
+feed_back(struct fixture *x, const char *id, const char *status, int64_t when)
+{
+    make_stored(&x->frame, EVENT_FEEDBACK, when,
+                make_record(4, "id", "s", id, "organizationId", "s", "org1", "recommendation", "s",
+                            "rec", "status", "s", status));
+    x->count++;
+}
+
+static const char *
+answer_of(const struct fixture *x)
+{
+    struct tables *t;
+    struct tables_txn *txn = open_tables(x, &t);
+    struct feedback newest = {0};
+    uint32_t organization, recommendation;
+    bool found = dict_find(txn, str_of("org1"), &organization) &&
+                 dict_find(txn, str_of("rec"), &recommendation) &&
+                 feedback_newest(txn, organization, recommendation, &newest);
+    tables_abort(txn);
+    tables_close(t);
+    return found ? recommendation_status_name(newest.status) : "none";
+}
+
+Test(rollup_job, the_newest_feedback_by_event_time_holds_and_a_voided_one_gives_way)
+{
+    struct fixture x = set_up();
+    feed_back(&x, "f1", "applied", noon + 2000);
+    feed_back(&x, "f2", "dismissed", noon + 1000); /* comes later, is older */
+    flush(&x, noon + 3000);
+    struct rollup_result r = rollup(&x, false, 0);
+    cr_assert_eq(r.total.events[BALANCE_SETTINGS], 2);
+    cr_assert_str_eq(answer_of(&x), "applied");
+    void_event(&x, "v1", "org1", "f1");
+    flush(&x, noon + 3000);
+    r = rollup(&x, false, 0);
+    cr_assert_eq(r.total.events[BALANCE_SETTINGS], 2);
+    cr_assert_eq(r.total.events[BALANCE_VOIDED], 1);
+    cr_assert_str_eq(answer_of(&x), "dismissed");
+    void_event(&x, "v2", "org1", "f2");
+    flush(&x, noon + 3000);
+    rollup(&x, false, 0);
+    cr_assert_str_eq(answer_of(&x), "none");
+    rollup(&x, true, 0);
+    cr_assert_str_eq(answer_of(&x), "none");
     tear_down(&x);
 }
 
