@@ -24,6 +24,7 @@ static const struct schedule_job jobs[] = {
     {{"budgets"}, 2000},
     {{"notify"}, 2000},
     {{"spikes", "run"}, 60000},
+    {{"forecast", "run"}, 300000},
     {{"publish"}, 1000},
 };
 
@@ -82,8 +83,8 @@ static const struct cli_cmd cmd_run = {
     .summary = "run all jobs at their cadences, in the foreground",
     .help =
         "Starts rollup and publish every second, limits, budgets and notify every two, spikes run,\n"
-        "invoice run and chargeback run every minute and audit --roots every hour, each\n"
-        "as a process of its own, until SIGTERM or Ctrl-C.  An event is in Postgres within five\n"
+        "invoice run and chargeback run every minute, forecast run every five and audit --roots every\n"
+        "hour, each as a process of its own, until SIGTERM or Ctrl-C.  An event is in Postgres within five\n"
         "seconds.  A job that fails is said and tried again, every five seconds at the slowest;\n"
         "cron or systemd timers may run the same jobs instead.\n",
 };
@@ -111,7 +112,8 @@ main(int argc, char **argv)
               cmd_outbox_list, cmd_outbox_show, cmd_outbox_retry),
         TABLE("Postgres", cmd_migrate, cmd_publish),
         TABLE("Reports", cmd_report_usage, cmd_report_costs, cmd_report_export, cmd_spikes_run,
-              cmd_spikes_list, cmd_spikes_show),
+              cmd_spikes_list, cmd_spikes_show, cmd_forecast_run, cmd_forecast_list,
+              cmd_forecast_show),
         TABLE("HTTP", cmd_api, cmd_key_create, cmd_key_list, cmd_key_revoke),
         TABLE("All together", cmd_run, cmd_status),
     };

@@ -10,5 +10,6 @@ extern const struct cli_cmd cmd_report_usage, cmd_report_costs, cmd_report_expor
 extern const struct cli_cmd cmd_invoice_pdf;
 extern const struct cli_cmd cmd_api, cmd_key_create, cmd_key_list, cmd_key_revoke;
 extern const struct cli_cmd cmd_spikes_run, cmd_spikes_list, cmd_spikes_show;
+extern const struct cli_cmd cmd_forecast_run, cmd_forecast_list, cmd_forecast_show;
 
 #endif

@@ -80,7 +80,7 @@ read_facts(struct run *r, const struct budget_month *m, struct judge_facts *ret,
     f.was_paused = budget_pause_stored(r->txn, m->organization, &pause);
     f.was_paused_now = f.was_paused && pause.month == m->month;
     if (f.is_current && m->has_monthly && m->forecast_percent > 0 && !m->forecast_reported) {
-        code = forecast_make(r->txn, m->organization, r->now_ms, spend.total_pico, &forecast, err);
+        code = forecast_make(r->txn, m->organization, r->now_ms, &spend, &forecast, err);
         /* A few hours are nothing to alarm anyone with. */
         f.has_forecast = code == ERR_OK && forecast.confidence >= FORECAST_LOW;
         f.forecast_pico = forecast.month_pico;

@@ -41,7 +41,7 @@ budget_view_read(struct tables_txn *txn, uint32_t organization, const char *curr
     v.email_alerts = budget.email_alerts;
     enum err_code code = spend_read(txn, organization, month, currency, &v.spend, err);
     if (code == ERR_OK)
-        code = forecast_make(txn, organization, now_ms, v.spend.total_pico, &v.forecast, err);
+        code = forecast_make(txn, organization, now_ms, &v.spend, &v.forecast, err);
     if (code != ERR_OK)
         return code;
     v.percent = percent_of(&v.month, v.spend.total_pico, spend_minor_pico(currency));

@@ -1,11 +1,13 @@
 /*
- * The hours that are left of the month cost what the same hours of the week cost on
- * average in the whole weeks before now, four at most.  Without one whole week the
- * average rate since the first call goes on.
+ * Where gbill forecast has looked at the month within a day, its figure.  Else the hours
+ * that are left of the month cost what the same hours of the week cost on average in the
+ * whole weeks before now, four at most.  Without one whole week the average rate since the
+ * first call goes on.
  */
 #include "billing/budget/forecast.h"
 
 #include "store/base/time.h"
+#include "store/tables/forecast.h"
 #include "store/tables/usage.h"
 
 enum { DAY_HOURS = 24, WEEK_HOURS = 168, RATIO_BITS = 40 };
@@ -156,23 +158,54 @@ find_range(const struct history *h, money_sum left, money_sum spend_pico, struct
 }
 
 static enum forecast_confidence
-confidence_of(const struct history *h)
+confidence_of(uint32_t days)
 {
-    if (h->weeks > 0)
-        return h->weeks == FORECAST_WEEKS_MAX ? FORECAST_HIGH : FORECAST_MEDIUM;
-    return h->end_hour - h->first_hour < DAY_HOURS ? FORECAST_VERY_LOW : FORECAST_LOW;
+    uint32_t weeks = days / (WEEK_HOURS / DAY_HOURS);
+    if (weeks > 0)
+        return weeks >= FORECAST_WEEKS_MAX ? FORECAST_HIGH : FORECAST_MEDIUM;
+    return days == 0 ? FORECAST_VERY_LOW : FORECAST_LOW;
+}
+
+/* What the calls come to by a row of forecasts, with what else is spent. */
+static money_sum
+with_row(const struct spend *spend, money_sum row_pico)
+{
+    return spend->total_pico - spend->llm_pico +
+           (row_pico > spend->llm_pico ? row_pico : spend->llm_pico);
+}
+
+/* What gbill forecast expects, unless it has not been asked for a day: one product, one figure. */
+static bool
+take_row(struct tables_txn *txn, uint32_t organization, int64_t now_ms, const struct spend *spend,
+         struct forecast *ret)
+{
+    struct forecast_row row;
+    if (!forecast_get(txn, organization, time_month(now_ms), &row) || row.made_ms > now_ms ||
+        now_ms - row.made_ms > TIME_DAY_MS)
+        return false;
+    const struct forecast_range *cost = &row.ranges[FORECAST_COST];
+    ret->month_pico = with_row(spend, cost->expected);
+    ret->low_pico = with_row(spend, cost->low);
+    ret->high_pico = with_row(spend, cost->high);
+    ret->confidence = confidence_of(row.history_days);
+    return true;
 }
 
 enum err_code
-forecast_make(struct tables_txn *txn, uint32_t organization, int64_t now_ms, money_sum spend_pico,
-              struct forecast *ret, struct err *err)
+forecast_make(struct tables_txn *txn, uint32_t organization, int64_t now_ms,
+              const struct spend *spend, struct forecast *ret, struct err *err)
 {
+    money_sum spend_pico = spend->total_pico;
     struct forecast f = {FORECAST_NONE, spend_pico, spend_pico, spend_pico};
     struct history h = {.end_hour = (uint32_t)(now_ms / TIME_HOUR_MS)};
     int64_t now_s = now_ms / 1000;
     int64_t end_s = time_month_start_ms(time_month(now_ms) + 1) / 1000;
     money_sum left = 0;
     uint32_t first;
+    if (take_row(txn, organization, now_ms, spend, &f)) {
+        *ret = f;
+        return ERR_OK;
+    }
     if (!first_hour_of(txn, organization, &first) || first > h.end_hour) {
         *ret = f;
         return ERR_OK;
@@ -189,7 +222,7 @@ forecast_make(struct tables_txn *txn, uint32_t organization, int64_t now_ms, mon
     if (code != ERR_OK)
         return code;
     f.month_pico = f.low_pico = f.high_pico = spend_pico + left;
-    f.confidence = confidence_of(&h);
+    f.confidence = confidence_of((h.end_hour - first) / DAY_HOURS);
     if (h.weeks > 0)
         code = find_range(&h, left, spend_pico, &f, err);
     if (code == ERR_OK)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ./dev bench [ingest | rollup [EVENTS [IDS [REPEATS]]] | billing [ORGANIZATIONS] | spikes | export [ROWS]]: ratios against this machine's own limits, in one run.
+# ./dev bench [ingest | rollup [EVENTS [IDS [REPEATS]]] | billing [ORGANIZATIONS] | spikes | forecast [SEED [by-distance]] | export [ROWS]]: ratios against this machine's own limits, in one run.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bin=${GBILL_BIN:-build/release}
@@ -40,6 +40,15 @@ fi
 if [ "$what" = all ] || [ "$what" = spikes ]; then
     nab=${NAB_DIR:-../shared/data/nab}
     if [ -f "$nab/windows.json" ]; then "$bin/tests/bench_spikes" "$nab"; else "$bin/tests/bench_spikes"; fi
+fi
+if [ "$what" = all ] || [ "$what" = forecast ]; then
+    nab=${NAB_DIR:-../shared/data/nab}
+    [ "$what" = forecast ] || set -- forecast
+    if [ -d "$nab/realTweets" ]; then
+        "$bin/tests/bench_forecast" "$nab" tests/data/azure-llm "${2:-20261129}" "${@:3}"
+    else
+        echo "forecast  no NAB data: put the benchmark's folders into ../shared/data/nab, or name their place in NAB_DIR"
+    fi
 fi
 if [ "$what" = all ] || [ "$what" = export ]; then
     mkdir "$dir/export"

@@ -8,6 +8,7 @@
 #include "billing/budget/settings.h"
 #include "store/base/time.h"
 #include "store/tables/dict.h"
+#include "store/tables/forecast.h"
 #include "store/tables/outbox.h"
 #include "store/tables/usage.h"
 #include "tests/billing/office.h"
@@ -428,7 +429,8 @@ forecast_at(const char *organization, const char *now, money_sum spend_pico)
 {
     struct forecast f;
     struct tables_txn *txn = office_begin();
-    cr_assert_eq(forecast_make(txn, office_number(organization), ms_of(now), spend_pico, &f, &err),
+    const struct spend spend = {.llm_pico = spend_pico, .total_pico = spend_pico};
+    cr_assert_eq(forecast_make(txn, office_number(organization), ms_of(now), &spend, &f, &err),
                  ERR_OK, "%s", err.text);
     office_commit();
     return f;
@@ -502,6 +504,33 @@ Test(billing_budget, a_forecast_without_a_week_goes_on_at_the_average_rate)
     f = forecast_at("new", "2026-11-29T23:01:00Z", DOLLAR);
     cr_expect_eq(f.confidence, FORECAST_VERY_LOW);
     cr_expect_eq(f.month_pico, DOLLAR + money_divide(DOLLAR * (25 * 3600 - 60), 3600));
+}
+
+Test(billing_budget, a_forecast_is_that_of_the_table_forecasts_while_it_is_no_older_than_a_day)
+{
+    put_pattern("acme", "2026-11-01", "2026-11-10", 10, 10);
+    struct tables_txn *txn = office_begin();
+    const struct forecast_row row = {
+        .organization = office_number("acme"),
+        .month = time_month(ms_of("2026-11-10")),
+        .currency = "USD",
+        .ranges = {[FORECAST_COST] = {20 * DOLLAR, 50 * DOLLAR, 40 * DOLLAR, 70 * DOLLAR}},
+        .history_days = 9,
+        .day_count = 1,
+        .made_ms = ms_of("2026-11-10"),
+    };
+    cr_assert_eq(forecast_put(txn, &row, &err), ERR_OK, "%s", err.text);
+    office_commit();
+    struct forecast f = forecast_at("acme", "2026-11-10T12:00Z", 21 * DOLLAR);
+    cr_expect_eq(f.month_pico, 50 * DOLLAR);
+    cr_expect_eq(f.low_pico, 40 * DOLLAR);
+    cr_expect_eq(f.high_pico, 70 * DOLLAR);
+    cr_expect_eq(f.confidence, FORECAST_MEDIUM);
+    /* More has been spent since than was expected. */
+    f = forecast_at("acme", "2026-11-10T12:00Z", 60 * DOLLAR);
+    cr_expect_eq(f.month_pico, 60 * DOLLAR);
+    f = forecast_at("acme", "2026-11-11T00:01Z", 21 * DOLLAR);
+    cr_expect_neq(f.month_pico, 50 * DOLLAR);
 }
 
 Test(billing_budget, a_forecast_above_the_budget_is_reported_once_when_asked_for)

@@ -121,6 +121,33 @@ id=$(python3 -c 'import json, sys; print(next(r["id"] for r in json.load(open(sy
 "$bin/gbill" spikes show "$id" | grep -q 'user looper' || fail "spikes show: $("$bin/gbill" spikes show "$id")"
 "$bin/gbill" spikes run >/dev/null
 "$bin/gbill" spikes list --org spiky --scope organization --json | cmp -s - "$dir/list" || fail "a second run changed spikes"
+# ---- its month's end: by the hours before, the same in every place where it is shown ----
+echo '{"id":"fb","organizationId":"spiky","monthlyBudget":100000}' | "$bin/gbill" send --kind budget --format jsonl - >/dev/null
+"$bin/gbill" rollup >/dev/null
+now=$(date -u +%Y-%m-%dT%H:%M:%SZ) # one time for all of it
+"$bin/gbill" forecast run --now "$now" --json >"$dir/forecast"
+"$bin/gbill" forecast list --org spiky --json >"$dir/list"
+"$bin/gbill" budgets list --now "$now" --json >"$dir/budgets"
+python3 - "$dir" <<'PY' || fail "forecast: $(cat "$dir/forecast" "$dir/list" "$dir/budgets")"
+import json, sys
+from decimal import Decimal as D
+run, rows, budgets = (json.load(open(sys.argv[1] + "/" + f)) for f in ("forecast", "list", "budgets"))
+row, budget = rows[0], next(b for b in budgets if b["organization"] == "spiky")
+assert run[0]["made"] > 0 and len(rows) == 1 and row["historyDays"] == 10, (run, rows)
+cost, expected, low, high = (D(row[k]) for k in ("cost", "expectedCost", "lowCost", "highCost"))
+assert 0 < cost <= low <= expected <= high, row
+assert row["calls"] <= row["lowCalls"] <= row["expectedCalls"] <= row["highCalls"], row
+assert abs(D(budget["forecast"]) - expected) <= D("0.005"), (budget, row)
+PY
+"$bin/gbill" forecast show spiky | grep -q "at the month's end, four times in five" || fail "forecast show: $("$bin/gbill" forecast show spiky)"
+"$bin/gbill" forecast list --csv | head -1 | grep -q '^organization,month,currency,cost,expectedCost,' || fail "forecast list --csv"
+[ "$("$bin/gbill" forecast run --now "$now" --json | grep -o '"made":[0-9]*')" = '"made":0' ] || fail "a second run made forecasts anew"
+status=0
+"$bin/gbill" forecast show nobody >/dev/null 2>"$dir/err" || status=$?
+[ "$status" = 6 ] || fail "forecast show nobody: $status $(cat "$dir/err")"
+status=0
+"$bin/gbill" forecast list --month 2026-13 >/dev/null 2>"$dir/err" || status=$?
+[ "$status" = 2 ] && grep -q 'no month such as 2026-11' "$dir/err" || fail "$status $(cat "$dir/err")"
 echo "project, user, metadata: parts add up to $(python3 -c 'import json,sys
 i = json.load(open(sys.argv[1])); i = i[0] if isinstance(i, list) else i
 print(i["total"])' "$dir/invoice.json")"
