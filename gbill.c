@@ -105,7 +105,7 @@ main(int argc, char **argv)
               cmd_quarantine_show, cmd_quarantine_redrive),
         TABLE("Fold", cmd_rollup, cmd_audit, cmd_prices_check, cmd_prices_show, cmd_prices_diff,
               cmd_prices_import),
-        TABLE("Billing", cmd_limits, cmd_invoice_run, cmd_invoice_list, cmd_invoice_show,
+        TABLE("Billing", cmd_limits, cmd_check, cmd_invoice_run, cmd_invoice_list, cmd_invoice_show,
               cmd_invoice_pdf, cmd_invoice_verify, cmd_plans_check, cmd_plans_show, cmd_plans_rate,
               cmd_chargeback_run, cmd_chargeback),
         TABLE("Budgets", cmd_budgets_list, cmd_budgets_show, cmd_budgets, cmd_notify,

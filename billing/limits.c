@@ -8,6 +8,7 @@
 #include "billing/consumption.h"
 #include "billing/words.h"
 #include "store/base/time.h"
+#include "store/tables/allowance.h"
 #include "store/tables/budget_pause.h"
 #include "store/tables/dict.h"
 #include "store/tables/plan_version.h"
@@ -115,6 +116,8 @@ struct run {
     struct span period; /* of the AI credits of the organization at hand */
     int64_t now_ms;
     bool plans_put;
+    uint64_t first_position;         /* of the log, when the first organization was visited */
+    uint64_t used[LIMIT_DIMENSIONS]; /* by the organization at hand */
 };
 
 static enum err_code
@@ -164,6 +167,7 @@ put_row(struct run *r, uint32_t organization, const struct standing *s,
     enum err_code code = used_of(r, organization, s, dimension, &used, err);
     if (code != ERR_OK)
         return code;
+    r->used[dimension] = used;
     limits_judge(r->stage.book, dict_text(r->stage.txn, organization), s, r->now_ms, dimension,
                  used, &row, reason);
     pause_by_budget(r, organization, &row, reason);
@@ -221,6 +225,59 @@ put_standing(struct run *r, uint32_t organization, const struct standing *s, str
     return standing_put(r->stage.txn, &row, err);
 }
 
+/* For the agent, which judges by itself what came since; organization 0: of those without a row. */
+static enum err_code
+put_allowance(struct run *r, uint32_t organization, const struct standing *s, uint64_t position,
+              struct err *err)
+{
+    const struct plan_terms *terms = plan_terms_at(s->plan, r->now_ms);
+    int64_t weight = terms->weight_other;
+    struct allowance row = {.organization = organization,
+                            .position = position,
+                            .period_start_ms = r->period.from_ms,
+                            .period_end_ms = r->period.to_ms,
+                            .requests_per_minute = terms->requests_per_minute,
+                            .tokens_per_minute = terms->tokens_per_minute,
+                            .status = status_of(r, s),
+                            .plan = s->plan->id};
+    for (size_t i = 0; i < terms->weight_count; i++)
+        weight = terms->weights[i].weight > weight ? terms->weights[i].weight : weight;
+    row.weight = (uint64_t)weight;
+    for (int d = 0; d < LIMIT_DIMENSIONS; d++) {
+        enum limit_dimension dimension = (enum limit_dimension)d;
+        const struct plan *more = NULL;
+        row.used[d] = r->used[d];
+        row.limit[d] = terms->limits[d];
+        row.soft[d] = terms->soft[d];
+        if (row.limit[d] != LIMIT_UNLIMITED && !row.soft[d])
+            more = plan_upgrade(r->stage.book, s->plan, dict_text(r->stage.txn, organization),
+                                r->now_ms, dimension, row.limit[d]);
+        if (more != NULL)
+            row.upgrade[d] = more->id;
+    }
+    return allowance_put(r->stage.txn, &row, err);
+}
+
+/* All rows hold for the position that the run began with: so does that of whoever is new. */
+static enum err_code
+put_allowance_of_new(struct run *r, struct err *err)
+{
+    enum err_code code = tables_begin(r->stage.tables, TABLES_WRITE, &r->stage.txn, err);
+    if (code == ERR_OK)
+        code = timeline_read(&r->timeline, r->stage.txn, 0, err);
+    if (code != ERR_OK)
+        return code;
+    struct standing s = timeline_at(&r->timeline, r->now_ms);
+    memset(r->used, 0, sizeof r->used);
+    r->period = timeline_usage_span(&r->timeline, r->now_ms);
+    code = put_allowance(r, 0, &s, r->first_position, err);
+    if (code != ERR_OK)
+        return code;
+    struct tables_txn *txn = r->stage.txn;
+    r->stage.txn = NULL;
+    return tables_commit(txn, err);
+}
+
 /* The book as it is in use, once a run. */
 static enum err_code
 put_plans(struct run *r, struct err *err)
@@ -257,6 +314,8 @@ visit(void *context, uint32_t organization, struct err *err)
 {
     struct run *r = context;
     enum err_code code = r->plans_put ? ERR_OK : put_plans(r, err);
+    if (!r->plans_put)
+        r->first_position = r->stage.cursor.seq;
     r->plans_put = true;
     if (code == ERR_OK)
         code = timeline_read(&r->timeline, r->stage.txn, organization, err);
@@ -274,6 +333,8 @@ visit(void *context, uint32_t organization, struct err *err)
         code = put_row(r, organization, &s, (enum limit_dimension)d, err);
     if (code == ERR_OK)
         code = put_standing(r, organization, &s, err);
+    if (code == ERR_OK)
+        code = put_allowance(r, organization, &s, r->stage.cursor.seq, err);
     r->result.organizations++;
     return code;
 }
@@ -289,6 +350,8 @@ limits_run(const struct limits_options *options, struct limits_result *ret, stru
         consumption_init(&r.consumption);
         code = stage_walk(&r.stage, visit, &r, err);
         r.result.position = r.stage.cursor.seq;
+        if (code == ERR_OK && r.result.organizations > 0)
+            code = put_allowance_of_new(&r, err);
         timeline_clear(&r.timeline);
         consumption_clear(&r.consumption);
     }

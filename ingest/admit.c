@@ -62,6 +62,8 @@ admit_entries(struct forward *f, const struct admit_from *from, struct batch *ba
             event.peer_uid = from->peer->uid;
             counts->undeclared += event.undeclared;
             ok = batch_add_event(batch, &event);
+            if (from->live != NULL)
+                live_note(from->live, &event);
         } else {
             ok = quarantine(from, f->tag, &entry, defect.text, batch);
         }
@@ -114,6 +116,8 @@ admit_message(struct bytes message, const struct admit_from *from, struct batch 
     }
     if (reason != NULL) {
         batch_rollback(batch, mark);
+        if (from->live != NULL)
+            live_drop(from->live);
         return reason;
     }
     if (was_empty)
@@ -121,6 +125,8 @@ admit_message(struct bytes message, const struct admit_from *from, struct batch 
     more.messages++;
     more.events += batch->event_count - mark.event_count;
     more.quarantined += batch->quarantined_count - mark.quarantined_count;
+    if (from->live != NULL)
+        live_take(from->live, batch->event_count - mark.event_count);
     *counts = more;
     *ret_owed = new_owner ? 1 : 0;
     return NULL;

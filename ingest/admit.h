@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "ingest/batch.h"
+#include "ingest/live/live.h"
 #include "ingest/peers.h"
 #include "store/base/bytes.h"
 #include "store/base/inflate.h"
@@ -28,6 +29,7 @@ struct admit_from {
     const struct peer *peer; /* who sent it, and what it may */
     int64_t receive_utc_ms;
     struct inflater *inflater; /* for compressed entries; one for all connections */
+    struct live *live;         /* counts what comes; NULL: nobody does */
 };
 
 /*

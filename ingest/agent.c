@@ -34,6 +34,7 @@ struct agent {
     struct log_writer *writer;
     struct handover handover;
     struct reader reader;
+    struct live live;
     struct collector *collector; /* NULL: nothing is shipped to us */
     bool collector_full;         /* as told last */
     bool stop;
@@ -183,6 +184,7 @@ wait_for(const struct agent *a, struct epoll_event ready[AGENT_READY_MAX])
     int64_t now = clock_monotonic_us();
     int64_t due = clock_earlier(a->stats_due_ms, a->handover.settle_ms);
     due = clock_earlier(due, clock_earlier(a->status.again_ms, a->watchdog.due_ms));
+    due = clock_earlier(due, live_due_ms(&a->live));
     due = clock_earlier(due, clients_due_ms(&a->clients)) * 1000;
     due = clock_earlier(due, reader_due_us(&a->reader, now));
     int64_t left = due > now ? due - now : 0;
@@ -199,6 +201,7 @@ on_time(struct agent *a)
     int64_t now_us = clock_monotonic_us(), now = now_us / 1000;
     clients_on_time(&a->clients, now);
     reader_on_time(&a->reader, now_us);
+    live_on_time(&a->live, now);
     status_socket_on_time(&a->status, now);
     notify_watchdog_feed(&a->watchdog, now);
     if (a->stats_due_ms == 0 && a->reader.received_bytes != a->told_bytes)
@@ -361,8 +364,13 @@ open_files(struct agent *a, const struct agent_options *o, struct err *err)
         code = file_make_directory(o->data, err);
     if (code == ERR_OK)
         code = file_lock(lock, "gbill-agent", &a->lock_fd, err);
+    /* It reads the log, which the writer then has for itself. */
+    if (code == ERR_OK)
+        code = live_open(&a->live, o->data, o->clock, err);
     if (code == ERR_OK)
         code = log_writer_open(log, &a->writer, err);
+    if (code == ERR_OK)
+        live_start(&a->live, log_writer_next_seq(a->writer, LOG_EVENTS));
     return code;
 }
 
@@ -410,6 +418,7 @@ open_agent(struct agent *a, const struct agent_options *o, struct err *err)
         code = open_signals(a, err);
     if (code == ERR_OK)
         code = open_files(a, o, err);
+    a->reader.live = &a->live;
     if (code == ERR_OK)
         code = clients_open(c, err);
     if (code == ERR_OK)
@@ -438,6 +447,7 @@ close_agent(struct agent *a)
     clients_close(&a->clients);
     status_socket_close(&a->status);
     log_writer_close(a->writer);
+    live_close(&a->live);
     reader_close(&a->reader);
     if (a->signal_fd >= 0)
         close(a->signal_fd);

@@ -12,6 +12,9 @@ extern const struct cli_cmd cmd_send;
 /* gbill ship: this host's log to a collector. */
 extern const struct cli_cmd cmd_ship;
 
+/* gbill check: ask the agent whether an organization may do something. */
+extern const struct cli_cmd cmd_check;
+
 /* gbill status: how agent, log, disk and jobs are. */
 extern const struct cli_cmd cmd_status;
 

@@ -91,7 +91,8 @@ set_from(struct reading *r)
     r->from = (struct admit_from){.conn = r->conn,
                                   .peer = r->conn->peer,
                                   .receive_utc_ms = clock_now_ms(&r->reader->clock),
-                                  .inflater = r->reader->inflater};
+                                  .inflater = r->reader->inflater,
+                                  .live = r->reader->live};
 }
 
 /* A value of one byte is what text and TLS look like: what stands behind it says more. */
@@ -120,6 +121,28 @@ take_shipped(struct reading *r, struct bytes message)
     return no_collector;
 }
 
+/* May the organization do it?  Answered at once, before acks that wait for the disk. */
+static const char *
+take_question(struct reading *r, struct bytes message)
+{
+    struct question q;
+    const char *defect, *reason;
+    uint8_t out[ANSWER_BYTES_MAX];
+    size_t n = 0;
+    if (!question_read(message, &q, &defect, &reason))
+        return reason;
+    if (defect == NULL && !peers_may_write(r->conn->peer->rule, q.organization))
+        defect = "this peer may not ask about that organization";
+    r->reader->live->counts.wrong += defect != NULL;
+    if (defect == NULL)
+        n = live_answer(r->reader->live, &q, out);
+    else if (q.chunk.id.size_bytes > 0)
+        n = answer_write_error(&q, defect, out);
+    if (n > 0)
+        conn_send(r->conn, out, n);
+    return NULL;
+}
+
 static const char *
 take_message(void *context, struct bytes message)
 {
@@ -135,6 +158,8 @@ take_message(void *context, struct bytes message)
     }
     if (r->conn->ships != NULL || (r->conn->peer->uid == PEERS_NO_UID && ship_is(message)))
         return take_shipped(r, message);
+    if (reader->live != NULL && question_is(message))
+        return take_question(r, message);
     uint64_t before = reader->admitted.events + reader->admitted.quarantined;
     reason = admit_message(message, &r->from, reader->handover->fill, &reader->admitted, &owed);
     r->conn->owed += owed;

@@ -22,6 +22,7 @@ struct reader {
     struct clients *clients;     /* borrowed */
     struct handover *handover;   /* borrowed */
     struct collector *collector; /* borrowed; NULL: nothing is shipped to us */
+    struct live *live;           /* borrowed */
     struct rest rest;
     uint8_t *room;
     struct inflater *inflater;

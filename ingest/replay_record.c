@@ -347,6 +347,7 @@ static const struct field {
     {"status", add_outcome},
     {"metadata", add_json},
     {"estimated", add_bool},
+    {"hold", add_text},
     {"resource", add_text},
     {"action", add_text},
     {"resourceId", add_text},

@@ -143,6 +143,7 @@ struct event {
     uint32_t peer_uid;   /* SO_PEERCRED of the connection it came over */
     int64_t time_utc_ms; /* createdAt, else the entry's time */
     struct str id, organization;
+    struct str hold;     /* usage, resource: the reservation that this ends; may be empty */
     struct bytes record; /* the msgpack map */
     uint32_t undeclared; /* fields that the contract does not know */
     union {

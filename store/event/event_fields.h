@@ -66,7 +66,8 @@
     X(INVOICE, "invoice", 'i', 'o')                     \
     X(VOIDS, "voids", 'v', 'd')                         \
     X(AT, "at", 'a', 't')                               \
-    X(RECOMMENDATION, "recommendation", 'r', 'o')
+    X(RECOMMENDATION, "recommendation", 'r', 'o')       \
+    X(HOLD, "hold", 'h', 'd')
 
 enum event_field {
 #define EVENT_FIELD_ENUM(slot, name, first, other) FIELD_##slot,

@@ -640,6 +640,7 @@ event_parse_any(enum event_kind kind, struct mp *m, int64_t entry_utc_ms, bool s
         return false;
     e->id = text_of(&s, FIELD_ID);
     e->organization = text_of(&s, FIELD_ORGANIZATION);
+    e->hold = text_of(&s, FIELD_HOLD);
     if (has(&s, FIELD_CREATED_AT) && !event_time_value(&s.value[FIELD_CREATED_AT], &e->time_utc_ms))
         return event_defect_set(defect, "createdAt is no time");
     if (e->time_utc_ms < 0 || e->time_utc_ms >= TIME_MAX_MS)

@@ -48,6 +48,7 @@ static const struct plain_field plain_fields[FIELD_COUNT] = {
     [FIELD_LATENCY] = COUNT(LATENCY),
     [FIELD_CREATED_AT] = {.kind = PLAIN_TIME},
     [FIELD_STATUS] = {.kind = PLAIN_STATUS},
+    [FIELD_HOLD] = TEXT(hold),
 };
 
 /* Take one value; false where it is not plain. */
@@ -108,6 +109,7 @@ event_parse_plain(struct mp *m, int64_t entry_utc_ms, bool stored, struct event 
         return false;
     memset(&ret->usage, 0, sizeof ret->usage);
     ret->time_utc_ms = entry_utc_ms;
+    ret->hold = (struct str){0};
     for (uint32_t left = v.count; left > 0; left--) {
         p = mp_take(p, end, &v);
         if (p == NULL || v.type != MP_STR)

@@ -57,7 +57,8 @@
     X(SPIKE_MARKS, "spike_marks", STAGE)         \
     X(FORECASTS, "forecasts", STAGE)             \
     X(RECOMMENDATIONS, "recommendations", STAGE) \
-    X(EFFICIENCY, "efficiency", STAGE)
+    X(EFFICIENCY, "efficiency", STAGE)           \
+    X(ALLOWANCES, "allowances", STAGE)
 
 enum table {
 #define TABLES_ENUM(name, text, origin) TABLE_##name,

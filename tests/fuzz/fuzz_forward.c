@@ -41,7 +41,7 @@ feed(struct taking *t, struct bytes bytes, size_t step_bytes)
     const char *reason = NULL;
     batch_init(&t->batch);
     t->counts = (struct admit_counts){0};
-    t->from = (struct admit_from){(struct conn *)(void *)t, &peer, 1795508130000, inflater};
+    t->from = (struct admit_from){(struct conn *)(void *)t, &peer, 1795508130000, inflater, NULL};
     stream_init(&s, FORWARD_MESSAGE_BYTES_MAX);
     while (reason == NULL && bytes.size_bytes > 0) {
         size_t n = bytes.size_bytes < step_bytes ? bytes.size_bytes : step_bytes;

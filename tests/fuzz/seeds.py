@@ -240,6 +240,11 @@ def main():
     write("ship", "refused", pack([tag, "refused", 7, "the copy of another log"]))
     write("ship", "helo", pack(["HELO", {"nonce": bytes(16), "auth": "", "keepalive": True}]))
     write("ship", "pong", pack(["PONG", True, "", "collector", "0" * 128]))
+    ask = {"op": "reserve", "organizationId": "org-1", "action": "ai", "hold": "h", "tokens": 900, "lifeMs": 5000}
+    for name, record in {"reserve": ask, "check": dict(ask, op="check", hold=None, more=[1]), "release": {"op": "release",
+                         "organizationId": "org-1", "hold": "h"}, "wrong": dict(ask, op="steal")}.items():
+        write("question", name, pack(["gbill.live", 0, record, {"chunk": "c"}]))
+    write("question", "two", pack(["gbill.live", [[0, ask], [0, ask]], {"chunk": b"c"}]))
     write("quarantine", "one", pack(["why", "gbill.usage", 1763942400000, 1000, b"\x81\x01\x02"]))
     write("quarantine", "two", 2 * pack(["", "", -1, 0, b""]))
     for name, book in PRICES.items():

@@ -39,7 +39,7 @@ TestSuite(ingest_admit, .init = setup, .fini = teardown);
 static const char *
 admit(struct wire *w, int conn, uint32_t *ret_owed)
 {
-    struct admit_from from = {CONN(conn), &peer, now_ms, inflater};
+    struct admit_from from = {CONN(conn), &peer, now_ms, inflater, NULL};
     const char *reason = admit_message(wire_bytes(w), &from, &batch, &counts, ret_owed);
     wire_clear(w);
     wire_init(w);

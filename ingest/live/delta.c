@@ -1,0 +1,118 @@
+#include "ingest/live/delta.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool
+delta_init(struct delta *d)
+{
+    *d = (struct delta){.orgs = calloc((size_t)DELTA_SETS * DELTA_WAYS, sizeof *d->orgs)};
+    return d->orgs != NULL;
+}
+
+void
+delta_clear(struct delta *d)
+{
+    free(d->orgs);
+    *d = (struct delta){0};
+}
+
+static struct delta_org *
+set_of(const struct delta *d, uint64_t key)
+{
+    return d->orgs + key % DELTA_SETS * DELTA_WAYS;
+}
+
+struct delta_org *
+delta_find(const struct delta *d, uint64_t key)
+{
+    struct delta_org *set = set_of(d, key);
+    for (int i = 0; i < DELTA_WAYS; i++) {
+        if (set[i].key == key)
+            return &set[i];
+    }
+    return NULL;
+}
+
+/* Snapshots hold all of it, and nothing is reserved. */
+static bool
+is_spent(const struct delta *d, const struct delta_org *org)
+{
+    uint64_t held = 0;
+    for (int i = 0; i < LIMIT_DIMENSIONS; i++)
+        held |= org->held[i];
+    return held == 0 &&
+           (org->bucket_count == 0 || org->buckets[org->bucket_count - 1].last_seq <= d->floor_seq);
+}
+
+struct delta_org *
+delta_take(struct delta *d, uint64_t key)
+{
+    struct delta_org *org = delta_find(d, key), *set = set_of(d, key);
+    for (int i = 0; org == NULL && i < DELTA_WAYS; i++) {
+        if (set[i].key != 0 && !is_spent(d, &set[i]))
+            continue;
+        org = &set[i];
+        memset(org, 0, sizeof *org);
+        org->key = key;
+    }
+    return org;
+}
+
+static void
+drop_oldest(struct delta_org *org)
+{
+    org->bucket_count--;
+    memmove(org->buckets, org->buckets + 1, org->bucket_count * sizeof org->buckets[0]);
+}
+
+static void
+merge(struct delta_bucket *into, const struct delta_bucket *b)
+{
+    for (int i = 0; i < LIMIT_DIMENSIONS; i++)
+        into->used[i] += b->used[i];
+    into->last_ms = b->last_ms > into->last_ms ? b->last_ms : into->last_ms;
+}
+
+static struct delta_bucket *
+newest(struct delta *d, struct delta_org *org, int64_t now_s)
+{
+    if (org->bucket_count > 0 && org->buckets[org->bucket_count - 1].begun_s == now_s)
+        return &org->buckets[org->bucket_count - 1];
+    while (org->bucket_count > 0 && org->buckets[0].last_seq <= d->floor_seq)
+        drop_oldest(org);
+    if (org->bucket_count == DELTA_BUCKETS) {
+        merge(&org->buckets[1], &org->buckets[0]);
+        drop_oldest(org);
+    }
+    struct delta_bucket *b = &org->buckets[org->bucket_count++];
+    *b = (struct delta_bucket){.begun_s = now_s};
+    return b;
+}
+
+void
+delta_add(struct delta *d, const struct delta_use *use, int64_t now_s)
+{
+    struct delta_org *org = delta_take(d, use->key);
+    if (org == NULL) {
+        d->lost_seq = use->seq;
+        return;
+    }
+    struct delta_bucket *b = newest(d, org, now_s);
+    b->used[use->dimension] += use->units;
+    b->last_seq = use->seq;
+    b->last_ms = use->time_utc_ms > b->last_ms ? use->time_utc_ms : b->last_ms;
+}
+
+uint64_t
+delta_since(const struct delta_org *org, uint64_t position, int64_t from_ms,
+            enum limit_dimension dimension)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; org != NULL && i < org->bucket_count; i++) {
+        const struct delta_bucket *b = &org->buckets[i];
+        if (b->last_seq > position && b->last_ms >= from_ms)
+            sum += b->used[dimension];
+    }
+    return sum;
+}
