@@ -82,10 +82,10 @@ static enum err_code
 map_file(struct holds *holds, int fd, const char *path, struct err *err)
 {
     /* All of it is laid out, or a full disk would answer a store with SIGBUS. */
-    int rc = posix_fallocate(fd, 0, HOLDS_FILE_BYTES);
-    if (rc != 0)
-        return err_set_errno(err, rc, "%s: cannot make room for the holds", path);
-    void *map = mmap(NULL, HOLDS_FILE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    holds->is_file = posix_fallocate(fd, 0, HOLDS_FILE_BYTES) == 0;
+    void *map = mmap(NULL, HOLDS_FILE_BYTES, PROT_READ | PROT_WRITE,
+                     holds->is_file ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS,
+                     holds->is_file ? fd : -1, 0);
     if (map == MAP_FAILED)
         return err_set_errno(err, errno, "%s: cannot map it", path);
     holds->map = map;

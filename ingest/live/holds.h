@@ -39,6 +39,7 @@ struct holds {
     void *map;
     struct hold *all;
     uint8_t secret[HASH_SECRET_BYTES];
+    bool is_file;       /* else there was no room on the disk, and they end with the agent */
     uint64_t count;     /* that are held */
     uint64_t discarded; /* places found damaged when it was opened */
     bool is_new;        /* the file was not there, of another boot, or damaged as a whole */
@@ -47,7 +48,7 @@ struct holds {
 /*
  * Open or make <data>/holds.
  *
- * Errors: ERR_IO, ERR_FULL, ERR_DENIED of the file.  holds_close() it also then.
+ * Errors: ERR_IO, ERR_DENIED of the file.  holds_close() it also then.  A full disk is none.
  */
 enum err_code holds_open(struct holds *holds, const char *data_directory,
                          struct err *err) ERR_MUST_CHECK;

@@ -255,6 +255,10 @@ live_start(struct live *l, uint64_t next_seq)
     l->next_seq = next_seq;
     holds_take_over(&l->holds, next_seq);
     take_over_holds(l);
+    if (!l->holds.is_file)
+        log_line(LOG_LEVEL_WARN, "holds_not_kept",
+                 "reason=\"the disk has no room for the file of reservations: they end with this "
+                 "agent\"");
     if (l->holds.discarded > 0)
         log_line(LOG_LEVEL_WARN, "holds_damaged",
                  "discarded=%" PRIu64 " reason=\"the file of reservations was damaged\"",
