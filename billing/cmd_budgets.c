@@ -197,7 +197,8 @@ const struct cli_cmd cmd_budgets_show = {
     .opt_count = CLI_COUNT(show_opts),
     .run = run_show,
     .summary = "show one organization's budget, forecast and alerts of the month",
-    .help = "The forecast and its range are those of gbill forecast, with the adjustments; where it has\n"
-            "not run for a day, the range is what the rest of the month costs if it goes as the\n"
-            "lightest, and as the heaviest, of the weeks before.\n",
+    .help =
+        "The forecast and its range are those of gbill forecast, with the adjustments; where it has\n"
+        "not run for a day, the range is what the rest of the month costs if it goes as the\n"
+        "lightest, and as the heaviest, of the weeks before.\n",
 };
