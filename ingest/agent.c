@@ -84,6 +84,7 @@ gather(void *context, struct figures *f)
     struct agent *a = context;
     uint64_t next_seq[LOG_STREAMS], stalled_ns[STALL_COUNT];
     const struct admit_counts *admitted = &a->reader.admitted;
+    const struct live_counts *live = &a->live.counts;
     memcpy(stalled_ns, a->stalled_ns, sizeof stalled_ns);
     stalled_ns[a->stall] += (uint64_t)(clock_monotonic_ns() - a->stall_since_ns);
     commit_figures(a->handover.committer, &f->commits, next_seq);
@@ -103,6 +104,15 @@ gather(void *context, struct figures *f)
     f->quarantined_record = admitted->quarantined - admitted->quarantined_tag -
                             admitted->quarantined_time;
     f->undeclared = admitted->undeclared;
+    f->live_checks = live->checks;
+    f->live_reserves = live->reserves;
+    f->live_refused = live->refused;
+    f->live_unknown = live->unknown;
+    f->live_wrong = live->wrong;
+    f->holds = a->live.holds.count;
+    f->holds_settled = live->settled;
+    f->holds_released = live->released;
+    f->holds_expired = live->expired;
     f->next_event = next_seq[LOG_EVENTS];
     f->next_quarantined = next_seq[LOG_QUARANTINE];
     f->disk_full = a->reader.disk_full;

@@ -49,6 +49,18 @@ enum figures_type { FIGURES_COUNTER, FIGURES_COUNTER_S, FIGURES_GAUGE, FIGURES_G
       "Frames that were shipped again and not written again.")                                 \
     X(shipped_refused, "shipped_refused_total", "", COUNTER,                                   \
       "Messages of gbill ship that were refused.")                                             \
+    X(live_checks, "live_questions_total", "{op=\"check\"}", COUNTER,                          \
+      "Questions about limits that were answered.")                                            \
+    X(live_reserves, "live_questions_total", "{op=\"reserve\"}", COUNTER, "")                  \
+    X(live_refused, "live_refused_total", "", COUNTER, "Of them, those refused.")              \
+    X(live_unknown, "live_unknown_total", "", COUNTER,                                         \
+      "Of them, those about which nothing was known.")                                         \
+    X(live_wrong, "live_wrong_total", "", COUNTER, "Questions that made no sense.")            \
+    X(holds, "holds", "", GAUGE, "Reservations that are held.")                                \
+    X(holds_settled, "holds_ended_total", "{how=\"settled\"}", COUNTER,                        \
+      "Reservations that ended, by how.")                                                      \
+    X(holds_released, "holds_ended_total", "{how=\"released\"}", COUNTER, "")                  \
+    X(holds_expired, "holds_ended_total", "{how=\"expired\"}", COUNTER, "")                    \
     X(next_event, "next_sequence", "{stream=\"events\"}", GAUGE,                               \
       "The number that the next one in the log gets.")                                         \
     X(next_quarantined, "next_sequence", "{stream=\"quarantine\"}", GAUGE, "")                 \

@@ -131,6 +131,10 @@ print_agent(const struct overview *v, const struct overview *before, FILE *out)
     fprintf(out, "  stalls      %s behind the commit (%s), %s for want of disk (%s)\n",
             count_text(f->stalls_commit, a), time_text(f->stalled_commit_ns, b),
             count_text(f->stalls_disk_full, c), time_text(f->stalled_disk_full_ns, d));
+    if (f->live_checks + f->live_reserves + f->holds > 0)
+        fprintf(out, "  limits      %s checks and %s reservations asked for, %s refused; %s held\n",
+                count_text(f->live_checks, a), count_text(f->live_reserves, b),
+                count_text(f->live_refused, c), count_text(f->holds, d));
 }
 
 static void

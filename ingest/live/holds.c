@@ -28,7 +28,9 @@ static bool
 read_boot(char boot[HOLDS_BOOT_BYTES])
 {
     int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    ssize_t n = fd >= 0 ? read(fd, boot, HOLDS_BOOT_BYTES) : -1;
+    ssize_t n = -1;
+    for (int i = 0; fd >= 0 && n < 0 && i < 3; i++) /* a signal, or a kernel that is busy */
+        n = read(fd, boot, HOLDS_BOOT_BYTES);
     if (fd >= 0)
         close(fd);
     return n == HOLDS_BOOT_BYTES;

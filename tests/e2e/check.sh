@@ -89,7 +89,7 @@ sleep 2.3
 ask 0 '' acme --tokens 500
 
 # A thousand callers at once, each with a connection: what was allowed is what there was.
-python3 - "$GBILL_DATA/agent.sock" <<'P' || fail "a thousand callers"
+python3 - "$GBILL_DATA/agent.sock" "$GBILL_DATA/status.sock" <<'P' || fail "a thousand callers"
 import socket, sys, struct
 def text(s): return bytes([0xd9, len(s)]) + s.encode()
 def ask(op, org, hold, tokens):
@@ -108,6 +108,14 @@ assert len(allowed) == 142 and len(refused) == 858, (len(allowed), len(refused))
 assert all(b"upgradeTo\xda\x00\x03pro" in a for a in refused)
 for i in allowed: callers[i].sendall(ask("release", "crowd", "c%d" % i, 0))
 assert all(b"released" in callers[i].recv(4096) for i in allowed)
+figures = socket.socket(socket.AF_UNIX); figures.connect(sys.argv[2])
+figures.sendall(b"GET /metrics HTTP/1.0\r\n\r\n")
+shown = b"".join(iter(lambda: figures.recv(65536), b"")).decode()
+figure = lambda name: int(next(l.split()[-1] for l in shown.splitlines() if l.startswith("gbill_agent_" + name)))
+for name, at_least in (('live_questions_total{op="reserve"}', 1000), ("live_refused_total", 858),
+                       ('holds_ended_total{how="released"}', 142), ('holds_ended_total{how="expired"}', 1)):
+    assert figure(name) >= at_least, (name, figure(name))
+assert figure("holds ") == 0, "a reservation is left"
 # Hostile: a wrong question is answered, and the connection lives.
 s = callers[0]
 s.sendall(ask("steal", "crowd", "x", 1)); assert b"error" in s.recv(4096)
