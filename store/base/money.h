@@ -58,6 +58,22 @@ int64_t money_round_minor(money_sum amount_pico, int minor_digits);
 /* numerator / denominator (> 0), rounded half away from zero. */
 money_sum money_divide(money_sum numerator, money_sum denominator);
 
+enum { MONEY_SUM_BYTES = 16 };
+
+/* A sum as it lies in a stored row: two's complement, little-endian. */
+static inline void
+money_put_sum(uint8_t p[MONEY_SUM_BYTES], money_sum value)
+{
+    put_le64(p, (uint64_t)value);
+    put_le64(p + 8, (uint64_t)(value >> 64));
+}
+
+static inline money_sum
+money_get_sum(const uint8_t p[MONEY_SUM_BYTES])
+{
+    return (money_sum)(int64_t)get_le64(p + 8) * ((money_sum)1 << 64) + (money_sum)get_le64(p);
+}
+
 /*
  * Write an exact decimal without needless zeros: 22500 with 12 decimals is
  * "0.0000000225", 0 is "0".

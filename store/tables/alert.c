@@ -38,19 +38,6 @@ key_of(uint8_t key[ALERT_KEY_BYTES], uint32_t organization, int32_t month, uint3
     return (struct bytes){key, ALERT_KEY_BYTES};
 }
 
-static void
-put_sum(uint8_t *p, money_sum value)
-{
-    put_le64(p, (uint64_t)value);
-    put_le64(p + 8, (uint64_t)(value >> 64));
-}
-
-static money_sum
-get_sum(const uint8_t *p)
-{
-    return (money_sum)(int64_t)get_le64(p + 8) * ((money_sum)1 << 64) + (money_sum)get_le64(p);
-}
-
 enum err_code
 alert_put(struct tables_txn *txn, const struct alert *row, struct err *err)
 {
@@ -63,8 +50,8 @@ alert_put(struct tables_txn *txn, const struct alert *row, struct err *err)
     memcpy(v + 3, row->currency, 3);
     put_le32(v + 6, row->percent);
     put_le64(v + 10, row->budget_minor);
-    put_sum(v + 18, row->spend_pico);
-    put_sum(v + 34, row->forecast_pico);
+    money_put_sum(v + 18, row->spend_pico);
+    money_put_sum(v + 34, row->forecast_pico);
     put_le64(v + 50, (uint64_t)row->at_ms);
     put_le64(v + 58, row->position);
     memcpy(v + ALERT_FIXED_BYTES, row->name, name_bytes);
@@ -84,8 +71,8 @@ row_decode(struct bytes key, struct bytes value, struct alert *ret)
         .has_budget = v[1] != 0,
         .percent = get_le32(v + 6),
         .budget_minor = get_le64(v + 10),
-        .spend_pico = get_sum(v + 18),
-        .forecast_pico = get_sum(v + 34),
+        .spend_pico = money_get_sum(v + 18),
+        .forecast_pico = money_get_sum(v + 34),
         .at_ms = (int64_t)get_le64(v + 50),
         .position = get_le64(v + 58),
     };

@@ -37,8 +37,7 @@ chargeback_put(struct tables_txn *txn, const struct chargeback_row *row, struct 
     put_le64(v + 8, (uint64_t)row->amount_minor);
     put_le64(v + 16, row->calls);
     put_le64(v + 24, row->credits);
-    put_le64(v + 32, (uint64_t)row->llm_cost_pico);
-    put_le64(v + 40, (uint64_t)(row->llm_cost_pico >> 64));
+    money_put_sum(v + 32, row->llm_cost_pico);
     memcpy(v + 48, row->currency, 3);
     v[51] = row->final ? 1 : 0;
     return tables_put_published(txn, TABLE_CHARGEBACK, key_of(key, row),
@@ -70,8 +69,7 @@ chargeback_decode(struct bytes key, struct bytes value, struct chargeback_row *r
     ret->amount_minor = (int64_t)get_le64(v + 8);
     ret->calls = get_le64(v + 16);
     ret->credits = get_le64(v + 24);
-    ret->llm_cost_pico = (money_sum)(int64_t)get_le64(v + 40) * ((money_sum)1 << 64) +
-                         (money_sum)get_le64(v + 32);
+    ret->llm_cost_pico = money_get_sum(v + 32);
     memcpy(ret->currency, v + 48, 3);
     ret->final = v[51] != 0;
 }

@@ -19,19 +19,6 @@ key_of(uint8_t key[KEY_BYTES], const struct efficiency *row)
     return (struct bytes){key, KEY_BYTES};
 }
 
-static void
-put_sum(uint8_t *p, money_sum value)
-{
-    put_le64(p, (uint64_t)value);
-    put_le64(p + 8, (uint64_t)(value >> 64));
-}
-
-static money_sum
-get_sum(const uint8_t *p)
-{
-    return (money_sum)(int64_t)get_le64(p + 8) * ((money_sum)1 << 64) + (money_sum)get_le64(p);
-}
-
 enum err_code
 efficiency_put(struct tables_txn *txn, const struct efficiency *row, struct err *err)
 {
@@ -45,9 +32,9 @@ efficiency_put(struct tables_txn *txn, const struct efficiency *row, struct err 
     memcpy(v + 21, row->currency, 3);
     put_le64(v + 24, row->calls);
     put_le64(v + 32, row->unpriced_calls);
-    put_sum(v + 40, row->actual_pico);
-    put_sum(v + 56, row->avoidable_pico);
-    put_sum(v + 72, row->candidate_pico);
+    money_put_sum(v + 40, row->actual_pico);
+    money_put_sum(v + 56, row->avoidable_pico);
+    money_put_sum(v + 72, row->candidate_pico);
     if (tables_get(txn, TABLE_EFFICIENCY, k, &old) && old.size_bytes == VALUE_BYTES &&
         memcmp(old.data + STAMP_BYTES, v + STAMP_BYTES, VALUE_BYTES - STAMP_BYTES) == 0)
         return ERR_OK;
@@ -71,9 +58,9 @@ efficiency_decode(struct bytes key, struct bytes value, struct efficiency *ret)
     memcpy(ret->currency, v + 21, 3);
     ret->calls = get_le64(v + 24);
     ret->unpriced_calls = get_le64(v + 32);
-    ret->actual_pico = get_sum(v + 40);
-    ret->avoidable_pico = get_sum(v + 56);
-    ret->candidate_pico = get_sum(v + 72);
+    ret->actual_pico = money_get_sum(v + 40);
+    ret->avoidable_pico = money_get_sum(v + 56);
+    ret->candidate_pico = money_get_sum(v + 72);
 }
 
 void

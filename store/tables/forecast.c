@@ -12,10 +12,9 @@
  */
 enum {
     KEY_BYTES = 8,
-    SUM_BYTES = 16,
     RANGES_AT = 8 + 8 + FORECAST_MARK_BYTES + 3 + 1 + 4 + 4 + 8 + 4,
-    FIXED_BYTES = RANGES_AT + FORECAST_MEASURES * 4 * SUM_BYTES,
-    DAY_BYTES = 3 * SUM_BYTES,
+    FIXED_BYTES = RANGES_AT + FORECAST_MEASURES * 4 * MONEY_SUM_BYTES,
+    DAY_BYTES = 3 * MONEY_SUM_BYTES,
     ROW_BYTES_MAX = FIXED_BYTES + FORECAST_DAYS_MAX * DAY_BYTES,
 };
 
@@ -53,16 +52,15 @@ key_of(uint8_t key[KEY_BYTES], uint32_t organization, int32_t month)
 static uint8_t *
 put_sum(uint8_t *p, money_sum value)
 {
-    put_le64(p, (uint64_t)value);
-    put_le64(p + 8, (uint64_t)(value >> 64));
-    return p + SUM_BYTES;
+    money_put_sum(p, value);
+    return p + MONEY_SUM_BYTES;
 }
 
 static const uint8_t *
 get_sum(const uint8_t *p, money_sum *ret)
 {
-    *ret = (money_sum)(int64_t)get_le64(p + 8) * ((money_sum)1 << 64) + (money_sum)get_le64(p);
-    return p + SUM_BYTES;
+    *ret = money_get_sum(p);
+    return p + MONEY_SUM_BYTES;
 }
 
 static struct bytes

@@ -67,19 +67,6 @@ invoice_line_kind_name(enum invoice_line_kind kind)
 }
 
 static void
-put_sum(uint8_t *p, money_sum v)
-{
-    put_le64(p, (uint64_t)v);
-    put_le64(p + 8, (uint64_t)(v >> 64));
-}
-
-static money_sum
-get_sum(const uint8_t *p)
-{
-    return (money_sum)(int64_t)get_le64(p + 8) * ((money_sum)1 << 64) + (money_sum)get_le64(p);
-}
-
-static void
 key_encode(uint32_t organization, int64_t from_ms, uint8_t key[INVOICE_KEY_BYTES])
 {
     put_be32(key, organization);
@@ -109,7 +96,7 @@ row_encode(const struct invoice *invoice, uint8_t bytes[INVOICE_ROW_BYTES])
     put_le64(bytes + 49, (uint64_t)invoice->tax_minor);
     put_le64(bytes + 57, (uint64_t)invoice->credit_minor);
     put_le64(bytes + 65, invoice->credits_used);
-    put_sum(bytes + 73, invoice->llm_cost_pico);
+    money_put_sum(bytes + 73, invoice->llm_cost_pico);
     put_le64(bytes + 89, invoice->unpriced_calls);
     uint8_t *p = bytes + INVOICE_CONTENT_BYTES;
     put_le64(p, invoice->position);
@@ -134,7 +121,7 @@ row_decode(struct bytes key, struct bytes value)
         .tax_minor = (int64_t)get_le64(v + 49),
         .credit_minor = (int64_t)get_le64(v + 57),
         .credits_used = get_le64(v + 65),
-        .llm_cost_pico = get_sum(v + 73),
+        .llm_cost_pico = money_get_sum(v + 73),
         .unpriced_calls = get_le64(v + 89),
         .position = get_le64(p),
     };
@@ -166,9 +153,9 @@ line_encode(const struct invoice_line *line, uint8_t bytes[INVOICE_LINE_BYTES_MA
     bytes[2] = (uint8_t)line->charge.size_bytes;
     put_le64(bytes + 3, (uint64_t)line->period_ms);
     put_le64(bytes + 11, line->corrects);
-    put_sum(bytes + 19, line->quantity_pico);
+    money_put_sum(bytes + 19, line->quantity_pico);
     put_le64(bytes + 35, (uint64_t)line->unit_pico);
-    put_sum(bytes + 43, line->exact_pico);
+    money_put_sum(bytes + 43, line->exact_pico);
     put_le64(bytes + 59, (uint64_t)line->amount_minor);
     put_le64(bytes + 67, (uint64_t)line->from_ms);
     put_le64(bytes + 75, (uint64_t)line->to_ms);
@@ -192,9 +179,9 @@ line_decode(struct bytes v)
         .charge = {text + plan, charge},
         .period_ms = (int64_t)get_le64(p + 3),
         .corrects = get_le64(p + 11),
-        .quantity_pico = get_sum(p + 19),
+        .quantity_pico = money_get_sum(p + 19),
         .unit_pico = (int64_t)get_le64(p + 35),
-        .exact_pico = get_sum(p + 43),
+        .exact_pico = money_get_sum(p + 43),
         .amount_minor = (int64_t)get_le64(p + 59),
         .from_ms = (int64_t)get_le64(p + 67),
         .to_ms = (int64_t)get_le64(p + 75),

@@ -114,19 +114,6 @@ key_of(uint8_t key[KEY_BYTES], uint32_t organization, const uint8_t id[RECOMMEND
     return (struct bytes){key, KEY_BYTES};
 }
 
-static void
-put_sum(uint8_t *p, money_sum value)
-{
-    put_le64(p, (uint64_t)value);
-    put_le64(p + 8, (uint64_t)(value >> 64));
-}
-
-static money_sum
-get_sum(const uint8_t *p)
-{
-    return (money_sum)(int64_t)get_le64(p + 8) * ((money_sum)1 << 64) + (money_sum)get_le64(p);
-}
-
 static struct bytes
 row_encode(const struct recommendation *row, uint8_t v[VALUE_BYTES_MAX])
 {
@@ -140,12 +127,12 @@ row_encode(const struct recommendation *row, uint8_t v[VALUE_BYTES_MAX])
     put_le32(v + 16, row->from_hour);
     put_le32(v + 20, row->to_hour);
     put_le64(v + 24, row->calls);
-    put_sum(v + 32, row->cost_pico);
-    put_sum(v + 48, row->saving_pico);
-    put_sum(v + 64, row->share_pico);
+    money_put_sum(v + 32, row->cost_pico);
+    money_put_sum(v + 48, row->saving_pico);
+    money_put_sum(v + 64, row->share_pico);
     put_le64(v + 80, (uint64_t)row->created_ms);
     put_le64(v + 88, (uint64_t)row->answered_ms);
-    put_sum(v + 96, row->answered_pico);
+    money_put_sum(v + 96, row->answered_pico);
     uint8_t *p = v + FIXED_BYTES;
     for (int i = 0; i < RECOMMENDATION_TEXTS; i++) {
         struct str text = row->texts[i];
@@ -198,12 +185,12 @@ recommendation_decode(struct bytes key, struct bytes value, struct recommendatio
     ret->from_hour = get_le32(v + 16);
     ret->to_hour = get_le32(v + 20);
     ret->calls = get_le64(v + 24);
-    ret->cost_pico = get_sum(v + 32);
-    ret->saving_pico = get_sum(v + 48);
-    ret->share_pico = get_sum(v + 64);
+    ret->cost_pico = money_get_sum(v + 32);
+    ret->saving_pico = money_get_sum(v + 48);
+    ret->share_pico = money_get_sum(v + 64);
     ret->created_ms = (int64_t)get_le64(v + 80);
     ret->answered_ms = (int64_t)get_le64(v + 88);
-    ret->answered_pico = get_sum(v + 96);
+    ret->answered_pico = money_get_sum(v + 96);
     const uint8_t *p = v + FIXED_BYTES, *end = v + value.size_bytes;
     for (int i = 0; i < RECOMMENDATION_TEXTS; i++) {
         assert(end - p >= 4 && (size_t)(end - p) - 4 >= get_le32(p));

@@ -57,32 +57,19 @@ key_of(uint8_t key[KEY_BYTES], const struct spike *row)
     return (struct bytes){key, KEY_BYTES};
 }
 
-static void
-put_sum(uint8_t *p, money_sum value)
-{
-    put_le64(p, (uint64_t)value);
-    put_le64(p + 8, (uint64_t)(value >> 64));
-}
-
-static money_sum
-get_sum(const uint8_t *p)
-{
-    return (money_sum)(int64_t)get_le64(p + 8) * ((money_sum)1 << 64) + (money_sum)get_le64(p);
-}
-
 static uint8_t *
 put_figures(uint8_t *p, const struct spike_figures *f)
 {
     put_le64(p, f->calls);
     put_le64(p + 8, f->tokens);
-    put_sum(p + 16, f->cost_pico);
+    money_put_sum(p + 16, f->cost_pico);
     return p + FIGURES_BYTES;
 }
 
 static const uint8_t *
 get_figures(const uint8_t *p, struct spike_figures *ret)
 {
-    *ret = (struct spike_figures){get_le64(p), get_le64(p + 8), get_sum(p + 16)};
+    *ret = (struct spike_figures){get_le64(p), get_le64(p + 8), money_get_sum(p + 16)};
     return p + FIGURES_BYTES;
 }
 
@@ -103,7 +90,7 @@ row_encode(const struct spike *row, uint8_t *v)
     for (int i = 1; i < SPIKE_SCOPE_COUNT; i++, p += DRIVER_BYTES) {
         put_le32(p, row->drivers[i].provider);
         put_le32(p + 4, row->drivers[i].value);
-        put_sum(p + 8, row->drivers[i].excess_pico);
+        money_put_sum(p + 8, row->drivers[i].excess_pico);
     }
     assert(p == v + FIXED_BYTES && text_bytes <= SPIKE_TEXT_BYTES_MAX);
     memcpy(p, row->text, text_bytes);
@@ -154,7 +141,7 @@ spike_decode(struct bytes key, struct bytes value, struct spike *ret)
     ret->noticed_ms = (int64_t)get_le64(v + 29);
     const uint8_t *p = get_figures(get_figures(v + 37, &ret->actual), &ret->usual);
     for (int i = 1; i < SPIKE_SCOPE_COUNT; i++, p += DRIVER_BYTES)
-        ret->drivers[i] = (struct spike_driver){get_le32(p), get_le32(p + 4), get_sum(p + 8)};
+        ret->drivers[i] = (struct spike_driver){get_le32(p), get_le32(p + 4), money_get_sum(p + 8)};
     memcpy(ret->text, p, value.size_bytes - FIXED_BYTES);
 }
 
