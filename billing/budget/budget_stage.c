@@ -12,7 +12,6 @@
 #include "billing/budget/spend.h"
 #include "billing/notify/notify.h"
 #include "store/base/currency.h"
-#include "store/base/file.h"
 #include "store/base/time.h"
 #include "store/tables/budget_pause.h"
 #include "store/tables/cursor.h"
@@ -195,24 +194,6 @@ visit(struct run *r, uint32_t organization, struct err *err)
     return code;
 }
 
-static enum err_code
-open_run(struct run *r, struct err *err)
-{
-    const char *directory = r->options->data_directory;
-    char path[FILE_PATH_BYTES_MAX];
-    struct tables *there = NULL;
-    /* Reading says whether there are tables at all; writing would make them. */
-    enum err_code code = tables_open(directory, TABLES_READ, &there, err);
-    tables_close(there);
-    if (code == ERR_OK)
-        code = file_path(path, directory, "budgets.lock", err);
-    if (code == ERR_OK)
-        code = file_lock(path, "gbill budgets", &r->lock_fd, err);
-    if (code == ERR_OK)
-        code = tables_open(directory, TABLES_WRITE, &r->tables, err);
-    return code;
-}
-
 /* Some hundred organizations in one transaction. */
 static enum err_code
 walk_some(struct run *r, uint32_t *organization, bool *more, struct err *err)
@@ -244,7 +225,8 @@ budget_stage_run(const struct budget_options *options, struct budget_result *ret
     uint32_t organization = 0;
     bool more = true;
     r.month = time_month(r.now_ms);
-    enum err_code code = open_run(&r, err);
+    enum err_code code = tables_open_locked(options->data_directory, "budgets.lock",
+                                            "gbill budgets", &r.tables, &r.lock_fd, err);
     while (code == ERR_OK && more)
         code = walk_some(&r, &organization, &more, err);
     r.result.position = r.cursor.seq;

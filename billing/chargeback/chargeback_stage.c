@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <unistd.h>
 
-#include "store/base/file.h"
 #include "store/base/time.h"
 
 enum { TXN_INVOICES = 256 };
@@ -157,23 +156,6 @@ split_some(struct run *r, size_t *next, struct err *err)
     return code;
 }
 
-static enum err_code
-open_run(struct run *r, const char *data_directory, struct err *err)
-{
-    char path[FILE_PATH_BYTES_MAX];
-    struct tables *there = NULL;
-    /* Reading says whether there are tables at all; writing would make them. */
-    enum err_code code = tables_open(data_directory, TABLES_READ, &there, err);
-    tables_close(there);
-    if (code == ERR_OK)
-        code = file_path(path, data_directory, "chargeback.lock", err);
-    if (code == ERR_OK)
-        code = file_lock(path, "gbill chargeback run", &r->lock_fd, err);
-    if (code == ERR_OK)
-        code = tables_open(data_directory, TABLES_WRITE, &r->tables, err);
-    return code;
-}
-
 enum err_code
 chargeback_stage_run(const char *data_directory, struct chargeback_result *ret, struct err *err)
 {
@@ -182,7 +164,8 @@ chargeback_stage_run(const char *data_directory, struct chargeback_result *ret, 
     list_init(&r.due, sizeof(struct chargeback_invoice));
     list_init(&r.gone, sizeof(struct chargeback_row));
     chargeback_init(&r.split);
-    enum err_code code = open_run(&r, data_directory, err);
+    enum err_code code = tables_open_locked(data_directory, "chargeback.lock",
+                                            "gbill chargeback run", &r.tables, &r.lock_fd, err);
     if (code == ERR_OK)
         code = gather(&r, err);
     while (code == ERR_OK && next < r.due.count)

@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "billing/notify/send.h"
-#include "store/base/file.h"
 #include "store/base/hash.h"
 #include "store/base/list.h"
 #include "store/base/time.h"
@@ -265,19 +264,10 @@ static enum err_code
 open_run(struct run *r, struct err *err)
 {
     const struct notify_options *o = r->options;
-    char path[FILE_PATH_BYTES_MAX];
-    struct tables *there = NULL;
     enum err_code code = notify_conf_load(o->conf_path, &r->conf, err);
-    /* Reading says whether there are tables at all; writing would make them. */
     if (code == ERR_OK)
-        code = tables_open(o->data_directory, TABLES_READ, &there, err);
-    tables_close(there);
-    if (code == ERR_OK)
-        code = file_path(path, o->data_directory, "notify.lock", err);
-    if (code == ERR_OK)
-        code = file_lock(path, "gbill notify", &r->lock_fd, err);
-    if (code == ERR_OK)
-        code = tables_open(o->data_directory, TABLES_WRITE, &r->tables, err);
+        code = tables_open_locked(o->data_directory, "notify.lock", "gbill notify", &r->tables,
+                                  &r->lock_fd, err);
     if (code != ERR_OK)
         return code;
     const struct net_options net = notify_conf_net(r->conf);

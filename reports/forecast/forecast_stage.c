@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include "reports/forecast/month.h"
-#include "store/base/file.h"
 #include "store/base/list.h"
 #include "store/tables/cursor.h"
 #include "store/tables/organization.h"
@@ -85,23 +84,6 @@ walk(struct run *r, struct err *err)
     return code == ERR_OK ? flush(r, err) : code;
 }
 
-static enum err_code
-open_run(struct run *r, struct err *err)
-{
-    char path[FILE_PATH_BYTES_MAX];
-    struct tables *there = NULL;
-    /* Reading says whether there are tables at all; writing would make them. */
-    enum err_code code = tables_open(r->options->data_directory, TABLES_READ, &there, err);
-    tables_close(there);
-    if (code == ERR_OK)
-        code = file_path(path, r->options->data_directory, "forecast.lock", err);
-    if (code == ERR_OK)
-        code = file_lock(path, "gbill forecast", &r->lock_fd, err);
-    if (code == ERR_OK)
-        code = tables_open(r->options->data_directory, TABLES_WRITE, &r->tables, err);
-    return code;
-}
-
 enum err_code
 forecast_stage_run(const struct forecast_options *options, struct forecast_result *ret,
                    struct err *err)
@@ -109,7 +91,8 @@ forecast_stage_run(const struct forecast_options *options, struct forecast_resul
     static struct run r; /* its room is too large for a stack */
     r = (struct run){.options = options, .lock_fd = -1, .now_ms = clock_now_ms(options->clock)};
     list_init(&r.rows, sizeof(struct forecast_row));
-    enum err_code code = open_run(&r, err);
+    enum err_code code = tables_open_locked(options->data_directory, "forecast.lock",
+                                            "gbill forecast", &r.tables, &r.lock_fd, err);
     if (code == ERR_OK)
         code = walk(&r, err);
     tables_abort(r.txn);

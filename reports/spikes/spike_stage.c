@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "reports/spikes/organization.h"
-#include "store/base/file.h"
 #include "store/base/hash.h"
 #include "store/base/time.h"
 #include "store/tables/cursor.h"
@@ -192,23 +191,6 @@ walk(struct run *r, struct err *err)
     return code == ERR_OK ? flush(r, err) : code;
 }
 
-static enum err_code
-open_run(struct run *r, struct err *err)
-{
-    char path[FILE_PATH_BYTES_MAX];
-    struct tables *there = NULL;
-    /* Reading says whether there are tables at all; writing would make them. */
-    enum err_code code = tables_open(r->options->data_directory, TABLES_READ, &there, err);
-    tables_close(there);
-    if (code == ERR_OK)
-        code = file_path(path, r->options->data_directory, "spikes.lock", err);
-    if (code == ERR_OK)
-        code = file_lock(path, "gbill spikes", &r->lock_fd, err);
-    if (code == ERR_OK)
-        code = tables_open(r->options->data_directory, TABLES_WRITE, &r->tables, err);
-    return code;
-}
-
 enum err_code
 spike_stage_run(const struct spike_options *options, struct spike_result *ret, struct err *err)
 {
@@ -223,7 +205,8 @@ spike_stage_run(const struct spike_options *options, struct spike_result *ret, s
     r.judging.bursts = &r.bursts;
     r.judging.gate_pico = options->gate_pico;
     r.judging.currency = r.currency;
-    enum err_code code = open_run(&r, err);
+    enum err_code code = tables_open_locked(options->data_directory, "spikes.lock", "gbill spikes",
+                                            &r.tables, &r.lock_fd, err);
     if (code == ERR_OK)
         code = walk(&r, err);
     tables_abort(r.txn);

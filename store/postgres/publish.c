@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #include "store/base/arena.h"
-#include "store/base/file.h"
 #include "store/postgres/pg.h"
 #include "store/postgres/publish_sql.h"
 #include "store/postgres/publish_state.h"
@@ -55,19 +54,8 @@ struct settle_batch {
 static enum err_code
 open_tables(struct job *job, struct err *err)
 {
-    char path[FILE_PATH_BYTES_MAX];
-    const char *directory = job->options->data_directory;
-    struct tables *there = NULL;
-    /* Reading says whether there are tables at all; writing would make them. */
-    enum err_code code = tables_open(directory, TABLES_READ, &there, err);
-    if (code != ERR_OK)
-        return code;
-    tables_close(there);
-    code = file_path(path, directory, "publish.lock", err);
-    if (code == ERR_OK)
-        code = file_lock(path, "gbill publish", &job->lock_fd, err);
-    if (code == ERR_OK)
-        code = tables_open(directory, TABLES_WRITE, &job->tables, err);
+    enum err_code code = tables_open_locked(job->options->data_directory, "publish.lock",
+                                            "gbill publish", &job->tables, &job->lock_fd, err);
     if (code == ERR_OK)
         code = tables_begin(job->tables, TABLES_READ, &job->txn, err);
     if (code != ERR_OK)

@@ -66,10 +66,7 @@ efficiency_decode(struct bytes key, struct bytes value, struct efficiency *ret)
 void
 efficiency_scan_begin(struct efficiency_scan *scan, struct tables_txn *txn, uint32_t organization)
 {
-    uint8_t prefix[4];
-    put_be32(prefix, organization);
-    tables_scan_begin(&scan->scan, txn, TABLE_EFFICIENCY,
-                      (struct bytes){prefix, organization != 0 ? sizeof prefix : 0});
+    tables_scan_organization(&scan->scan, txn, TABLE_EFFICIENCY, organization);
 }
 
 bool

@@ -142,10 +142,7 @@ forecast_put(struct tables_txn *txn, const struct forecast_row *row, struct err 
 void
 forecast_scan_begin(struct forecast_scan *scan, struct tables_txn *txn, uint32_t organization)
 {
-    uint8_t prefix[4];
-    put_be32(prefix, organization);
-    tables_scan_begin(&scan->scan, txn, TABLE_FORECASTS,
-                      (struct bytes){prefix, organization != 0 ? sizeof prefix : 0});
+    tables_scan_organization(&scan->scan, txn, TABLE_FORECASTS, organization);
 }
 
 bool

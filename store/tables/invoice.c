@@ -386,10 +386,7 @@ invoice_line_key_decode(struct bytes key, uint32_t *ret_organization, int64_t *r
 void
 invoice_scan_begin(struct invoice_scan *scan, struct tables_txn *txn, uint32_t organization)
 {
-    uint8_t prefix[4];
-    put_be32(prefix, organization);
-    tables_scan_begin(&scan->scan, txn, TABLE_INVOICES,
-                      (struct bytes){prefix, organization == 0 ? 0 : sizeof prefix});
+    tables_scan_organization(&scan->scan, txn, TABLE_INVOICES, organization);
 }
 
 bool

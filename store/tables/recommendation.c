@@ -215,10 +215,7 @@ void
 recommendation_scan_begin(struct recommendation_scan *scan, struct tables_txn *txn,
                           uint32_t organization)
 {
-    uint8_t prefix[4];
-    put_be32(prefix, organization);
-    tables_scan_begin(&scan->scan, txn, TABLE_RECOMMENDATIONS,
-                      (struct bytes){prefix, organization != 0 ? sizeof prefix : 0});
+    tables_scan_organization(&scan->scan, txn, TABLE_RECOMMENDATIONS, organization);
 }
 
 bool

@@ -171,10 +171,7 @@ spike_id(struct tables_txn *txn, const struct spike *row, char id[SPIKE_ID_BYTES
 void
 spike_scan_begin(struct spike_scan *scan, struct tables_txn *txn, uint32_t organization)
 {
-    uint8_t prefix[4];
-    put_be32(prefix, organization);
-    tables_scan_begin(&scan->scan, txn, TABLE_SPIKES,
-                      (struct bytes){prefix, organization != 0 ? sizeof prefix : 0});
+    tables_scan_organization(&scan->scan, txn, TABLE_SPIKES, organization);
 }
 
 bool

@@ -41,10 +41,7 @@ void
 subscription_scan_begin(struct subscription_scan *scan, struct tables_txn *txn,
                         uint32_t organization)
 {
-    uint8_t prefix[4];
-    put_be32(prefix, organization);
-    tables_scan_begin(&scan->scan, txn, TABLE_SUBSCRIPTIONS,
-                      (struct bytes){prefix, organization == 0 ? 0 : sizeof prefix});
+    tables_scan_organization(&scan->scan, txn, TABLE_SUBSCRIPTIONS, organization);
 }
 
 bool

@@ -213,6 +213,26 @@ tables_copy(struct tables *tables, const char *path, struct err *err)
 }
 
 enum err_code
+tables_open_locked(const char *data_directory, const char *lock_name, const char *who,
+                   struct tables **ret, int *ret_lock_fd, struct err *err)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    struct tables *there = NULL;
+    *ret = NULL;
+    *ret_lock_fd = -1;
+    /* Reading says whether there are tables at all; writing would make them. */
+    enum err_code code = tables_open(data_directory, TABLES_READ, &there, err);
+    tables_close(there);
+    if (code == ERR_OK)
+        code = file_path(path, data_directory, lock_name, err);
+    if (code == ERR_OK)
+        code = file_lock(path, who, ret_lock_fd, err);
+    if (code == ERR_OK)
+        code = tables_open(data_directory, TABLES_WRITE, ret, err);
+    return code;
+}
+
+enum err_code
 tables_begin(struct tables *tables, enum tables_mode mode, struct tables_txn **ret, struct err *err)
 {
     struct tables_txn *txn = calloc(1, sizeof *txn);
@@ -481,6 +501,16 @@ scan_to(struct tables_scan *scan, MDB_val k, MDB_cursor_op op)
     scan->key = bytes_of(k);
     scan->value = bytes_of(v);
     return true;
+}
+
+void
+tables_scan_organization(struct tables_scan *scan, struct tables_txn *txn, enum table table,
+                         uint32_t organization)
+{
+    uint8_t prefix[4];
+    put_be32(prefix, organization);
+    tables_scan_begin(scan, txn, table,
+                      (struct bytes){prefix, organization != 0 ? sizeof prefix : 0});
 }
 
 bool

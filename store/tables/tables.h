@@ -85,6 +85,21 @@ enum err_code tables_open(const char *data_directory, enum tables_mode mode, str
                           struct err *err) ERR_MUST_CHECK;
 void tables_close(struct tables *tables);
 
+/*
+ * Open them for writing as a job that may run once at a time.
+ *
+ *   lock_name    in the data directory: "spikes.lock"
+ *   who          as an error names it: "gbill spikes"
+ *   ret_lock_fd  close() releases it; -1 while it is not held.  Close it, and ret, also
+ *                after an error
+ *
+ * Errors: ERR_BUSY (the job runs already), those of tables_open() for reading: nothing is
+ * made where nothing has been folded.
+ */
+enum err_code tables_open_locked(const char *data_directory, const char *lock_name, const char *who,
+                                 struct tables **ret, int *ret_lock_fd,
+                                 struct err *err) ERR_MUST_CHECK;
+
 /* Address space for a new file, not memory or disk; grows with the file.  Tests make it small. */
 extern size_t tables_map_bytes;
 
@@ -155,6 +170,9 @@ struct tables_scan {
 
 void tables_scan_begin(struct tables_scan *scan, struct tables_txn *txn, enum table table,
                        struct bytes prefix);
+/* Walk the keys of one organization (0: everybody's), of a table whose keys begin with it. */
+void tables_scan_organization(struct tables_scan *scan, struct tables_txn *txn, enum table table,
+                              uint32_t organization);
 bool tables_scan_next(struct tables_scan *scan);
 /* Step to the first key at or behind from instead; tables_scan_next() goes on behind it. */
 bool tables_scan_seek(struct tables_scan *scan, struct bytes from);
