@@ -333,10 +333,10 @@ look_up(struct live *l, const struct question *q, int64_t now_ms, struct standin
 
 /* Of the period that now lies in: the snapshot's may be over. */
 static void
-add_since(const struct live *l, const struct question *q, int64_t now_ms, struct standing_now *s)
+add_since(const struct delta_org *org, const struct question *q, int64_t now_ms,
+          struct standing_now *s)
 {
     struct allowance *row = &s->row;
-    const struct delta_org *org = delta_find(&l->delta, holds_key(&l->holds, q->organization));
     int64_t from_ms = INT64_MIN;
     if (q->dimension == LIMIT_AI_CREDITS && row->period_end_ms > row->period_start_ms) {
         if (now_ms >= row->period_end_ms) {
@@ -402,8 +402,8 @@ judge(struct live *l, const struct question *q, struct standing_now *s, uint64_t
         return;
     }
     enum limit_dimension d = q->dimension;
-    add_since(l, q, now_ms, s);
     const struct delta_org *org = delta_find(&l->delta, holds_key(&l->holds, q->organization));
+    add_since(org, q, now_ms, s);
     const struct allowance *row = &s->row;
     uint64_t units = d == LIMIT_AI_CREDITS ? credits_of(q->amount, row->weight) : q->amount;
     a->known = true;
