@@ -6,9 +6,11 @@
 #include <string.h>
 
 #include "billing/cmd.h"
+#include "ingest/agent_outlet.h"
 #include "ingest/cmd.h"
 #include "reports/cmd.h"
 #include "rollup/cmd.h"
+#include "store/base/file.h"
 #include "store/base/log.h"
 #include "store/base/schedule.h"
 #include "store/cmd.h"
@@ -89,6 +91,28 @@ static const struct cli_cmd cmd_run = {
         "cron or systemd timers may run the same jobs instead.\n",
 };
 
+/* The API posts events, but reports/ knows no agent. */
+static enum err_code
+serve_api(struct cli *cli, struct err *err)
+{
+    struct agent_outlet *outlet = NULL;
+    char path[FILE_PATH_BYTES_MAX];
+    const char *socket = conf_text(&cli->conf, "socket");
+    enum err_code code = ERR_OK;
+    if (socket == NULL) {
+        code = file_path(path, conf_data_dir(&cli->conf), "agent.sock", err);
+        socket = path;
+    }
+    if (code == ERR_OK)
+        code = agent_outlet_open(socket, &outlet, err);
+    if (code == ERR_OK) {
+        const struct outlet posts = agent_outlet_of(outlet);
+        code = cmd_api_serve(cli, &posts, err);
+    }
+    agent_outlet_close(outlet);
+    return code;
+}
+
 #define TABLE(title, ...)                                                          \
     {                                                                              \
         title, (const struct cli_cmd[]){__VA_ARGS__},                              \
@@ -98,6 +122,8 @@ static const struct cli_cmd cmd_run = {
 int
 main(int argc, char **argv)
 {
+    struct cli_cmd api = cmd_api;
+    api.run = serve_api;
     const struct cli_table tables[] = {
         TABLE("Events in", cmd_send),
         TABLE("The log", cmd_log_stat, cmd_log_cat, cmd_log_verify, cmd_log_seal, cmd_log_backup,
@@ -114,7 +140,7 @@ main(int argc, char **argv)
         TABLE("Reports", cmd_report_usage, cmd_report_costs, cmd_report_export, cmd_spikes_run,
               cmd_spikes_list, cmd_spikes_show, cmd_forecast_run, cmd_forecast_list,
               cmd_forecast_show),
-        TABLE("HTTP", cmd_api, cmd_key_create, cmd_key_list, cmd_key_revoke),
+        TABLE("HTTP", api, cmd_key_create, cmd_key_list, cmd_key_revoke),
         TABLE("All together", cmd_run, cmd_status),
     };
     return cli_main("gbill", "billing and usage tracking for LLM platforms", tables,

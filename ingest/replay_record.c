@@ -7,6 +7,7 @@
 
 #include "store/base/time.h"
 #include "store/event/event.h"
+#include "store/event/json_pack.h"
 
 enum { MAP_HEAD_BYTES = 3, CELL_SHOWN_BYTES_MAX = 40, NUMBER_BYTES_MAX = 40 };
 
@@ -85,74 +86,16 @@ replay_record_whole(struct replay_record *record, const char *name, uint64_t val
     msgpack_pack_uint64(&pk, value);
 }
 
-static bool pack_json(msgpack_packer *pk, const json_t *value, int depth_left);
-
-static bool
-pack_json_object(msgpack_packer *pk, const json_t *object, int depth_left)
-{
-    json_t *o = (json_t *)(uintptr_t)object; /* iterating does not change it */
-    const char *key;
-    json_t *value;
-    msgpack_pack_map(pk, json_object_size(object));
-    json_object_foreach (o, key, value) {
-        pack_str(pk, str_of(key));
-        if (!pack_json(pk, value, depth_left))
-            return false;
-    }
-    return true;
-}
-
-static bool
-pack_json_array(msgpack_packer *pk, const json_t *array, int depth_left)
-{
-    msgpack_pack_array(pk, json_array_size(array));
-    for (size_t i = 0; i < json_array_size(array); i++) {
-        if (!pack_json(pk, json_array_get(array, i), depth_left))
-            return false;
-    }
-    return true;
-}
-
-/* It calls itself at most MP_DEPTH_MAX levels deep. */
-static bool
-pack_json(msgpack_packer *pk, const json_t *value, int depth_left)
-{
-    if ((json_is_object(value) || json_is_array(value)) && depth_left == 0)
-        return false;
-    switch (json_typeof(value)) {
-    case JSON_OBJECT:
-        return pack_json_object(pk, value, depth_left - 1);
-    case JSON_ARRAY:
-        return pack_json_array(pk, value, depth_left - 1);
-    case JSON_STRING:
-        pack_str(pk, (struct str){json_string_value(value), json_string_length(value)});
-        return true;
-    case JSON_INTEGER:
-        msgpack_pack_int64(pk, json_integer_value(value));
-        return true;
-    case JSON_REAL:
-        msgpack_pack_double(pk, json_real_value(value));
-        return true;
-    case JSON_TRUE:
-        msgpack_pack_true(pk);
-        return true;
-    case JSON_FALSE:
-        msgpack_pack_false(pk);
-        return true;
-    case JSON_NULL:
-        msgpack_pack_nil(pk);
-        return true;
-    }
-    return true;
-}
-
 bool
 replay_record_json(struct replay_record *record, const char *name, const json_t *value,
                    struct replay_defect *defect)
 {
-    msgpack_packer pk = begin_pair(record, name);
+    begin_pair(record, name);
     /* The record itself is one level. */
-    return pack_json(&pk, value, MP_DEPTH_MAX - 1) ||
+    enum json_packed packed = json_pack_value(value, MP_DEPTH_MAX - 1, &record->map);
+    if (packed == JSON_NO_ROOM)
+        record->full = true;
+    return packed != JSON_TOO_DEEP ||
            replay_defect_set(defect, "%.40s is nested deeper than %d levels", name,
                              MP_DEPTH_MAX - 1);
 }

@@ -8,6 +8,13 @@
 
 extern const struct cli_cmd cmd_report_usage, cmd_report_costs, cmd_report_export;
 extern const struct cli_cmd cmd_invoice_pdf;
+
+struct outlet; /* store/event/outlet.h */
+
+/* What cmd_api runs, once there is an outlet for what is posted; borrowed. */
+enum err_code cmd_api_serve(struct cli *cli, const struct outlet *outlet,
+                            struct err *err) ERR_MUST_CHECK;
+
 extern const struct cli_cmd cmd_api, cmd_key_create, cmd_key_list, cmd_key_revoke;
 extern const struct cli_cmd cmd_spikes_run, cmd_spikes_list, cmd_spikes_show;
 extern const struct cli_cmd cmd_forecast_run, cmd_forecast_list, cmd_forecast_show;

@@ -44,6 +44,14 @@ title_of(unsigned status)
         return "Not Found";
     case 405:
         return "Method Not Allowed";
+    case 413:
+        return "Content Too Large";
+    case 415:
+        return "Unsupported Media Type";
+    case 422:
+        return "Unprocessable Content";
+    case 429:
+        return "Too Many Requests";
     case 503:
         return "Service Unavailable";
     default:
@@ -77,9 +85,10 @@ answer_error(struct answer *answer, enum err_code code, const struct err *err)
                        "ask again once events of this organization have been folded");
     else if (code == ERR_LIMIT)
         answer_problem(answer, 400, "too_much", err->text, "ask for less at a time");
-    else if (err_retry_helps(code))
+    else if (err_retry_helps(code)) {
         answer_problem(answer, 503, "unavailable", err->text, "ask again");
-    else
+        answer->retry_s = 1;
+    } else
         answer_problem(answer, 500, "internal", "the server could not read its tables",
                        "tell the operator, who finds the reason in the server's log");
 }

@@ -11,6 +11,7 @@
 struct answer {
     unsigned status;
     const char *type; /* of the content */
+    unsigned retry_s; /* ask again then; 0: not said */
     FILE *out;        /* what is written here is the body */
     char *text;       /* malloc()ed; the body, once answer_end() was called */
     size_t size_bytes;

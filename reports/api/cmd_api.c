@@ -13,6 +13,8 @@ enum { PEM_BYTES_MAX = 1024 * 1024 };
 
 static const struct conf_opt opts[] = {
     CONF_ROW_DATA,
+    {"socket", "GBILL_SOCKET", CONF_TEXT, "PATH", 0, 0, NULL, false,
+     "the agent's socket (default: agent.sock in the data directory)"},
     {"listen", "GBILL_API_LISTEN", CONF_TEXT, "WHERE", 0, 0, "127.0.0.1:8080", false,
      "HOST:PORT, or the path of a unix socket"},
     {"tls-cert", "GBILL_API_TLS_CERT", CONF_TEXT, "FILE", 0, 0, NULL, false,
@@ -76,8 +78,8 @@ serve(const struct server_options *options, const char *name, const char *listen
     return ERR_OK;
 }
 
-static enum err_code
-run(struct cli *cli, struct err *err)
+enum err_code
+cmd_api_serve(struct cli *cli, const struct outlet *outlet, struct err *err)
 {
     const struct conf *conf = &cli->conf;
     const char *listen = conf_text(conf, "listen");
@@ -102,6 +104,7 @@ run(struct cli *cli, struct err *err)
             .tls_cert = cert,
             .tls_key = key,
             .clock = &cli->clock,
+            .outlet = outlet,
             .debug = conf_flag(conf, "debug"),
         };
         code = serve(&options, name, listen, err);
@@ -116,11 +119,11 @@ const struct cli_cmd cmd_api = {
     .args = "",
     .opts = opts,
     .opt_count = CLI_COUNT(opts),
-    .run = run,
-    .summary = "serve limits and usage over HTTP, in the foreground",
+    .run = NULL, /* gbill.c: it knows an outlet */
+    .summary = "serve limits and usage over HTTP, and take usage, in the foreground",
     .help =
-        "GET /api/billing/limits, GET /api/billing/usage, /api/billing/openapi.json (the whole\n"
-        "description), /health and /metrics, until SIGTERM, which lets requests finish.\n"
+        "GET /api/billing/limits, GET and POST /api/billing/usage, /api/billing/openapi.json (the\n"
+        "whole description), /health and /metrics, until SIGTERM, which lets requests finish.\n"
         "\n"
         "Who asks sends Authorization: Bearer KEY, with a key of gbill key create, and names the\n"
         "key's own organization:\n"
@@ -129,6 +132,10 @@ const struct cli_cmd cmd_api = {
         "  gbill api &\n"
         "  curl -H \"Authorization: Bearer $(cat key)\" \\\n"
         "      'http://127.0.0.1:8080/api/billing/limits?organizationId=acme&action=ai_request'\n"
+        "\n"
+        "What is posted goes to gbill-agent, and success is answered once it is on its disk; while\n"
+        "there is no agent the answer is 503.  A request that is sent again with the same ids, or\n"
+        "the same Idempotency-Key, counts once.\n"
         "\n"
         "Answers come from the tables, as the last gbill rollup and gbill limits left them; gbill\n"
         "run keeps both going.  Errors are problem+json with a code, what is wrong and the remedy.\n",

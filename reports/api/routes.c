@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "reports/api/post_usage.h"
 #include "reports/usage_print.h"
 #include "reports/usage_walk.h"
 #include "store/base/cli.h"
@@ -221,25 +222,29 @@ answer_openapi(const struct api_request *request, struct answer *answer, struct 
 }
 
 static const struct route routes[] = {
-    {"GET", "/api/billing/limits", KEY_READ, answer_limits},
-    {"GET", "/api/billing/usage", KEY_READ, answer_usage},
-    {"GET", "/api/billing/openapi.json", 0, answer_openapi},
-    {"GET", "/health", 0, answer_health},
-    {"GET", "/metrics", 0, answer_metrics},
+    {"GET", "/api/billing/limits", KEY_READ, 0, answer_limits},
+    {"GET", "/api/billing/usage", KEY_READ, 0, answer_usage},
+    {"POST", "/api/billing/usage", KEY_WRITE, POST_USAGE_BYTES_MAX, post_usage},
+    {"GET", "/api/billing/openapi.json", 0, 0, answer_openapi},
+    {"GET", "/health", 0, 0, answer_health},
+    {"GET", "/metrics", 0, 0, answer_metrics},
 };
 
 const struct route *
-route_find(const char *method, const char *path, bool *ret_known)
+route_find(const char *method, const char *path, char ret_allow[ROUTE_ALLOW_BYTES])
 {
-    *ret_known = false;
+    const struct route *found = NULL;
+    size_t used = 0;
+    ret_allow[0] = '\0';
     for (size_t i = 0; i < CLI_COUNT(routes); i++) {
         if (strcmp(path, routes[i].path) != 0)
             continue;
-        *ret_known = true;
+        used += (size_t)snprintf(ret_allow + used, ROUTE_ALLOW_BYTES - used, "%s%s",
+                                 used > 0 ? ", " : "", routes[i].method);
         if (strcmp(method, routes[i].method) == 0)
-            return &routes[i];
+            found = &routes[i];
     }
-    return NULL;
+    return found;
 }
 
 bool

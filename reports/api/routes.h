@@ -17,6 +17,9 @@ struct api_figures {
     uint64_t requests, answers[6]; /* the latter by the first digit of the status */
 };
 
+struct parcel;  /* reports/api/parcel.h */
+struct repeats; /* reports/api/repeats.h */
+
 struct api_request {
     struct shelf *shelf;
     const struct clock *clock;
@@ -24,18 +27,30 @@ struct api_request {
     const char *organization; /* of the key; NULL without one */
     /* A parameter of the query, NULL where it is not there. */
     const char *(*parameter)(void *context, const char *name);
+    const char *(*header)(void *context, const char *name); /* the same of the head */
     void *context;
+    struct bytes body;       /* of a route that takes one */
+    struct parcel *parcel;   /* what is put into it goes to the agent before the answer goes out */
+    struct repeats *repeats; /* of all requests */
 };
 
 struct route {
     const char *method, *path;
-    unsigned scope; /* 0: for everybody */
+    unsigned scope;        /* 0: for everybody */
+    size_t body_bytes_max; /* of JSON, which names the organization; 0: it takes no body */
     enum err_code (*answer)(const struct api_request *request, struct answer *answer,
                             struct err *err);
 };
 
-/* NULL: none; *ret_known: the path is one, of another method. */
-const struct route *route_find(const char *method, const char *path, bool *ret_known);
+enum { ROUTE_ALLOW_BYTES = 32 };
+
+/*
+ * NULL: none.
+ *
+ *   ret_allow  the methods that the path has, "GET, POST"; empty: there is no such path
+ */
+const struct route *route_find(const char *method, const char *path,
+                               char ret_allow[ROUTE_ALLOW_BYTES]);
 
 /*
  * The key in "Authorization: Bearer KEY"; false: it is nothing of the kind.

@@ -4,19 +4,45 @@
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <strings.h>
 #include <unistd.h>
 
-#include "reports/api/routes.h"
+#include "reports/api/parcel.h"
+#include "reports/api/post_usage.h"
+#include "reports/api/repeats.h"
 #include "store/base/log.h"
 
-enum { MEMORY_PER_CONNECTION = 16 * 1024, STOP_MS = 5000, STOP_STEP_MS = 20 };
+enum {
+    MEMORY_PER_CONNECTION = 16 * 1024,
+    BODIES_BYTES_MAX = 64 * 1024 * 1024,
+    STOP_MS = 5000,
+    STOP_STEP_MS = 20
+};
 
 struct server {
     struct server_options options;
     struct MHD_Daemon *daemon;
     struct shelf shelf;
     struct api_figures figures;
-    atomic_uint busy; /* requests that are not over */
+    struct repeats repeats;
+    size_t body_bytes; /* of all that are not over */
+    atomic_uint busy;  /* requests that are not over */
+    atomic_uint sent;  /* of which so many wait for the outlet */
+};
+
+/* A request from its head to its end. */
+struct exchange {
+    struct server *server;
+    struct MHD_Connection *connection;
+    const struct route *route;
+    char organization[KEYS_ORGANIZATION_BYTES_MAX + 1], key_id[KEYS_ID_BYTES + 1];
+    char allow[ROUTE_ALLOW_BYTES];
+    struct answer answer; /* what goes out when it is done */
+    struct buf body;
+    size_t dropped_bytes; /* of a body that is too large */
+    struct parcel parcel;
+    bool sending; /* the parcel is with the outlet, the connection suspended */
+    enum err_code sent;
 };
 
 static const char *
@@ -25,115 +51,240 @@ parameter(void *context, const char *name)
     return MHD_lookup_connection_value(context, MHD_GET_ARGUMENT_KIND, name);
 }
 
+static const char *
+header(void *context, const char *name)
+{
+    return MHD_lookup_connection_value(context, MHD_HEADER_KIND, name);
+}
+
 /* Who asks, and may they?  False: the answer says why not. */
 static bool
-authorize(struct server *s, struct MHD_Connection *connection, const struct route *route,
-          struct api_request *request, const struct key **ret_key, struct answer *answer)
+authorize(struct exchange *x)
 {
+    struct server *s = x->server;
+    struct answer *answer = &x->answer;
     const struct keys *keys;
     struct str text;
     struct err err;
-    const char *named = parameter(connection, "organizationId");
+    const char *named = parameter(x->connection, "organizationId");
     enum err_code code = shelf_keys(&s->shelf, &keys, &err);
     if (code != ERR_OK) {
         log_line(LOG_LEVEL_ERROR, "keys_unreadable", "reason=\"%s\"", err.text);
         answer_error(answer, code, &err);
         return false;
     }
-    const char *header =
-        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION);
-    const struct key *key =
-        route_bearer(header, &text) ? keys_find(keys, text, clock_now_ms(s->options.clock)) : NULL;
-    *ret_key = key;
-    if (key == NULL)
+    const struct key *key = route_bearer(header(x->connection, "Authorization"), &text)
+                                ? keys_find(keys, text, clock_now_ms(s->options.clock))
+                                : NULL;
+    if (key == NULL) {
         answer_problem(answer, 401, "unauthorized", "no valid key was given",
                        "send Authorization: Bearer KEY; gbill key create makes one");
-    else if ((key->scopes & route->scope) != route->scope)
+        return false;
+    }
+    memcpy(x->key_id, key->id, sizeof x->key_id);
+    memcpy(x->organization, key->organization, sizeof x->organization);
+    if ((key->scopes & x->route->scope) != x->route->scope)
         answer_problem(answer, 403, "scope", "the key is not for this",
                        "use a key whose scopes allow it");
-    else if (named == NULL)
+    else if (named == NULL && x->route->body_bytes_max == 0)
         answer_problem(answer, 400, "organization_missing", "organizationId is missing",
                        "name it in the query");
-    else if (strcmp(named, key->organization) != 0)
+    else if (named != NULL && strcmp(named, key->organization) != 0)
         answer_problem(answer, 403, "organization", "the key is another organization's",
                        "use a key of the organization that is named");
     else
-        request->organization = key->organization;
-    return request->organization != NULL;
+        return true;
+    return false;
 }
 
+/* Let the route answer, by what there is of the request. */
 static void
-find_answer(struct server *s, struct MHD_Connection *connection, const char *method,
-            const char *path, struct answer *answer)
+find_answer(struct exchange *x)
 {
-    struct api_request request = {.shelf = &s->shelf,
-                                  .clock = s->options.clock,
-                                  .figures = &s->figures,
-                                  .parameter = parameter,
-                                  .context = connection};
+    struct server *s = x->server;
     struct err err;
-    bool known;
-    const struct key *key = NULL;
-    const struct route *route = route_find(method, path, &known);
-    if (route == NULL && known)
-        answer_problem(answer, 405, "method", "this path has no such method",
-                       "see /api/billing/openapi.json");
-    else if (route == NULL)
-        answer_problem(answer, 404, "path", "there is no such path",
-                       "see /api/billing/openapi.json");
-    else if (route->scope == 0 || authorize(s, connection, route, &request, &key, answer)) {
-        enum err_code code = route->answer(&request, answer, &err);
-        if (code != ERR_OK)
-            answer_error(answer, code, &err);
-        if (answer->status == 500)
-            log_line(LOG_LEVEL_ERROR, "failed", "path=%s reason=\"%s\"", path, err.text);
-    }
-    if (s->options.debug)
-        log_line(LOG_LEVEL_INFO, "answered", "method=%s path=%s key=%s status=%u", method,
-                 route != NULL ? route->path : "-", key != NULL ? key->id : "-", answer->status);
+    const struct api_request request = {
+        .shelf = &s->shelf,
+        .clock = s->options.clock,
+        .figures = &s->figures,
+        .organization = x->organization[0] != '\0' ? x->organization : NULL,
+        .parameter = parameter,
+        .header = header,
+        .context = x->connection,
+        .body = {x->body.data, x->body.size_bytes},
+        .parcel = &x->parcel,
+        .repeats = &s->repeats,
+    };
+    enum err_code code = x->route->answer(&request, &x->answer, &err);
+    if (code != ERR_OK)
+        answer_error(&x->answer, code, &err);
+    if (x->answer.status == 500)
+        log_line(LOG_LEVEL_ERROR, "failed", "path=%s reason=\"%s\"", x->route->path, err.text);
 }
 
 static enum MHD_Result
-send_answer(struct MHD_Connection *connection, struct answer *answer)
+send_answer(struct exchange *x)
 {
-    if (!answer_end(answer)) {
-        answer_clear(answer);
+    char text[16];
+    struct answer *answer = &x->answer;
+    x->server->figures.answers[answer->status / 100]++;
+    if (x->server->options.debug)
+        log_line(LOG_LEVEL_INFO, "answered", "path=%s method=%s key=%s status=%u",
+                 x->route != NULL ? x->route->path : "-", x->route != NULL ? x->route->method : "-",
+                 x->key_id[0] != '\0' ? x->key_id : "-", answer->status);
+    if (!answer_end(answer))
         return MHD_NO;
-    }
     struct MHD_Response *response =
         MHD_create_response_from_buffer(answer->size_bytes, answer->text, MHD_RESPMEM_MUST_FREE);
-    if (response == NULL) {
-        answer_clear(answer);
+    if (response == NULL)
         return MHD_NO;
-    }
+    answer->text = NULL; /* the response's by now */
     (void)MHD_add_response_header(response, "Content-Type", answer->type);
     (void)MHD_add_response_header(response, "Cache-Control", "no-store");
     (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (answer->status == 401)
         (void)MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
     if (answer->status == 405)
-        (void)MHD_add_response_header(response, "Allow", "GET");
-    enum MHD_Result queued = MHD_queue_response(connection, answer->status, response);
+        (void)MHD_add_response_header(response, "Allow", x->allow);
+    snprintf(text, sizeof text, "%u", answer->retry_s);
+    if (answer->retry_s > 0)
+        (void)MHD_add_response_header(response, "Retry-After", text);
+    enum MHD_Result queued = MHD_queue_response(x->connection, answer->status, response);
     MHD_destroy_response(response);
     return queued;
 }
 
-/* The first call of a request has its head; no route takes a body, so the answer goes at once. */
+/* May a body come?  False: the answer says why not. */
+static bool
+check_body_head(struct exchange *x)
+{
+    static const char json[] = "application/json";
+    const char *type = header(x->connection, "Content-Type");
+    const char *length = header(x->connection, "Content-Length");
+    size_t type_bytes = type != NULL ? strcspn(type, "; \t") : 0;
+    if (type_bytes != sizeof json - 1 || strncasecmp(type, json, type_bytes) != 0)
+        answer_problem(&x->answer, 415, "content_type", "the body is not application/json",
+                       "send JSON, with Content-Type: application/json");
+    else if (length != NULL && strtoull(length, NULL, 10) > x->route->body_bytes_max)
+        answer_problem(&x->answer, 413, "body", "the body is too large",
+                       "send less at a time; schemas/openapi.json has the limit");
+    else
+        return true;
+    return false;
+}
+
+/* The head is there.  What needs no body is answered at once. */
+static enum MHD_Result
+begin(struct exchange *x, const char *method, const char *path)
+{
+    x->route = route_find(method, path, x->allow);
+    if (x->route == NULL && x->allow[0] != '\0')
+        answer_problem(&x->answer, 405, "method", "this path has no such method",
+                       "see /api/billing/openapi.json");
+    else if (x->route == NULL)
+        answer_problem(&x->answer, 404, "path", "there is no such path",
+                       "see /api/billing/openapi.json");
+    else if (x->route->scope == 0 || authorize(x)) {
+        if (x->route->body_bytes_max == 0)
+            find_answer(x);
+        else if (check_body_head(x))
+            return MHD_YES; /* the body comes next */
+    }
+    return send_answer(x);
+}
+
+/* A piece of the body; what is too much is read for a while, so that the answer gets through. */
+static enum MHD_Result
+take_body(struct exchange *x, const char *data, size_t *data_bytes)
+{
+    struct server *s = x->server;
+    size_t size = *data_bytes;
+    *data_bytes = 0;
+    if (x->dropped_bytes == 0 && x->body.size_bytes + size <= x->route->body_bytes_max &&
+        s->body_bytes + size <= BODIES_BYTES_MAX && buf_append(&x->body, data, size)) {
+        s->body_bytes += size;
+        return MHD_YES;
+    }
+    x->dropped_bytes += size;
+    return x->dropped_bytes <= x->route->body_bytes_max ? MHD_YES : MHD_NO;
+}
+
+/* From the outlet's thread; the connection, and so the exchange, waits for it. */
+static void
+parcel_sent(void *context, enum err_code code, const struct err *err)
+{
+    struct exchange *x = context;
+    struct server *s = x->server;
+    if (code != ERR_OK)
+        log_line(LOG_LEVEL_ERROR, "not_acknowledged", "path=%s reason=\"%s\"", x->route->path,
+                 err->text);
+    x->sent = code;
+    MHD_resume_connection(x->connection); /* x may be gone from here on */
+    s->sent--;
+}
+
+/* The body is whole: answer, or send the events that it makes. */
+static enum MHD_Result
+answer_body(struct exchange *x)
+{
+    struct err err;
+    if (x->dropped_bytes > 0 && x->body.size_bytes + x->dropped_bytes <= x->route->body_bytes_max) {
+        answer_problem(&x->answer, 503, "bodies", "too many large bodies are under way",
+                       "send it again, and smaller");
+        x->answer.retry_s = 1;
+    } else if (x->dropped_bytes > 0)
+        answer_problem(&x->answer, 413, "body", "the body is too large",
+                       "send less at a time; schemas/openapi.json has the limit");
+    else
+        find_answer(x);
+    if (x->parcel.items.count == 0)
+        return send_answer(x);
+    x->sending = true;
+    x->server->sent++;
+    MHD_suspend_connection(x->connection);
+    enum err_code code = parcel_send(&x->parcel, x->server->options.outlet, parcel_sent, x, &err);
+    if (code != ERR_OK)
+        parcel_sent(x, code, &err);
+    return MHD_YES;
+}
+
+static enum MHD_Result
+finish(struct exchange *x)
+{
+    if (x->sent != ERR_OK) {
+        answer_problem(&x->answer, 503, "agent", "the events are not known to be stored",
+                       "send the same request again, with the same ids or Idempotency-Key: what "
+                       "was stored already counts once");
+        x->answer.retry_s = 1;
+    }
+    return send_answer(x);
+}
+
+/* Called with the head, with each piece of the body, with none at its end, and after a pause. */
 static enum MHD_Result
 handle(void *context, struct MHD_Connection *connection, const char *path, const char *method,
        const char *version, const char *data, size_t *data_bytes, void **state)
 {
     struct server *s = context;
-    struct answer answer;
-    (void)version, (void)data, (void)data_bytes;
-    *state = s;
+    struct exchange *x = *state;
+    (void)version;
+    if (x != NULL)
+        return *data_bytes > 0 ? take_body(x, data, data_bytes)
+               : x->sending    ? finish(x)
+                               : answer_body(x);
+    x = calloc(1, sizeof *x);
+    if (x == NULL || !answer_begin(&x->answer)) {
+        free(x);
+        return MHD_NO;
+    }
+    x->server = s;
+    x->connection = connection;
+    buf_init(&x->body, POST_USAGE_BYTES_MAX);
+    parcel_init(&x->parcel);
+    *state = x;
     s->busy++;
     s->figures.requests++;
-    if (!answer_begin(&answer))
-        return MHD_NO;
-    find_answer(s, connection, method, path, &answer);
-    s->figures.answers[answer.status / 100]++;
-    return send_answer(connection, &answer);
+    return begin(x, method, path);
 }
 
 static void
@@ -141,17 +292,25 @@ completed(void *context, struct MHD_Connection *connection, void **state,
           enum MHD_RequestTerminationCode how)
 {
     struct server *s = context;
+    struct exchange *x = *state;
     (void)connection, (void)how;
-    if (*state != NULL)
-        s->busy--;
     *state = NULL;
+    if (x == NULL)
+        return;
+    s->body_bytes -= x->body.size_bytes;
+    answer_clear(&x->answer);
+    buf_clear(&x->body);
+    parcel_clear(&x->parcel);
+    free(x);
+    s->busy--;
 }
 
 static enum err_code
 start_daemon(struct server *s, struct err *err)
 {
     const struct server_options *o = &s->options;
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_TURBO;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_ITC | MHD_USE_TURBO |
+                     MHD_ALLOW_SUSPEND_RESUME;
     struct MHD_OptionItem tls[] = {{MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)o->tls_cert},
                                    {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)o->tls_key},
                                    {MHD_OPTION_END, 0, NULL}};
@@ -199,7 +358,8 @@ void
 server_stop(struct server *server)
 {
     MHD_socket listener = MHD_quiesce_daemon(server->daemon);
-    for (int waited_ms = 0; server->busy > 0 && waited_ms < STOP_MS; waited_ms += STOP_STEP_MS)
+    for (int waited_ms = 0; server->sent > 0 || (server->busy > 0 && waited_ms < STOP_MS);
+         waited_ms += STOP_STEP_MS)
         poll(NULL, 0, STOP_STEP_MS);
     MHD_stop_daemon(server->daemon);
     if (listener != MHD_INVALID_SOCKET)

@@ -12,13 +12,16 @@
 
 enum { SERVER_CONNECTIONS_MAX = 10000 };
 
+struct outlet; /* store/event/outlet.h */
+
 struct server_options {
     const char *data_directory;
     int listen_fd; /* bound, listening, non-blocking; taken */
     unsigned connections_max, address_connections_max, timeout_s;
     const char *tls_cert, *tls_key; /* PEM; NULL: plain */
     const struct clock *clock;
-    bool debug; /* log every answer with what decided it */
+    const struct outlet *outlet; /* where events go; borrowed */
+    bool debug;                  /* log every answer with what decided it */
 };
 
 struct server;
@@ -27,7 +30,10 @@ struct server;
 enum err_code server_start(const struct server_options *options, struct server **ret,
                            struct err *err) ERR_MUST_CHECK;
 
-/* Take no more connections, finish what is being answered (5 s at most), end. */
+/*
+ * Take no more connections, finish what is being answered (5 s at most, and as long as the
+ * outlet takes to answer), end.
+ */
 void server_stop(struct server *server);
 
 #endif

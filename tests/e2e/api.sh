@@ -51,6 +51,27 @@ curl -s "$base/metrics" >"$dir/metrics"
 python3 tests/e2e/exposition.py <"$dir/metrics" || fail "metrics: $(cat "$dir/metrics")"
 limits() { status_of -H "Authorization: Bearer $1" "$base/api/billing/limits?organizationId=$2"; }
 
+# ---- usage in: acknowledged, once, and nothing while there is no agent ----
+post() { # ARGUMENT...: the status of a POST of acme's
+    status_of -H "Authorization: Bearer $write" -H 'Content-Type: application/json' "$base/api/billing/usage" "$@"
+}
+one='{"userId":"u","type":"chat","provider":"openai","model":"gpt-4o-mini","inputTokens":5,"outputTokens":7}'
+calls() { gbill rollup >/dev/null && gbill report usage --org acme --by org --json | sed -n 's/.*"calls":\([0-9]*\).*/\1/p'; }
+same "$(calls)" 1004 "calls of the check, each once"
+same "$(post -H 'Idempotency-Key: k1' -d "$one")" 200 "an event"
+agent_stop
+same "$(post -H 'Idempotency-Key: k2' -d "$one" -D "$dir/head")" 503 "an event without an agent"
+grep -qi '^retry-after: 1' "$dir/head" || fail "no Retry-After: $(cat "$dir/head")"
+agent_start
+for _ in $(seq 100); do [ "$(post -H 'Idempotency-Key: k2' -d "$one")" = 200 ] && break; sleep 0.05; done
+same "$(post -H 'Idempotency-Key: k2' -d "$one")" 200 "the agent is back"
+kill "$api"
+wait "$api" || fail "the server ended with $?"
+serve tcp2 --listen 127.0.0.1:0 --debug
+for key_of in k1 k2; do same "$(post -H "Idempotency-Key: $key_of" -d "$one")" 200 "$key_of after a restart"; done
+same "$(calls)" 1006 "calls, each once"
+if grep -qE "${write##*_}" "$dir/tcp2.log"; then fail "a secret is in the log"; fi
+
 # ---- what changes while it runs ----
 gbill key revoke "${key:4:16}"
 sleep 1
@@ -66,10 +87,10 @@ same "$(limits "$other" rival)" 200 "tables folded anew"
 echo '{' >"$GBILL_DATA/api-keys.json"
 sleep 1
 [ "$(limits "$other" rival)" != 200 ] || fail "with keys that cannot be read somebody is let in"
-if grep -qE "${key##*_}|${other##*_}" "$dir/tcp.log"; then fail "a secret is in the log"; fi
+if grep -qE "${key##*_}|${other##*_}" "$dir/tcp.log" "$dir/tcp2.log"; then fail "a secret is in the log"; fi
 kill "$api"
 wait "$api" || fail "the server ended with $?"
-grep -q event=stopped "$dir/tcp.log" || fail "no orderly end: $(cat "$dir/tcp.log")"
+grep -q event=stopped "$dir/tcp2.log" || fail "no orderly end: $(cat "$dir/tcp2.log")"
 rm "$GBILL_DATA/api-keys.json"
 other=$(gbill key create --org rival 2>/dev/null)
 

@@ -13,11 +13,16 @@ base, key, org, other_key, other_org, no_read = sys.argv[1:]
 asked = 0
 
 
-def ask(path, token=None, **query):
+def ask(path, token=None, method="GET", body=None, headers=None, **query):
     global asked
     asked += 1
     url = base + path + ("?" + urllib.parse.urlencode(query) if query else "")
-    request = urllib.request.Request(url)
+    data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    request = urllib.request.Request(url, data=data, method=method)
+    if data is not None:
+        request.add_header("Content-Type", "application/json")
+    for name, value in (headers or {}).items():
+        request.add_header(name, value)
     if token is not None:
         request.add_header("Authorization", token)
     try:
@@ -30,57 +35,95 @@ def ask(path, token=None, **query):
 document = json.loads(ask("/api/billing/openapi.json")[2])
 
 
-def check(path, want, token=None, **query):
+def validate(schema, value):
+    jsonschema.Draft202012Validator(dict(schema, components=document["components"])).validate(value)
+
+
+def check(path, want, token=None, method="GET", body=None, headers=None, **query):
     """The status is the one wanted, and the answer is one that the document has for it."""
-    status, headers, body = ask(path, token, **query)
+    operation = document["paths"][path][method.lower()]
+    status, got, text = ask(path, token, method, body, headers, **query)
     if status != want:
-        sys.exit(f"{path} {query}: {status}, expected {want}: {body[:300]}")
-    kind = headers["Content-Type"].split(";")[0]
-    responses = document["paths"][path]["get"]["responses"]
-    if str(status) not in responses:
-        sys.exit(f"{path}: the document has no answer {status}")
-    if kind not in responses[str(status)]["content"]:
-        sys.exit(f"{path}: the document has no {kind} for {status}")
-    if kind == "text/plain":
-        return body
-    schema = dict(responses[str(status)]["content"][kind]["schema"])
-    schema["components"] = document["components"]
-    value = json.loads(body)
-    jsonschema.Draft202012Validator(schema).validate(value)
+        sys.exit(f"{method} {path} {query} {body}: {status}, expected {want}: {text[:300]}")
+    kind = got["Content-Type"].split(";")[0]
+    if str(status) not in operation["responses"]:
+        sys.exit(f"{method} {path}: the document has no answer {status}")
+    content = operation["responses"][str(status)]["content"]
+    if kind not in content:
+        sys.exit(f"{method} {path}: the document has no {kind} for {status}")
+    if method != "GET" and status == 200:
+        validate(operation["requestBody"]["content"]["application/json"]["schema"], body)
+    if not kind.endswith("json"):
+        return text.decode()
+    value = json.loads(text)
+    validate(content[kind]["schema"], value)
     return value
+
+
+def check_tokens(path, method, body, **query):
+    for wrong in (None, "", "Bearer", "Bearer ", "Basic " + key, key, "Bearer " + key[:-1],
+                  "Bearer " + key[:-1] + ("0" if key[-1] != "0" else "1"), "Bearer " + key + "0",
+                  "Bearer gbk_" + "0" * 16 + "_" + "0" * 64, "Bearer " + "x" * 4000,
+                  "Bearer " + key[:20] + "_" + other_key[21:]):
+        check(path, 401, wrong, method, body, **query)
+
+
+def check_get(path, mine, theirs, no):
+    first = check(path, 200, mine, organizationId=org)
+    second = check(path, 200, theirs, organizationId=other_org)
+    for value, name, not_in_it in ((first, org, other_org), (second, other_org, org)):
+        if value["organizationId"] != name or not_in_it in json.dumps(value):
+            sys.exit(f"{path}: is not {name}'s alone: {value}")
+    check(path, 403, mine, organizationId=other_org)
+    check(path, 403, theirs, organizationId=org)
+    check(path, 403, no, organizationId=org)
+    check(path, 403, mine, organizationId="*")
+    check(path, 403, mine, organizationId="")
+    check(path, 400, mine)
+    # Named twice, either way round: never the other one's data.
+    for pair in ((org, other_org), (other_org, org)):
+        status, _, body = ask(path + "?organizationId=%s&organizationId=%s" % pair, mine)
+        if status == 200 and other_org in body.decode():
+            sys.exit(f"{path}: {pair} shows {other_org}")
+    check_tokens(path, "GET", None, organizationId=org)
+
+
+# A body that is good, of each route that takes one.
+bodies = {("/api/billing/usage", "POST"): {"id": "check-1", "userId": "u", "type": "chat", "provider": "openai",
+                                           "model": "gpt-4o-mini", "inputTokens": 1, "outputTokens": 1}}
+
+
+def check_body(path, method, mine, theirs, no):
+    good = bodies[path, method]
+    check(path, 200, mine, method, good)
+    check(path, 200, mine, method, dict(good, organizationId=org))
+    check(path, 200, mine, method, good, organizationId=org)
+    check(path, 403, mine, method, dict(good, organizationId=other_org))
+    check(path, 403, mine, method, dict(good, organizationId=7))
+    check(path, 403, mine, method, dict(good, organizationId=org), organizationId=other_org)
+    check(path, 403, theirs, method, dict(good, organizationId=org))
+    check(path, 403, no, method, good)
+    check(path, 415, mine, method, good, {"Content-Type": "text/plain"})
+    check(path, 413, mine, method, b" " * (2 << 20))
+    for bad in (b"{", b"", b"[]", b"7", b'{"a":1,"a":2}', b'{"a":' + b"[" * 40 + b"]" * 40 + b"}", b"\xff\xfe", b"\0"):
+        check(path, 400, mine, method, bad)
+    check_tokens(path, method, good)
 
 
 secured = 0
 for path, methods in document["paths"].items():
     for method, operation in methods.items():
-        if method != "get":
-            sys.exit(f"{path}: this test does not know how to try {method}")
         if not operation["security"]:
             check(path, 200)
             continue
         secured += 1
-        mine = check(path, 200, "Bearer " + key, organizationId=org)
-        theirs = check(path, 200, "Bearer " + other_key, organizationId=other_org)
-        for value, name, not_in_it in ((mine, org, other_org), (theirs, other_org, org)):
-            if value["organizationId"] != name or not_in_it in json.dumps(value):
-                sys.exit(f"{path}: is not {name}'s alone: {value}")
-        check(path, 403, "Bearer " + key, organizationId=other_org)
-        check(path, 403, "Bearer " + other_key, organizationId=org)
-        check(path, 403, "Bearer " + no_read, organizationId=org)
-        check(path, 403, "Bearer " + key, organizationId="*")
-        check(path, 403, "Bearer " + key, organizationId="")
-        check(path, 400, "Bearer " + key)
-        # Named twice, either way round: never the other one's data.
-        for pair in ((org, other_org), (other_org, org)):
-            status, _, body = ask(path + "?organizationId=%s&organizationId=%s" % pair, "Bearer " + key)
-            if status == 200 and other_org in body.decode():
-                sys.exit(f"{path}: {pair} shows {other_org}")
-        for wrong in (None, "", "Bearer", "Bearer ", "Basic " + key, key, "Bearer " + key[:-1],
-                      "Bearer " + key[:-1] + ("0" if key[-1] != "0" else "1"), "Bearer " + key + "0",
-                      "Bearer gbk_" + "0" * 16 + "_" + "0" * 64, "Bearer " + "x" * 4000,
-                      "Bearer " + key[:20] + "_" + other_key[21:]):
-            check(path, 401, wrong, organizationId=org)
-if secured < 2:
+        theirs = "Bearer " + other_key
+        reader, writer = "Bearer " + key, "Bearer " + no_read
+        if method == "get":
+            check_get(path, reader, theirs, writer)
+        else:
+            check_body(path, method.upper(), writer, theirs, reader)
+if secured < 3:
     sys.exit("the document has fewer secured routes than there are")
 for bad in ({"action": "fly"}, ):
     check("/api/billing/limits", 400, "Bearer " + key, organizationId=org, **bad)
@@ -89,6 +132,31 @@ for bad in ({"from": "yesterday"}, {"by": "colour"}, {"from": "2026-11-24T08:30Z
 one = check("/api/billing/limits", 200, "Bearer " + key, organizationId=org, action="ai_request")
 if [row["action"] for row in one["limits"]] != ["ai_request"]:
     sys.exit(f"one action: {one}")
+
+
+def post(want, body, **headers):
+    return check("/api/billing/usage", want, "Bearer " + no_read, "POST", body, headers)
+
+
+event = bodies["/api/billing/usage", "POST"]
+bare = {name: value for name, value in event.items() if name != "id"}
+batch = {"events": [bare, dict(bare, id="check-2"), dict(event, model=None), "no event", dict(bare, id=7)]}
+some = post(207, batch, **{"Idempotency-Key": "check"})
+if [row["accepted"] for row in some["results"]] != [True, True, False, False, False] or some["success"]:
+    sys.exit(f"a batch: {some}")
+if post(207, batch, **{"Idempotency-Key": "check"}) != some:
+    sys.exit("the same request has another answer")
+post(422, bare, **{"Idempotency-Key": "check"})
+post(400, bare, **{"Idempotency-Key": "a b"})
+post(400, bare, **{"Idempotency-Key": "x" * 256})
+post(422, dict(bare, inputTokens=-1))
+post(422, {"events": []})
+post(422, {"events": [event] * 1001})
+post(403, {"events": [event, dict(event, organizationId=other_org)]})
+post(403, {"organizationId": org, "events": [event, dict(event, organizationId=other_org)]})
+ids = [row["id"] for row in post(200, {"events": [bare] * 1000}, **{"Idempotency-Key": "many"})["results"]]
+if len(set(ids)) != 1000:
+    sys.exit("events of one request share ids")
 print(json.dumps({"asked": asked, "limits": one,
                   "usage": check("/api/billing/usage", 200, "Bearer " + key, organizationId=org,
                                  by="model", **{"from": "2000-01"})}))
