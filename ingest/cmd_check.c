@@ -1,182 +1,54 @@
-#include <errno.h>
 #include <inttypes.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
+#include <stdio.h>
 
+#include "ingest/client/gbill_limit.h"
+#include "ingest/client_err.h"
 #include "ingest/cmd.h"
-#include "ingest/listen.h"
 #include "store/base/file.h"
-#include "store/base/time.h"
-#include "store/event/event.h"
-#include "store/event/pack.h"
+#include "store/base/print.h"
 
-/* A question to the agent and its answer: schemas/live.md. */
+enum { ASK_TIMEOUT_MS = 5000 };
 
-enum { ASK_BYTES_MAX = 4096, ASK_TIMEOUT_S = 5 };
-
-static const char chunk[] = "gbill check";
-
+/* As schemas/live.md has it: what there is none of is null. */
 static void
-pack_text(msgpack_packer *pk, const char *text)
+print_text_pair(const char *key, const char *text)
 {
-    msgpack_pack_str_with_body(pk, text, strlen(text));
-}
-
-static void
-pack_pair(msgpack_packer *pk, const char *key, const char *text)
-{
-    pack_text(pk, key);
-    if (text != NULL)
-        pack_text(pk, text);
-    else
-        msgpack_pack_nil(pk);
-}
-
-static void
-pack_question(const struct conf *conf, struct buf *out)
-{
-    msgpack_packer pk;
-    msgpack_packer_init(&pk, out, pack_to_buf);
-    msgpack_pack_array(&pk, 4);
-    pack_text(&pk, "gbill.live");
-    msgpack_pack_int(&pk, 0);
-    msgpack_pack_map(&pk, 6);
-    pack_pair(&pk, "op",
-              conf_flag(conf, "reserve")   ? "reserve"
-              : conf_flag(conf, "release") ? "release"
-                                           : "check");
-    pack_pair(&pk, "organizationId", conf_text(conf, "org"));
-    pack_pair(&pk, "action", conf_text(conf, "action"));
-    pack_pair(&pk, "hold", conf_text(conf, "hold"));
-    pack_text(&pk, "tokens");
-    msgpack_pack_int64(&pk, conf_int(conf, "tokens"));
-    pack_text(&pk, "lifeMs");
-    msgpack_pack_int64(&pk, conf_int(conf, "life") * 1000);
-    msgpack_pack_map(&pk, 1);
-    pack_pair(&pk, "chunk", chunk);
-}
-
-static enum err_code
-dial(const char *path, int *ret_fd, struct err *err)
-{
-    struct sockaddr_un a = {.sun_family = AF_UNIX};
-    const struct timeval wait = {.tv_sec = ASK_TIMEOUT_S};
-    enum err_code code = listen_check_path(path, err);
-    if (code != ERR_OK)
-        return code;
-    snprintf(a.sun_path, sizeof a.sun_path, "%s", path);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return err_set_errno(err, errno, "cannot make a socket");
-    *ret_fd = fd;
-    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &wait, sizeof wait);
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
-    if (connect(fd, (const struct sockaddr *)&a, sizeof a) == 0)
-        return ERR_OK;
-    if (errno == EACCES || errno == EPERM)
-        return err_set(err, ERR_DENIED, "may not ask the agent at %s: run as its user or as root",
-                       path);
-    return err_set(err, ERR_PEER,
-                   "no agent answers at %s: %s; start gbill-agent, or name another --data or "
-                   "--socket",
-                   path, strerror(errno));
-}
-
-/* Ask and hear one whole value. */
-static enum err_code
-ask(int fd, const char *path, struct bytes question, uint8_t room[ASK_BYTES_MAX], struct bytes *ret,
-    struct err *err)
-{
-    struct mp_scan scan = {.depth = 0};
-    size_t have = 0;
-    if (send(fd, question.data, question.size_bytes, MSG_NOSIGNAL) != (ssize_t)question.size_bytes)
-        return err_set(err, ERR_PEER, "the agent at %s: %s", path, strerror(errno));
-    for (;;) {
-        ssize_t n = recv(fd, room + have, ASK_BYTES_MAX - have, 0);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return err_set(err, ERR_PEER,
-                           "the agent at %s did not answer: is it of this version of gbill?", path);
-        have += (size_t)n;
-        size_t size;
-        enum mp_scan_result is = mp_scan(&scan, room, have, ASK_BYTES_MAX, &size);
-        if (is == MP_SCAN_WHOLE) {
-            *ret = (struct bytes){room, size};
-            return ERR_OK;
-        }
-        if (is == MP_SCAN_BAD)
-            return err_set(err, ERR_PEER, "what answers at %s is no gbill-agent", path);
-    }
-}
-
-static void
-print_json_text(struct str text)
-{
-    putchar('"');
-    for (size_t i = 0; i < text.size_bytes; i++) {
-        unsigned char c = (unsigned char)text.data[i];
-        if (c == '"' || c == '\\')
-            printf("\\%c", c);
-        else if (c < 0x20)
-            printf("\\u%04x", c);
-        else
-            putchar(c);
-    }
-    putchar('"');
-}
-
-static void
-print_value(const struct mp_value *v)
-{
-    if (v->type == MP_STR)
-        print_json_text(mp_str(v));
-    else if (v->type == MP_BOOL)
-        fputs(v->b ? "true" : "false", stdout);
-    else if (v->type == MP_UINT)
-        printf("%" PRIu64, v->u);
+    printf(",\"%s\":", key);
+    if (text[0] != '\0')
+        print_json_text(stdout, str_of(text));
     else
         fputs("null", stdout);
 }
 
-struct reply {
-    bool allowed, known;
-    struct str reason, error;
-};
-
-/* The answer's pairs behind the ack, as JSON if wanted. */
-static bool
-see_reply(struct bytes bytes, bool json, struct reply *ret)
+static void
+print_whole_pair(const char *key, uint64_t value, uint64_t none)
 {
-    struct mp m = mp_of(bytes);
-    struct mp_value head, key, v;
-    *ret = (struct reply){.known = false};
-    if (!mp_read(&m, &head) || head.type != MP_MAP)
-        return false;
-    for (uint32_t i = 0; i < head.count; i++) {
-        if (!mp_read(&m, &key) || key.type != MP_STR || !mp_read(&m, &v))
-            return false;
-        struct str name = mp_str(&key);
-        if (str_is(name, "allowed"))
-            ret->allowed = v.type == MP_BOOL && v.b;
-        if (str_is(name, "known"))
-            ret->known = v.type == MP_BOOL && v.b;
-        if (str_is(name, "reason") && v.type == MP_STR)
-            ret->reason = mp_str(&v);
-        if (str_is(name, "error") && v.type == MP_STR)
-            ret->error = mp_str(&v);
-        if (!json || i == 0)
-            continue;
-        fputs(i == 1 ? "{" : ",", stdout);
-        print_json_text(name);
-        putchar(':');
-        print_value(&v);
-    }
-    if (json)
-        puts("}");
-    return true;
+    printf(",\"%s\":", key);
+    if (value != none)
+        printf("%" PRIu64, value);
+    else
+        fputs("null", stdout);
+}
+
+static void
+print_json(const struct gbill_limit_answer *a)
+{
+    printf("{\"allowed\":%s,\"known\":%s", a->allowed ? "true" : "false",
+           a->known ? "true" : "false");
+    print_text_pair("state", a->state);
+    print_text_pair("reason", a->reason);
+    printf(",\"used\":%" PRIu64 ",\"held\":%" PRIu64, a->used, a->held);
+    print_whole_pair("limit", a->limit, GBILL_UNLIMITED);
+    print_whole_pair("remaining", a->remaining, GBILL_UNLIMITED);
+    print_whole_pair("resetAt", (uint64_t)a->reset_at_utc_ms, 0);
+    print_text_pair("plan", a->plan);
+    print_text_pair("upgradeTo", a->upgrade_to);
+    print_whole_pair("requestsPerMinute", a->requests_per_minute, GBILL_UNLIMITED);
+    print_whole_pair("tokensPerMinute", a->tokens_per_minute, GBILL_UNLIMITED);
+    printf(",\"position\":%" PRIu64, a->position);
+    print_whole_pair("expiresInMs", a->expires_in_ms, 0);
+    print_text_pair("hold", a->hold);
+    puts("}");
 }
 
 static enum err_code
@@ -193,43 +65,59 @@ check_options(const struct conf *conf, struct err *err)
     return ERR_OK;
 }
 
+static enum gbill_code
+ask(struct gbill *client, const struct conf *conf, struct gbill_limit_answer *ret,
+    struct gbill_err *why)
+{
+    const struct gbill_limit_question q = {
+        .organization_id = conf_text(conf, "org"),
+        .action = conf_text(conf, "action"),
+        .tokens = (uint64_t)conf_int(conf, "tokens"),
+        .hold = conf_text(conf, "hold"),
+        .life_ms = (uint32_t)conf_int(conf, "life") * 1000,
+    };
+    if (conf_flag(conf, "release"))
+        return gbill_limit_release(client, &q, ASK_TIMEOUT_MS, ret, why);
+    if (conf_flag(conf, "reserve"))
+        return gbill_limit_reserve(client, &q, ASK_TIMEOUT_MS, ret, why);
+    return gbill_limit_check(client, &q, ASK_TIMEOUT_MS, ret, why);
+}
+
+static enum err_code
+tell(const struct conf *conf, const struct gbill_limit_answer *a, struct err *err)
+{
+    bool json = conf_flag(conf, "json");
+    if (json)
+        print_json(a);
+    if (!a->allowed)
+        return err_set(err, a->known ? ERR_LIMIT : ERR_NOT_FOUND, "%s", a->reason);
+    if (!json)
+        printf("%s%s%s\n", conf_flag(conf, "release") ? "released" : "allowed",
+               a->reason[0] != '\0' ? ": " : "", a->reason);
+    return ERR_OK;
+}
+
 static enum err_code
 run(struct cli *cli, struct err *err)
 {
     const struct conf *conf = &cli->conf;
-    bool json = conf_flag(conf, "json");
     char path[FILE_PATH_BYTES_MAX];
-    uint8_t room[ASK_BYTES_MAX];
-    struct buf question;
-    struct bytes answer = {NULL, 0};
-    struct reply reply = {.known = false};
-    int fd = -1;
-    buf_init(&question, ASK_BYTES_MAX);
+    struct gbill_options options = {.socket_path = conf_text(conf, "socket")};
+    struct gbill *client = NULL;
+    struct gbill_limit_answer answer;
+    struct gbill_err why;
     enum err_code code = check_options(conf, err);
-    if (code == ERR_OK && conf_text(conf, "socket") != NULL)
-        snprintf(path, sizeof path, "%s", conf_text(conf, "socket"));
-    else if (code == ERR_OK)
+    if (code == ERR_OK && options.socket_path == NULL) {
         code = file_path(path, conf_data_dir(conf), "agent.sock", err);
-    if (code == ERR_OK)
-        pack_question(conf, &question);
-    if (code == ERR_OK)
-        code = dial(path, &fd, err);
-    if (code == ERR_OK)
-        code =
-            ask(fd, path, (struct bytes){question.data, question.size_bytes}, room, &answer, err);
-    if (code == ERR_OK && !see_reply(answer, json, &reply))
-        code = err_set(err, ERR_PEER, "what answers at %s is no gbill-agent", path);
-    if (code == ERR_OK && reply.error.size_bytes > 0)
-        code =
-            err_set(err, ERR_INPUT, "the agent refuses the question: %.*s", STR_ARG(reply.error));
-    else if (code == ERR_OK && !reply.allowed)
-        code = err_set(err, reply.known ? ERR_LIMIT : ERR_NOT_FOUND, "%.*s", STR_ARG(reply.reason));
-    else if (code == ERR_OK && !json)
-        printf("%s%s%.*s\n", conf_flag(conf, "release") ? "released" : "allowed",
-               reply.reason.size_bytes > 0 ? ": " : "", STR_ARG(reply.reason));
-    if (fd >= 0)
-        close(fd);
-    buf_clear(&question);
+        options.socket_path = path;
+    }
+    if (code != ERR_OK)
+        return code;
+    enum gbill_code asked = gbill_open(&client, &options, &why);
+    if (asked == GBILL_OK)
+        asked = ask(client, conf, &answer, &why);
+    code = asked == GBILL_OK ? tell(conf, &answer, err) : client_err(asked, &why, err);
+    gbill_close(client);
     return code;
 }
 

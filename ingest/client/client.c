@@ -21,12 +21,10 @@ enum {
     CHUNK_EVENTS = 500,
     SILENT_MS = 5000, /* an agent that has chunks and says nothing for so long is in trouble */
     UUID_BYTES = 16,
-    UUID_TEXT_BYTES = 37,
 };
 
-/* The public header knows nothing of ours: an error goes out under its exit status. */
-static enum gbill_code
-give(enum err_code code, const struct err *from, struct gbill_err *to)
+enum gbill_code
+client_give(enum err_code code, const struct err *from, struct gbill_err *to)
 {
     enum gbill_code out = (enum gbill_code)err_exit_status(code);
     if (code != ERR_OK && to != NULL) {
@@ -37,8 +35,8 @@ give(enum err_code code, const struct err *from, struct gbill_err *to)
 }
 
 /* In the child of a fork nothing may be touched: another thread may have held the mutex. */
-static enum err_code
-check_owner(const struct gbill *client, struct err *err)
+enum err_code
+client_check_owner(const struct gbill *client, struct err *err)
 {
     if (client->owner == getpid())
         return ERR_OK;
@@ -116,6 +114,8 @@ clear(struct gbill *client, bool is_ours)
     wire_clear(&client->wire);
     if (client->wake_fd >= 0)
         close(client->wake_fd);
+    while (client->line_count > 0)
+        close(client->lines[--client->line_count]);
     buf_clear(&client->record);
     queue_clear(&client->queue);
     if (is_ours) {
@@ -132,16 +132,16 @@ gbill_open(struct gbill **ret_client, const struct gbill_options *options, struc
     *ret_client = NULL;
     enum err_code code = check_options(options, &err);
     if (code != ERR_OK)
-        return give(code, &err, out);
+        return client_give(code, &err, out);
     struct gbill *client = calloc(1, sizeof *client);
     if (client == NULL)
-        return give(err_set(&err, ERR_IO, "out of memory for a client"), &err, out);
+        return client_give(err_set(&err, ERR_IO, "out of memory for a client"), &err, out);
     code = init(client, options, &err);
     if (code == ERR_OK)
         code = sender_start(client, &err);
     if (code != ERR_OK) {
         clear(client, true);
-        return give(code, &err, out);
+        return client_give(code, &err, out);
     }
     *ret_client = client;
     return GBILL_OK;
@@ -177,8 +177,9 @@ draw(struct gbill *client, uint8_t *random, size_t size_bytes, struct err *err)
 }
 
 /* RFC 9562, version 7: 48 bits of milliseconds, then 74 random ones. */
-static enum err_code
-make_id(struct gbill *client, int64_t now_ms, char text[UUID_TEXT_BYTES], struct err *err)
+enum err_code
+client_make_id(struct gbill *client, int64_t now_ms, char text[CLIENT_ID_TEXT_BYTES],
+               struct err *err)
 {
     static const uint8_t group_ends[] = {4, 6, 8, 10, UUID_BYTES};
     uint8_t id[UUID_BYTES], time[8];
@@ -266,7 +267,7 @@ gbill_track_record(struct gbill *client, const char *kind, int64_t entry_utc_ms,
     bool must_wake = false;
     enum event_kind k;
     struct bytes b = {record, record_bytes};
-    enum err_code code = check_owner(client, &err);
+    enum err_code code = client_check_owner(client, &err);
     if (code == ERR_OK)
         code = check_record(kind, entry_utc_ms, b, &k, &err);
     if (code == ERR_OK) {
@@ -276,7 +277,7 @@ gbill_track_record(struct gbill *client, const char *kind, int64_t entry_utc_ms,
     }
     if (must_wake)
         sender_wake(client);
-    return give(code, &err, out);
+    return client_give(code, &err, out);
 }
 
 /* The maps go into the record as they are, so each must be one whole value. */
@@ -298,14 +299,14 @@ track(struct gbill *client, const struct gbill_usage *usage, bool *ret_wake, str
     const struct clock clock = clock_system();
     int64_t now_ms = clock_now_ms(&clock);
     int64_t at_ms = usage->created_at_utc_ms != 0 ? usage->created_at_utc_ms : now_ms;
-    char made_id[UUID_TEXT_BYTES];
+    char made_id[CLIENT_ID_TEXT_BYTES];
     const char *id = usage->id != NULL ? usage->id : made_id;
     struct event event;
     struct event_defect defect;
 
     enum err_code code = ERR_OK;
     if (usage->id == NULL)
-        code = make_id(client, now_ms, made_id, err);
+        code = client_make_id(client, now_ms, made_id, err);
     if (code != ERR_OK)
         return code;
     client->record.size_bytes = 0;
@@ -327,7 +328,7 @@ gbill_track(struct gbill *client, const struct gbill_usage *usage, struct gbill_
 {
     struct err err;
     bool must_wake = false;
-    enum err_code code = check_owner(client, &err);
+    enum err_code code = client_check_owner(client, &err);
     if (code == ERR_OK)
         code = check_usage_maps(usage, &err);
     if (code == ERR_OK) {
@@ -337,7 +338,7 @@ gbill_track(struct gbill *client, const struct gbill_usage *usage, struct gbill_
     }
     if (must_wake)
         sender_wake(client);
-    return give(code, &err, out);
+    return client_give(code, &err, out);
 }
 
 /* Wait for a change until the deadline, if there is one (> 0); false: it has passed. */
@@ -362,16 +363,16 @@ gbill_wait(struct gbill *client, uint32_t timeout_ms, struct gbill_err *out)
     struct err err;
     int64_t deadline_ns = deadline_after(timeout_ms);
     bool in_time = true;
-    enum err_code code = check_owner(client, &err);
+    enum err_code code = client_check_owner(client, &err);
     if (code != ERR_OK)
-        return give(code, &err, out);
+        return client_give(code, &err, out);
     pthread_mutex_lock(&client->mutex);
     while (in_time && !queue_has_room(&client->queue, EVENT_RECORD_BYTES_MAX))
         in_time = wait_for_change(client, deadline_ns);
     if (!queue_has_room(&client->queue, EVENT_RECORD_BYTES_MAX))
         code = set_full(client, &err);
     pthread_mutex_unlock(&client->mutex);
-    return give(code, &err, out);
+    return client_give(code, &err, out);
 }
 
 /* Are the events before this one acknowledged, and all that is in the spill file? */
@@ -420,9 +421,9 @@ gbill_flush(struct gbill *client, uint32_t timeout_ms, struct gbill_err *out)
     struct err err;
     int64_t deadline_ns = deadline_after(timeout_ms);
     bool in_time = true, is_kept = false;
-    enum err_code code = check_owner(client, &err);
+    enum err_code code = client_check_owner(client, &err);
     if (code != ERR_OK)
-        return give(code, &err, out);
+        return client_give(code, &err, out);
     pthread_mutex_lock(&client->mutex);
     uint64_t target = client->queue.next_event;
     while (in_time && !is_acked_before(client, target))
@@ -434,7 +435,7 @@ gbill_flush(struct gbill *client, uint32_t timeout_ms, struct gbill_err *out)
         code = set_unacked(client, timeout_ms, &err);
     }
     pthread_mutex_unlock(&client->mutex);
-    enum gbill_code told = give(code, &err, out);
+    enum gbill_code told = client_give(code, &err, out);
     if (!is_kept)
         return told;
     if (out != NULL)

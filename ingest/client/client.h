@@ -16,7 +16,7 @@
 #include "ingest/client/wire.h"
 #include "store/base/buf.h"
 
-enum { FLIGHTS_MAX = 256, RANDOM_BYTES = 1024 };
+enum { FLIGHTS_MAX = 256, RANDOM_BYTES = 1024, LINES_MAX = 8, CLIENT_ID_TEXT_BYTES = 37 };
 
 /* A chunk that is under way on the present connection, in the order of sending. */
 struct flight {
@@ -40,6 +40,8 @@ struct gbill {
     struct buf record;            /* gbill_track() packs into it */
     uint8_t random[RANDOM_BYTES]; /* drawn ahead, for ids */
     size_t random_left;
+    int lines[LINES_MAX]; /* connections that nobody asks over at present (line.h) */
+    size_t line_count;
     bool is_asleep;
     enum wake_for wake_for;
     bool is_ending;
@@ -61,5 +63,15 @@ struct gbill {
     size_t flight_count;
     uint64_t wishes_seen;
 };
+
+/* The public header knows nothing of ours: an error goes out under its exit status. */
+enum gbill_code client_give(enum err_code code, const struct err *from, struct gbill_err *to);
+
+/* ERR_USAGE in the child of a fork. */
+enum err_code client_check_owner(const struct gbill *client, struct err *err) ERR_MUST_CHECK;
+
+/* Draw an id, a UUID (version 7); the mutex is held.  ERR_IO: no random bytes. */
+enum err_code client_make_id(struct gbill *client, int64_t now_ms, char text[CLIENT_ID_TEXT_BYTES],
+                             struct err *err) ERR_MUST_CHECK;
 
 #endif

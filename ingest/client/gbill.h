@@ -98,6 +98,7 @@ struct gbill_usage {
     const char *status;       /* "ok", "error", "429" ...; NULL: not told */
     const char *region; /* where it ran, if that has a price: "us", "eu" ...; NULL: anywhere */
     const char *speed;  /* "fast"; NULL: standard */
+    const char *hold;   /* the reservation that it ends (gbill_limit.h); NULL: none */
 
     /* Counted as this provider counts: schemas/event.md. */
     uint64_t input_tokens, output_tokens;
@@ -228,8 +229,7 @@ GBILL_API enum gbill_code gbill_flush(struct gbill *client, uint32_t timeout_ms,
  * was damaged; ret->trouble says more.  What is tracked is kept all the same, except
  * with GBILL_FULL.
  *
- * Plans' limits are not part of the answer: gbill-agent does not answer questions
- * about them.  They are what gbill limits and the published tables say.
+ * Whether a plan's limits allow something is another question: gbill_limit.h.
  */
 GBILL_API enum gbill_code gbill_check(struct gbill *client,
                                       struct gbill_check *ret) GBILL_MUST_CHECK;

@@ -1,5 +1,5 @@
 # libgbill, shared and static: the client and the few files of store/ that it stands on, with no
-# library but libc.  Only what gbill.h marks is visible, also of the static one: its objects are linked
+# library but libc.  Only what gbill.h and gbill_limit.h mark is visible, also of the static one: its objects are linked
 # into one, in which all other names are local, so that they cannot meet an application's.
 file(GLOB client_sources CONFIGURE_DEPENDS ingest/client/*.c)
 set(GBILL_CLIENT_SOURCES ${client_sources}
@@ -16,7 +16,7 @@ set_target_properties(gbill_objects PROPERTIES
 target_include_directories(gbill_objects SYSTEM PRIVATE
     ${MSGPACK_INCLUDE_DIRS} ${XXHASH_INCLUDE_DIRS})
 
-# The ABI changes with SOVERSION: a struct of gbill.h that grows is another ABI.
+# The ABI changes with SOVERSION: a struct of theirs that grows is another ABI.
 add_library(gbill_shared SHARED $<TARGET_OBJECTS:gbill_objects>)
 set_target_properties(gbill_shared PROPERTIES
     OUTPUT_NAME gbill VERSION ${PROJECT_VERSION} SOVERSION 0 LINKER_LANGUAGE C)
@@ -34,7 +34,9 @@ add_custom_command(OUTPUT libgbill.a
     COMMENT "libgbill.a" COMMAND_EXPAND_LISTS VERBATIM)
 add_custom_target(gbill_static ALL DEPENDS libgbill.a)
 
-# The example is built here too, so that it stays true.
-add_executable(gbill_example ingest/client/example/track.c)
-target_include_directories(gbill_example PRIVATE ingest/client)
-target_link_libraries(gbill_example PRIVATE gbill_shared)
+# The examples are built here too, so that they stay true.
+foreach(name track reserve)
+    add_executable(gbill_example_${name} ingest/client/example/${name}.c)
+    target_include_directories(gbill_example_${name} PRIVATE ingest/client)
+    target_link_libraries(gbill_example_${name} PRIVATE gbill_shared)
+endforeach()

@@ -89,6 +89,7 @@ usage_pack(const struct gbill_usage *u, const char *id, struct buf *out)
         {"status", u->status},
         {"region", u->region},
         {"speed", u->speed},
+        {"hold", u->hold},
     };
     const struct count_field counts[] = {
         {"inputTokens", u->input_tokens, by_hand},

@@ -1,6 +1,6 @@
 /*
  * ingest/client/wire.h - the connection to the agent: one message on its way out,
- * acks on their way in.  The only file with sockets.  Private to ingest/client.
+ * acks on their way in.  Private to ingest/client.
  *
  * No call waits.  What goes wrong closes the connection and is noted; the next
  * try to connect is due after a pause that doubles from WIRE_PAUSE_MS_MIN to

@@ -18,8 +18,8 @@ fail() { echo "FAIL: $*" >&2; exit 1; }
 cmake --install "$bin" --prefix "$dir/usr" >"$dir/install.log"
 usr=$dir/usr
 lib=$(dirname "$(find "$usr" -name libgbill.a)")
-for file in bin/gbill sbin/gbill-agent include/gbill.h share/man/man3/gbill.3 share/man/man1/gbill.1 share/man/man8/gbill-agent.8 \
-    share/gbill/prices.json share/gbill/plans.json share/doc/gbill/examples/track.c \
+for file in bin/gbill sbin/gbill-agent include/gbill.h include/gbill_limit.h share/man/man3/gbill.3 share/man/man1/gbill.1 share/man/man8/gbill-agent.8 \
+    share/gbill/prices.json share/gbill/plans.json share/doc/gbill/examples/track.c share/doc/gbill/examples/reserve.c \
     share/doc/gbill/schemas/event.md; do
     [ -s "$usr/$file" ] || fail "$file is not installed"
 done
@@ -29,7 +29,7 @@ done
 # One name, one dependency.
 export PKG_CONFIG_PATH=$lib/pkgconfig
 [ "$("$usr/bin/gbill" --version)" = "gbill $(pkg-config --modversion gbill)" ] || fail "versions differ"
-api='gbill_check gbill_close gbill_flush gbill_open gbill_track gbill_track_record gbill_wait'
+api='gbill_check gbill_close gbill_flush gbill_limit_check gbill_limit_release gbill_limit_reserve gbill_open gbill_track gbill_track_record gbill_wait'
 exported() { nm "$@" --defined-only | awk 'NF == 3 {print $3}' | sort | xargs; }
 [ "$(exported -D "$lib/libgbill.so")" = "$api" ] || fail "shared: $(exported -D "$lib/libgbill.so")"
 [ "$(exported -g "$lib/libgbill.a")" = "$api" ] || fail "static: $(exported -g "$lib/libgbill.a")"
@@ -38,7 +38,7 @@ needs=$(readelf -d "$lib/libgbill.so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
 readelf -d "$lib/libgbill.so" | grep -q 'SONAME.*\[libgbill.so.0\]' || fail "SONAME"
 for name in $api; do
     grep -q "$name" "$usr/share/man/man3/gbill.3" || fail "gbill(3) does not know $name"
-    grep -q "$name(" "$usr/include/gbill.h" || fail "gbill.h does not declare $name"
+    grep -q "$name(" "$usr/include/gbill.h" "$usr/include/gbill_limit.h" || fail "no header declares $name"
 done
 for code in $(sed -n '/^enum gbill_code/,/};/p' "$usr/include/gbill.h" | grep -o 'GBILL_[A-Z_]* =' | tr -d ' ='); do
     grep -q "$code" "$usr/share/man/man3/gbill.3" || fail "gbill(3) does not know $code"
@@ -52,6 +52,9 @@ example=$usr/share/doc/gbill/examples/track.c
 warn="-Wall -Wextra -Wpedantic -Werror"
 gcc -std=c11 $warn -o "$dir/track-c" "$example" $(pkg-config --cflags --libs gbill)
 g++ -x c++ -std=c++11 $warn -o "$dir/track-c++" "$example" -x none $(pkg-config --cflags --libs gbill)
+reserve=$usr/share/doc/gbill/examples/reserve.c
+gcc -std=c99 $warn -o "$dir/reserve-c" "$reserve" $(pkg-config --cflags --libs gbill)
+g++ -x c++ -std=c++11 $warn -o "$dir/reserve-c++" "$reserve" -x none $(pkg-config --cflags --libs gbill)
 gcc -std=c99 $warn -static -o "$dir/track-static" "$example" $(pkg-config --static --cflags --libs gbill)
 ! ldd "$dir/track-static" >/dev/null 2>&1 || fail "the static program is not static"
 export LD_LIBRARY_PATH=$lib
@@ -75,6 +78,15 @@ for _ in $(seq 200); do [ -S "$data/agent.sock" ] && break; sleep 0.05; done
 "$dir/track-static" "$data/agent.sock" 1000
 [ "$(events)" = 2110 ] || fail "$(events) events, not 2110"
 
+# Reserve, call, settle: the actual use counts, and nothing is held afterwards.
+"$usr/bin/gbill" rollup --data "$data" >/dev/null
+"$usr/bin/gbill" limits --data "$data" >/dev/null
+sleep 1.1
+"$dir/reserve-c" "$data/agent.sock" reserver 100000
+"$dir/reserve-c++" "$data/agent.sock" reserver 60000 | grep -q '^refused: 50000 of 100000 AI credits used; ' || fail "not refused"
+"$dir/reserve-c++" "$data/agent.sock" reserver 50000
+[ "$(events)" = 2112 ] || fail "$(events) events, not 2112"
+
 # Killed in the middle of it, four times: every event is there, whatever came twice has the same id.
 "$dir/track-c" "$data/agent.sock" 150000 "$dir/spill" 2>"$dir/err" &
 tracker=$!
@@ -86,7 +98,7 @@ for _ in 1 2 3 4; do
 done
 wait "$tracker" || fail "the example ended with $?: $(cat "$dir/err")"
 tracker=
-[ "$(distinct)" = 152110 ] || fail "$(distinct) distinct events, not 152110"
+[ "$(distinct)" = 152112 ] || fail "$(distinct) distinct events, not 152112"
 kill "$agent"
 wait "$agent" || fail "the agent ended with $?"
 agent=

@@ -245,6 +245,11 @@ def main():
                          "organizationId": "org-1", "hold": "h"}, "wrong": dict(ask, op="steal")}.items():
         write("question", name, pack(["gbill.live", 0, record, {"chunk": "c"}]))
     write("question", "two", pack(["gbill.live", [[0, ask], [0, ask]], {"chunk": b"c"}]))
+    told = {"ack": "q", "allowed": True, "known": True, "state": "held", "reason": "why", "used": 1, "held": 2, "limit": None,
+            "remaining": 1 << 40, "resetAt": 1763942400000, "plan": "pro", "upgradeTo": None, "position": 9, "expiresInMs": 5}
+    for name, answer in {"told": told, "long": dict(told, plan="p" * 200, reason="r" * 250, state=7, more=[{"x": [1]}]),
+                         "error": {"ack": "q", "allowed": False, "error": "no"}, "ack": {"ack": "q"}}.items():
+        write("answer", name, pack(answer))
     write("quarantine", "one", pack(["why", "gbill.usage", 1763942400000, 1000, b"\x81\x01\x02"]))
     write("quarantine", "two", 2 * pack(["", "", -1, 0, b""]))
     for name, book in PRICES.items():
