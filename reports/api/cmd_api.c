@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "reports/api/door.h"
+#include "reports/api/rates.h"
 #include "reports/api/server.h"
 #include "reports/cmd.h"
 #include "store/base/file.h"
@@ -22,10 +23,14 @@ static const struct conf_opt opts[] = {
     {"tls-key", "GBILL_API_TLS_KEY", CONF_TEXT, "FILE", 0, 0, NULL, false, "its private key (PEM)"},
     {"connections", NULL, CONF_INT, "N", 1, SERVER_CONNECTIONS_MAX, "1000", false,
      "at one time; beyond that nobody is let in"},
-    {"address-connections", NULL, CONF_INT, "N", 0, SERVER_CONNECTIONS_MAX, "0", false,
+    {"address-connections", NULL, CONF_INT, "N", 0, SERVER_CONNECTIONS_MAX, "500", false,
      "of one address at one time; 0: no limit"},
     {"timeout", NULL, CONF_INT, "SECONDS", 1, 600, "30", false,
-     "a connection on which nothing moves for so long is closed"},
+     "for a request to come whole; a connection that takes longer is closed"},
+    {"key-rate", NULL, CONF_INT, "N", 0, RATES_MAX, "500", false,
+     "requests a second of one key, ten seconds' worth at once; 0: no limit"},
+    {"address-rate", NULL, CONF_INT, "N", 0, RATES_MAX, "2000", false,
+     "the same of one address; 0: no limit, for behind a proxy"},
     {"debug", "DEBUG_BILLING", CONF_FLAG, NULL, 0, 0, "false", false,
      "log every answer, with the key's id"},
 };
@@ -57,7 +62,7 @@ serve(const struct server_options *options, const char *name, const char *listen
 {
     struct server *server;
     sigset_t signals;
-    int which;
+    const struct timespec second = {.tv_sec = 1};
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&signals);
     sigaddset(&signals, SIGTERM);
@@ -69,7 +74,8 @@ serve(const struct server_options *options, const char *name, const char *listen
     log_line(LOG_LEVEL_INFO, "listening", "on=%s tls=%s data=%s", name,
              options->tls_cert != NULL ? "yes" : "no", options->data_directory);
     notify_send("READY=1");
-    sigwait(&signals, &which);
+    while (sigtimedwait(&signals, NULL, &second) < 0)
+        server_tend(server);
     notify_send("STOPPING=1");
     server_stop(server);
     if (strchr(listen, '/') != NULL)
@@ -100,6 +106,8 @@ cmd_api_serve(struct cli *cli, const struct outlet *outlet, struct err *err)
             .listen_fd = fd,
             .connections_max = (unsigned)conf_int(conf, "connections"),
             .address_connections_max = (unsigned)conf_int(conf, "address-connections"),
+            .key_rate = (uint64_t)conf_int(conf, "key-rate"),
+            .address_rate = (uint64_t)conf_int(conf, "address-rate"),
             .timeout_s = (unsigned)conf_int(conf, "timeout"),
             .tls_cert = cert,
             .tls_key = key,

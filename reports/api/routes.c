@@ -204,6 +204,14 @@ answer_metrics(const struct api_request *request, struct answer *answer, struct 
     for (int i = 2; i < 6; i++)
         fprintf(answer->out, "gbill_api_answers_total{status=\"%dxx\"} %" PRIu64 "\n", i,
                 f->answers[i]);
+    fprintf(answer->out,
+            "# HELP gbill_api_throttled_total Requests refused for coming too often.\n"
+            "# TYPE gbill_api_throttled_total counter\n"
+            "gbill_api_throttled_total %" PRIu64 "\n"
+            "# HELP gbill_api_slow_connections_total Connections ended for being too slow.\n"
+            "# TYPE gbill_api_slow_connections_total counter\n"
+            "gbill_api_slow_connections_total %" PRIu64 "\n",
+            f->throttled, f->slow_ended);
     return ERR_OK;
 }
 

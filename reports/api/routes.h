@@ -15,6 +15,8 @@
 /* What the server counts of itself. */
 struct api_figures {
     uint64_t requests, answers[6]; /* the latter by the first digit of the status */
+    uint64_t throttled;            /* answered with 429 */
+    uint64_t slow_ended;           /* connections closed for being slow */
 };
 
 struct parcel;  /* reports/api/parcel.h */

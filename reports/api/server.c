@@ -1,20 +1,28 @@
 #include "reports/api/server.h"
 
+#include <inttypes.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/random.h>
 #include <unistd.h>
 
+#include "reports/api/links.h"
 #include "reports/api/parcel.h"
 #include "reports/api/post_usage.h"
+#include "reports/api/rates.h"
 #include "reports/api/repeats.h"
 #include "store/base/log.h"
 
 enum {
     MEMORY_PER_CONNECTION = 16 * 1024,
     BODIES_BYTES_MAX = 64 * 1024 * 1024,
+    ANSWER_S = 600, /* to take an answer */
+    MS_PER_S = 1000,
+    DROPPED_BYTES_MAX = 2 * 1024 * 1024,
     STOP_MS = 5000,
     STOP_STEP_MS = 20
 };
@@ -25,21 +33,27 @@ struct server {
     struct shelf shelf;
     struct api_figures figures;
     struct repeats repeats;
+    struct rates key_rates, address_rates;
+    struct links links;
     size_t body_bytes; /* of all that are not over */
     atomic_uint busy;  /* requests that are not over */
-    atomic_uint sent;  /* of which so many wait for the outlet */
+    atomic_uint slow_ended;
+    atomic_uint sent; /* of which so many wait for the outlet */
 };
 
 /* A request from its head to its end. */
 struct exchange {
     struct server *server;
     struct MHD_Connection *connection;
+    struct link *link;
     const struct route *route;
     char organization[KEYS_ORGANIZATION_BYTES_MAX + 1], key_id[KEYS_ID_BYTES + 1];
     char allow[ROUTE_ALLOW_BYTES];
     struct answer answer; /* what goes out when it is done */
+    struct rate key_rate; /* what the key has left */
     struct buf body;
-    size_t dropped_bytes; /* of a body that is too large */
+    bool answered;        /* the answer is there before the body is */
+    size_t dropped_bytes; /* of a body that nobody wants */
     struct parcel parcel;
     bool sending; /* the parcel is with the outlet, the connection suspended */
     enum err_code sent;
@@ -55,6 +69,42 @@ static const char *
 header(void *context, const char *name)
 {
     return MHD_lookup_connection_value(context, MHD_HEADER_KIND, name);
+}
+
+/* Too many requests; false: the answer says so. */
+static bool
+check_rate(struct exchange *x, struct rates *rates, struct bytes who, struct rate *rate)
+{
+    *rate = rates_take(rates, who, clock_monotonic_ms());
+    if (rate->allowed)
+        return true;
+    x->server->figures.throttled++;
+    answer_problem(&x->answer, 429, "rate",
+                   rates == &x->server->key_rates ? "the key asks too often"
+                                                  : "this address asks too often",
+                   "wait as long as Retry-After says; send events in batches");
+    x->answer.retry_s = (unsigned)rate->retry_s;
+    return false;
+}
+
+/* Asked before the key is looked at, so that it bounds guessing too; a unix socket has no address. */
+static bool
+check_address(struct exchange *x)
+{
+    enum { NETWORK_BYTES = 8 }; /* of an IPv6 address: who has one has the others of its /64 */
+    struct rate rate;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const struct sockaddr *a = info != NULL ? info->client_addr : NULL;
+    struct bytes who = {NULL, 0};
+    if (a != NULL && a->sa_family == AF_INET) {
+        const struct in_addr *in = &((const struct sockaddr_in *)(const void *)a)->sin_addr;
+        who = (struct bytes){(const uint8_t *)in, sizeof *in};
+    } else if (a != NULL && a->sa_family == AF_INET6) {
+        const struct in6_addr *in6 = &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr;
+        who = (struct bytes){in6->s6_addr, NETWORK_BYTES};
+    }
+    return who.size_bytes == 0 || check_rate(x, &x->server->address_rates, who, &rate);
 }
 
 /* Who asks, and may they?  False: the answer says why not. */
@@ -83,6 +133,9 @@ authorize(struct exchange *x)
     }
     memcpy(x->key_id, key->id, sizeof x->key_id);
     memcpy(x->organization, key->organization, sizeof x->organization);
+    if (!check_rate(x, &s->key_rates, (struct bytes){(const uint8_t *)key->id, KEYS_ID_BYTES},
+                    &x->key_rate))
+        return false;
     if ((key->scopes & x->route->scope) != x->route->scope)
         answer_problem(answer, 403, "scope", "the key is not for this",
                        "use a key whose scopes allow it");
@@ -103,6 +156,7 @@ find_answer(struct exchange *x)
 {
     struct server *s = x->server;
     struct err err;
+    s->figures.slow_ended = s->slow_ended;
     const struct api_request request = {
         .shelf = &s->shelf,
         .clock = s->options.clock,
@@ -122,11 +176,28 @@ find_answer(struct exchange *x)
         log_line(LOG_LEVEL_ERROR, "failed", "path=%s reason=\"%s\"", x->route->path, err.text);
 }
 
+/* draft-ietf-httpapi-ratelimit-headers-10; a request is a unit. */
+static void
+add_rate(struct exchange *x, struct MHD_Response *response)
+{
+    char text[80];
+    uint64_t per_second = x->server->key_rates.per_second;
+    if (per_second == 0 || x->key_id[0] == '\0')
+        return;
+    snprintf(text, sizeof text, "\"key\";q=%" PRIu64 ";w=%d", per_second * RATES_BURST_S,
+             RATES_BURST_S);
+    (void)MHD_add_response_header(response, "RateLimit-Policy", text);
+    snprintf(text, sizeof text, "\"key\";r=%" PRIu64 ";t=%" PRIu64, x->key_rate.left,
+             x->key_rate.retry_s);
+    (void)MHD_add_response_header(response, "RateLimit", text);
+}
+
 static enum MHD_Result
 send_answer(struct exchange *x)
 {
     char text[16];
     struct answer *answer = &x->answer;
+    links_turn(&x->server->links, x->link, true, clock_monotonic_ms());
     x->server->figures.answers[answer->status / 100]++;
     if (x->server->options.debug)
         log_line(LOG_LEVEL_INFO, "answered", "path=%s method=%s key=%s status=%u",
@@ -149,6 +220,7 @@ send_answer(struct exchange *x)
     snprintf(text, sizeof text, "%u", answer->retry_s);
     if (answer->retry_s > 0)
         (void)MHD_add_response_header(response, "Retry-After", text);
+    add_rate(x, response);
     enum MHD_Result queued = MHD_queue_response(x->connection, answer->status, response);
     MHD_destroy_response(response);
     return queued;
@@ -173,10 +245,28 @@ check_body_head(struct exchange *x)
     return false;
 }
 
+/*
+ * Answer by the head alone.  Who is sending a body already would not get an answer that comes
+ * before its end: a connection closed with bytes unread is reset.  So they are read, within limits.
+ */
+static enum MHD_Result
+answer_head(struct exchange *x)
+{
+    const char *length = header(x->connection, "Content-Length");
+    uint64_t size = length != NULL ? strtoull(length, NULL, 10) : 0;
+    bool has_body = size > 0 || header(x->connection, "Transfer-Encoding") != NULL;
+    if (!has_body || size > DROPPED_BYTES_MAX || header(x->connection, "Expect") != NULL)
+        return send_answer(x);
+    x->answered = true;
+    return MHD_YES;
+}
+
 /* The head is there.  What needs no body is answered at once. */
 static enum MHD_Result
 begin(struct exchange *x, const char *method, const char *path)
 {
+    if (!check_address(x))
+        return answer_head(x);
     x->route = route_find(method, path, x->allow);
     if (x->route == NULL && x->allow[0] != '\0')
         answer_problem(&x->answer, 405, "method", "this path has no such method",
@@ -190,7 +280,7 @@ begin(struct exchange *x, const char *method, const char *path)
         else if (check_body_head(x))
             return MHD_YES; /* the body comes next */
     }
-    return send_answer(x);
+    return answer_head(x);
 }
 
 /* A piece of the body; what is too much is read for a while, so that the answer gets through. */
@@ -200,13 +290,14 @@ take_body(struct exchange *x, const char *data, size_t *data_bytes)
     struct server *s = x->server;
     size_t size = *data_bytes;
     *data_bytes = 0;
-    if (x->dropped_bytes == 0 && x->body.size_bytes + size <= x->route->body_bytes_max &&
+    if (!x->answered && x->dropped_bytes == 0 &&
+        x->body.size_bytes + size <= x->route->body_bytes_max &&
         s->body_bytes + size <= BODIES_BYTES_MAX && buf_append(&x->body, data, size)) {
         s->body_bytes += size;
         return MHD_YES;
     }
     x->dropped_bytes += size;
-    return x->dropped_bytes <= x->route->body_bytes_max ? MHD_YES : MHD_NO;
+    return x->dropped_bytes <= DROPPED_BYTES_MAX ? MHD_YES : MHD_NO;
 }
 
 /* From the outlet's thread; the connection, and so the exchange, waits for it. */
@@ -228,6 +319,8 @@ static enum MHD_Result
 answer_body(struct exchange *x)
 {
     struct err err;
+    if (x->answered)
+        return send_answer(x);
     if (x->dropped_bytes > 0 && x->body.size_bytes + x->dropped_bytes <= x->route->body_bytes_max) {
         answer_problem(&x->answer, 503, "bodies", "too many large bodies are under way",
                        "send it again, and smaller");
@@ -240,6 +333,7 @@ answer_body(struct exchange *x)
     if (x->parcel.items.count == 0)
         return send_answer(x);
     x->sending = true;
+    links_turn(&x->server->links, x->link, true, clock_monotonic_ms());
     x->server->sent++;
     MHD_suspend_connection(x->connection);
     enum err_code code = parcel_send(&x->parcel, x->server->options.outlet, parcel_sent, x, &err);
@@ -279,6 +373,8 @@ handle(void *context, struct MHD_Connection *connection, const char *path, const
     }
     x->server = s;
     x->connection = connection;
+    x->link =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
     buf_init(&x->body, POST_USAGE_BYTES_MAX);
     parcel_init(&x->parcel);
     *state = x;
@@ -297,12 +393,27 @@ completed(void *context, struct MHD_Connection *connection, void **state,
     *state = NULL;
     if (x == NULL)
         return;
+    links_turn(&s->links, x->link, false, clock_monotonic_ms());
     s->body_bytes -= x->body.size_bytes;
     answer_clear(&x->answer);
     buf_clear(&x->body);
     parcel_clear(&x->parcel);
     free(x);
     s->busy--;
+}
+
+static void
+came_or_went(void *context, struct MHD_Connection *connection, void **socket_context,
+             enum MHD_ConnectionNotificationCode what)
+{
+    struct server *s = context;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+        int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+        *socket_context = links_add(&s->links, fd, clock_monotonic_ms());
+    } else {
+        links_remove(&s->links, *socket_context);
+        *socket_context = NULL;
+    }
 }
 
 static enum err_code
@@ -322,7 +433,8 @@ start_daemon(struct server *s, struct err *err)
         o->address_connections_max, MHD_OPTION_CONNECTION_TIMEOUT, o->timeout_s,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION,
         MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, completed, s,
-        MHD_OPTION_ARRAY, o->tls_cert != NULL ? tls : &tls[2], MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_CONNECTION, came_or_went, s, MHD_OPTION_ARRAY,
+        o->tls_cert != NULL ? tls : &tls[2], MHD_OPTION_END);
     if (s->daemon != NULL)
         return ERR_OK;
     return o->tls_cert != NULL
@@ -340,18 +452,36 @@ server_start(const struct server_options *options, struct server **ret, struct e
         close(options->listen_fd);
         return err_set(err, ERR_LIMIT, "no memory");
     }
+    uint64_t secret = 0;
     s->options = *options;
-    enum err_code code = shelf_open(&s->shelf, options->data_directory, err);
+    links_init(&s->links);
+    enum err_code code = getrandom(&secret, sizeof secret, 0) == (ssize_t)sizeof secret
+                             ? ERR_OK
+                             : err_set(err, ERR_IO, "the kernel gives no random bytes");
+    rates_init(&s->key_rates, options->key_rate, secret);
+    rates_init(&s->address_rates, options->address_rate, secret);
+    if (code == ERR_OK)
+        code = shelf_open(&s->shelf, options->data_directory, err);
     if (code == ERR_OK)
         code = start_daemon(s, err);
     if (code != ERR_OK) {
         close(options->listen_fd);
         shelf_close(&s->shelf);
+        links_clear(&s->links);
         free(s);
         return code;
     }
     *ret = s;
     return ERR_OK;
+}
+
+void
+server_tend(struct server *server)
+{
+    unsigned ended = links_end_slow(&server->links, clock_monotonic_ms(),
+                                    (int64_t)server->options.timeout_s * MS_PER_S,
+                                    (int64_t)ANSWER_S * MS_PER_S);
+    server->slow_ended += ended;
 }
 
 void
@@ -365,5 +495,6 @@ server_stop(struct server *server)
     if (listener != MHD_INVALID_SOCKET)
         close(listener);
     shelf_close(&server->shelf);
+    links_clear(&server->links);
     free(server);
 }

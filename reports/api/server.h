@@ -17,8 +17,10 @@ struct outlet; /* store/event/outlet.h */
 struct server_options {
     const char *data_directory;
     int listen_fd; /* bound, listening, non-blocking; taken */
-    unsigned connections_max, address_connections_max, timeout_s;
-    const char *tls_cert, *tls_key; /* PEM; NULL: plain */
+    unsigned connections_max, address_connections_max;
+    unsigned timeout_s;              /* for a request to come whole, and for a pause */
+    uint64_t key_rate, address_rate; /* requests a second; 0: no limit */
+    const char *tls_cert, *tls_key;  /* PEM; NULL: plain */
     const struct clock *clock;
     const struct outlet *outlet; /* where events go; borrowed */
     bool debug;                  /* log every answer with what decided it */
@@ -29,6 +31,9 @@ struct server;
 /* Errors: those of shelf_open(); ERR_IO, ERR_CONFIG (certificate and key do not go together). */
 enum err_code server_start(const struct server_options *options, struct server **ret,
                            struct err *err) ERR_MUST_CHECK;
+
+/* End connections that are too slow; to be called about once a second, from any thread. */
+void server_tend(struct server *server);
 
 /*
  * Take no more connections, finish what is being answered (5 s at most, and as long as the

@@ -71,6 +71,33 @@ serve tcp2 --listen 127.0.0.1:0 --debug
 for key_of in k1 k2; do same "$(post -H "Idempotency-Key: $key_of" -d "$one")" 200 "$key_of after a restart"; done
 same "$(calls)" 1006 "calls, each once"
 if grep -qE "${write##*_}" "$dir/tcp2.log"; then fail "a secret is in the log"; fi
+kill "$api"
+wait "$api" || fail "the server ended with $?"
+
+# ---- too often, and too slow ----
+serve rate --listen 127.0.0.1:0 --key-rate 1
+for _ in $(seq 60); do limits "$write" acme >>"$dir/statuses"; echo >>"$dir/statuses"; done
+grep -q 403 "$dir/statuses" || fail "the key is not for GET: $(sort "$dir/statuses" | uniq -c)"
+same "$(curl -s -D "$dir/head" -o "$dir/body" -w '%{http_code}' -H "Authorization: Bearer $write" \
+    "$base/api/billing/limits?organizationId=acme")" 429 "after ten seconds' worth at once"
+grep -qi '^retry-after: 1' "$dir/head" || fail "no Retry-After: $(cat "$dir/head")"
+grep -qi '^ratelimit-policy: "key";q=10;w=10' "$dir/head" || fail "no RateLimit-Policy: $(cat "$dir/head")"
+grep -qi '^ratelimit: "key";r=0;t=1' "$dir/head" || fail "no RateLimit: $(cat "$dir/head")"
+same "$(limits "$other" rival)" 200 "another key has a bucket of its own"
+curl -s "$base/metrics" | grep -q '^gbill_api_throttled_total [1-9]' || fail "throttled requests are not counted"
+kill "$api"
+wait "$api" || fail "the server ended with $?"
+serve address --listen 127.0.0.1:0 --address-rate 1
+for _ in $(seq 20); do status_of "$base/health" >>"$dir/healths"; echo >>"$dir/healths"; done
+grep -q 429 "$dir/healths" || fail "an address asks as often as it likes: $(sort "$dir/healths" | uniq -c)"
+kill "$api"
+wait "$api" || fail "the server ended with $?"
+serve slow --listen 127.0.0.1:0 --timeout 2
+tests/support/api_slow.py "$base" "$write" || fail "slow connections"
+curl -s "$base/metrics" | grep -q '^gbill_api_slow_connections_total [1-9]' || fail "slow connections are not counted"
+kill "$api"
+wait "$api" || fail "the server ended with $?"
+serve tcp3 --listen 127.0.0.1:0
 
 # ---- what changes while it runs ----
 gbill key revoke "${key:4:16}"
@@ -87,10 +114,10 @@ same "$(limits "$other" rival)" 200 "tables folded anew"
 echo '{' >"$GBILL_DATA/api-keys.json"
 sleep 1
 [ "$(limits "$other" rival)" != 200 ] || fail "with keys that cannot be read somebody is let in"
-if grep -qE "${key##*_}|${other##*_}" "$dir/tcp.log" "$dir/tcp2.log"; then fail "a secret is in the log"; fi
+if grep -qE "${key##*_}|${other##*_}" "$dir/tcp.log" "$dir/tcp2.log" "$dir/tcp3.log"; then fail "a secret is in the log"; fi
 kill "$api"
 wait "$api" || fail "the server ended with $?"
-grep -q event=stopped "$dir/tcp2.log" || fail "no orderly end: $(cat "$dir/tcp2.log")"
+grep -q event=stopped "$dir/tcp3.log" || fail "no orderly end: $(cat "$dir/tcp3.log")"
 rm "$GBILL_DATA/api-keys.json"
 other=$(gbill key create --org rival 2>/dev/null)
 

@@ -48,7 +48,10 @@ def check(path, want, token=None, method="GET", body=None, headers=None, **query
     kind = got["Content-Type"].split(";")[0]
     if str(status) not in operation["responses"]:
         sys.exit(f"{method} {path}: the document has no answer {status}")
-    content = operation["responses"][str(status)]["content"]
+    response = operation["responses"][str(status)]
+    if "$ref" in response:
+        response = document["components"]["responses"][response["$ref"].rsplit("/", 1)[1]]
+    content = response["content"]
     if kind not in content:
         sys.exit(f"{method} {path}: the document has no {kind} for {status}")
     if method != "GET" and status == 200:
@@ -105,6 +108,8 @@ def check_body(path, method, mine, theirs, no):
     check(path, 403, no, method, good)
     check(path, 415, mine, method, good, {"Content-Type": "text/plain"})
     check(path, 413, mine, method, b" " * (2 << 20))
+    for token in (None, no):
+        check(path, 401 if token is None else 403, token, method, b" " * (2 << 20))
     for bad in (b"{", b"", b"[]", b"7", b'{"a":1,"a":2}', b'{"a":' + b"[" * 40 + b"]" * 40 + b"}", b"\xff\xfe", b"\0"):
         check(path, 400, mine, method, bad)
     check_tokens(path, method, good)
