@@ -19,6 +19,10 @@ static const struct conf_opt run_opts[] = {
     {"min-excess", "GBILL_SPIKES_MIN_EXCESS", CONF_TEXT, "AMOUNT", 0, 0, "1", false,
      "an hour's cost above the usual, in the price book's currency, below which nothing is a "
      "spike"},
+    {"min-calls", "GBILL_SPIKES_MIN_CALLS", CONF_INT, "N", 1, INT64_MAX / 100, "500", false,
+     "an hour's calls above the usual, below which they are no spike"},
+    {"min-tokens", "GBILL_SPIKES_MIN_TOKENS", CONF_INT, "N", 1, INT64_MAX / 100, "1000000", false,
+     "an hour's tokens above the usual, below which they are no spike"},
     CONF_ROW_JSON,
 };
 
@@ -78,7 +82,8 @@ run(struct cli *cli, struct err *err)
         .data_directory = conf_data_dir(conf),
         .prices = prices,
         .clock = &clock,
-        .gate_pico = gate_pico,
+        .gate = {(uint64_t)conf_int(conf, "min-calls"), (uint64_t)conf_int(conf, "min-tokens"),
+                 gate_pico},
         .problem = print_problem,
     };
     code = spike_stage_run(&o, &r, err);
@@ -132,13 +137,29 @@ static const struct print_column list_columns[] = {
     {"value", PRINT_TEXT},   {"from", PRINT_TEXT},         {"to", PRINT_TEXT},
     {"cost", PRINT_AMOUNT},  {"usualCost", PRINT_AMOUNT},  {"currency", PRINT_TEXT},
     {"percent", PRINT_TEXT}, {"calls", PRINT_WHOLE},       {"usualCalls", PRINT_WHOLE},
-    {"tokens", PRINT_WHOLE}, {"usualTokens", PRINT_WHOLE}, {"state", PRINT_TEXT},
+    {"tokens", PRINT_WHOLE}, {"usualTokens", PRINT_WHOLE}, {"measures", PRINT_TEXT},
+    {"state", PRINT_TEXT},
 };
+
+/* "cost calls": what rose, the leading one first. */
+static void
+print_measures(struct print *p, uint8_t measures)
+{
+    char text[32] = "";
+    size_t used = 0;
+    for (int m = SPIKE_MEASURES - 1; m >= 0; m--) {
+        if ((measures >> m & 1) != 0)
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", used > 0 ? " " : "",
+                                     spike_measure_name((enum spike_measure)m));
+    }
+    print_text(p, str_of(text));
+}
 
 static void
 print_row(struct print *p, enum print_form form, struct tables_txn *txn, const struct spike *row)
 {
     char id[SPIKE_ID_BYTES], value[SPIKE_SUBJECT_BYTES];
+    enum spike_measure leading = spike_leading(row->measures);
     spike_id(txn, row, id);
     spike_subject_text(txn, row->organization, &row->subject, value);
     print_text(p, str_of(id));
@@ -153,11 +174,13 @@ print_row(struct print *p, enum print_form form, struct tables_txn *txn, const s
     print_cost(p, form, row->actual.cost_pico);
     print_cost(p, form, row->usual.cost_pico);
     print_text(p, str_of(row->currency));
-    print_percent(p, row->actual.cost_pico, row->usual.cost_pico);
+    print_percent(p, spike_measure_of(&row->actual, leading),
+                  spike_measure_of(&row->usual, leading));
     print_whole(p, row->actual.calls);
     print_whole(p, row->usual.calls);
     print_whole(p, row->actual.tokens);
     print_whole(p, row->usual.tokens);
+    print_measures(p, row->measures);
     print_text(p, str_of(state_of(row)));
 }
 
@@ -224,12 +247,14 @@ show_driver(struct tables_txn *txn, const struct spike *row, enum spike_scope sc
     const struct spike_driver *d = &row->drivers[scope];
     const struct spike_subject subject = {scope, d->provider, d->value};
     char text[SPIKE_SUBJECT_BYTES], amount[MONEY_TEXT_BYTES];
-    if (d->excess_pico <= 0)
+    if (d->excess_pico <= 0 && d->value == 0)
         return;
     spike_subject_text(txn, row->organization, &subject, text);
     money_format_fixed(d->excess_pico, PICO_DIGITS, 2, amount);
-    printf("  %-12s %s: %s %s more than before\n", spike_scope_name(scope), text, amount,
-           row->currency);
+    printf("  %-12s %s", spike_scope_name(scope), text);
+    if (d->excess_pico > 0)
+        printf(": %s %s more than before", amount, row->currency);
+    printf("\n");
 }
 
 static void
@@ -240,7 +265,7 @@ show_text(struct tables_txn *txn, const struct spike *row)
     time_format_ms(row->noticed_ms, noticed);
     printf("%s\n\n", row->text);
     printf(
-        "noticed        %s\ndearest hour   %s:00Z\nthreshold      %u %% of the usual\nabove it      ",
+        "noticed        %s\nlargest excess %s:00Z\nthreshold      %u %% of the usual\nabove it      ",
         noticed, peak, row->threshold_percent);
     for (int m = 0; m < SPIKE_MEASURES; m++) {
         if ((row->measures >> m & 1) != 0)
@@ -287,17 +312,19 @@ const struct cli_cmd cmd_spikes_run = {
     .opts = run_opts,
     .opt_count = CLI_COUNT(run_opts),
     .run = run,
-    .summary = "look for spending out of the ordinary, and keep what is found",
+    .summary = "look for spending and usage out of the ordinary, and keep what is found",
     .help =
         "Judges the last 35 days of every organization whose usage has changed, hour by hour: the\n"
-        "organization, each project, user and model.  An hour is a spike when its cost is at least\n"
-        "the organization's threshold (spikeDetection of its budget event; 200 % of the usual where\n"
-        "it says nothing), further from the usual than all but one in a thousand hours before, and\n"
-        "worth --min-excess; and when two or three such hours come together.  The usual is what the\n"
-        "same hour of the week had.  Nothing is judged before there are three days of history.\n"
-        "Calls of the last minutes are looked at one minute at a time, for runaway loops.\n"
+        "organization, each project, user and model; their cost, tokens and calls.  An hour counts\n"
+        "when one of these is at least the organization's threshold (spikeDetection of its budget\n"
+        "event; 200 % of the usual where it says nothing), further from the usual than all but one\n"
+        "in a thousand hours before, and above it by --min-excess, --min-tokens or --min-calls;\n"
+        "two to four such hours together are a spike.  The usual is what the same hour of the week\n"
+        "had.  Nothing is judged before there are three days of history.  Calls of the last minutes\n"
+        "are looked at one minute at a time, for runaway loops.\n"
         "\n"
-        "Prices are needed for those minutes.  A model without a price cannot be watched.\n",
+        "Prices are needed for those minutes.  Models without a price are watched by their tokens\n"
+        "and calls.\n",
 };
 
 const struct cli_cmd cmd_spikes_list = {
@@ -308,7 +335,8 @@ const struct cli_cmd cmd_spikes_list = {
     .run = run_list,
     .summary = "list the spikes that were found",
     .help =
-        "By organization, oldest first.  percent is of the usual; empty where nothing is usual.\n"
+        "By organization, oldest first.  measures is what rose; percent is the first of them, of its\n"
+        "usual, and empty where nothing is usual.\n"
         "A withdrawn one has been taken back since, by a void or a new price.\n"
         "\n"
         "Example: gbill spikes list --org acme --scope user --json\n",

@@ -1,5 +1,6 @@
 #include "reports/spikes/burst.h"
 
+#include "reports/spikes/series.h"
 #include "rollup/calls.h"
 #include "rollup/price/cost.h"
 #include "store/base/time.h"
@@ -13,29 +14,29 @@ static const int64_t minute_ms = 60000;
 struct key {
     uint32_t organization;
     struct spike_subject subject;
-    uint32_t minute; /* 0 in dearest */
+    uint32_t minute; /* 0 in busiest */
 };
 
 struct walk {
     struct tables_txn *txn;
     const struct price_book *prices;
-    struct map *sums;       /* struct key -> struct burst_minute */
-    const struct map *only; /* of subjects that burst_minutes.dearest has busy; NULL: of all */
+    struct map *sums;       /* struct key -> struct spike_figures */
+    const struct map *only; /* of subjects that burst_minutes.busiest has busy; NULL: of all */
 };
 
 void
 burst_minutes_init(struct burst_minutes *m)
 {
-    map_init(&m->sums, sizeof(struct key), sizeof(struct burst_minute));
-    map_init(&m->dearest, sizeof(struct key), sizeof(struct burst_minute));
-    map_init(&m->past, sizeof(struct key), sizeof(struct burst_minute));
+    map_init(&m->sums, sizeof(struct key), sizeof(struct spike_figures));
+    map_init(&m->busiest, sizeof(struct key), sizeof(struct burst_busiest));
+    map_init(&m->past, sizeof(struct key), sizeof(struct spike_figures));
 }
 
 void
 burst_minutes_clear(struct burst_minutes *m)
 {
     map_clear(&m->sums);
-    map_clear(&m->dearest);
+    map_clear(&m->busiest);
     map_clear(&m->past);
 }
 
@@ -47,11 +48,11 @@ number_of(struct tables_txn *txn, struct str text)
 }
 
 static bool
-is_busy(const struct map *dearest, struct key key)
+is_busy(const struct map *busiest, struct key key)
 {
     key.minute = 0;
-    const struct burst_minute *minute = map_find(dearest, &key, map_hash(dearest, &key));
-    return minute != NULL && minute->calls >= BURST_CALLS_MIN;
+    const struct burst_busiest *b = map_find(busiest, &key, map_hash(busiest, &key));
+    return b != NULL && b->by[SPIKE_CALLS].figures.calls >= BURST_CALLS_MIN;
 }
 
 /* Counted calls are folded, so the dictionary has all their names. */
@@ -62,6 +63,7 @@ visit(void *context, const struct event *event, int64_t receive_utc_ms, struct e
     const struct event_usage *u = &event->usage;
     const struct price_query query = {event->organization, event->time_utc_ms, receive_utc_ms};
     const struct cost cost = cost_of(w->prices, u, &query);
+    struct spike_figures call = {.calls = 1, .cost_pico = cost.cost_pico};
     struct key key = {.organization = number_of(w->txn, event->organization),
                       .minute = (uint32_t)(event->time_utc_ms / minute_ms)};
     const struct spike_subject subjects[SPIKE_SCOPE_COUNT] = {
@@ -70,16 +72,16 @@ visit(void *context, const struct event *event, int64_t receive_utc_ms, struct e
         {SPIKE_USER, 0, number_of(w->txn, u->user)},
         {SPIKE_MODEL, number_of(w->txn, u->provider), number_of(w->txn, u->model)},
     };
+    for (int i = 0; i < EVENT_CLASSES; i++)
+        call.tokens += u->tokens[i];
     for (int i = 0; i < SPIKE_SCOPE_COUNT; i++) {
         key.subject = subjects[i];
         if (w->only != NULL && !is_busy(w->only, key))
             continue;
-        struct burst_minute *sum = map_at(w->sums, &key, map_hash(w->sums, &key));
+        struct spike_figures *sum = map_at(w->sums, &key, map_hash(w->sums, &key));
         if (sum == NULL)
             return err_set(err, ERR_LIMIT, "no memory for the last minutes");
-        sum->minute = key.minute;
-        sum->calls++;
-        sum->cost_pico += cost.cost_pico;
+        spike_figures_add(sum, &call);
     }
     return ERR_OK;
 }
@@ -112,39 +114,47 @@ burst_read(struct burst_minutes *m, struct tables_txn *txn, const struct burst_l
 {
     int64_t to_ms = minute_start(log->now_ms) + minute_ms;
     map_reset(&m->sums);
-    map_reset(&m->dearest);
+    map_reset(&m->busiest);
     map_reset(&m->past);
     m->past_read = false;
     enum err_code code =
         walk_calls(&m->sums, NULL, txn, log, to_ms - BURST_MINUTES * minute_ms, to_ms, err);
     for (uint32_t i = 0; code == ERR_OK && i < m->sums.count; i++) {
-        const struct burst_minute *minute = map_value(&m->sums, i);
+        const struct spike_figures *figures = map_value(&m->sums, i);
         struct key key = *(const struct key *)(const void *)map_key(&m->sums, i);
+        const struct burst_minute minute = {key.minute, *figures};
         key.minute = 0;
-        struct burst_minute *best = map_at(&m->dearest, &key, map_hash(&m->dearest, &key));
-        if (best == NULL)
+        struct burst_busiest *busiest = map_at(&m->busiest, &key, map_hash(&m->busiest, &key));
+        if (busiest == NULL)
             return err_set(err, ERR_LIMIT, "no memory for the last minutes");
-        if (best->calls == 0 || minute->cost_pico > best->cost_pico)
-            *best = *minute;
+        for (int k = 0; k < SPIKE_MEASURES; k++) {
+            enum spike_measure measure = (enum spike_measure)k;
+            struct burst_minute *best = &busiest->by[k];
+            if (best->figures.calls == 0 ||
+                spike_measure_of(figures, measure) > spike_measure_of(&best->figures, measure))
+                *best = minute;
+        }
     }
     return code;
 }
 
-const struct burst_minute *
+const struct burst_busiest *
 burst_of(const struct burst_minutes *m, uint32_t organization, const struct spike_subject *subject)
 {
     const struct key key = {organization, *subject, 0};
-    return map_find(&m->dearest, &key, map_hash(&m->dearest, &key));
+    return map_find(&m->busiest, &key, map_hash(&m->busiest, &key));
 }
 
 bool
-burst_is_pace(const struct burst_minute *minute, money_sum usual_pico, uint32_t threshold_percent,
-              money_sum gate_pico)
+burst_is_pace(const struct burst_minute *minute, enum spike_measure measure,
+              const struct spike_figures *usual, uint32_t threshold_percent,
+              const struct spike_figures *gate)
 {
-    money_sum pace_pico = minute->cost_pico * 60;
-    return minute->calls >= BURST_CALLS_MIN &&
-           pace_pico * 100 >= usual_pico * threshold_percent * BURST_PACE &&
-           pace_pico - usual_pico >= gate_pico * 10;
+    money_sum pace = spike_measure_of(&minute->figures, measure) * 60,
+              of_usual = spike_measure_of(usual, measure);
+    return minute->figures.calls >= BURST_CALLS_MIN &&
+           pace * 100 >= of_usual * threshold_percent * BURST_PACE &&
+           pace - of_usual >= spike_measure_of(gate, measure) * 10;
 }
 
 /* The minutes that a burst is held against: just before it, and around it a day ago. */
@@ -174,7 +184,7 @@ read_past(struct burst_minutes *m, struct tables_txn *txn, const struct burst_lo
     windows_of(log, windows);
     for (int i = 0; code == ERR_OK && i < WINDOWS; i++)
         code =
-            walk_calls(&m->past, &m->dearest, txn, log, windows[i].from_ms, windows[i].to_ms, err);
+            walk_calls(&m->past, &m->busiest, txn, log, windows[i].from_ms, windows[i].to_ms, err);
     m->past_read = code == ERR_OK;
     return code;
 }
@@ -182,12 +192,13 @@ read_past(struct burst_minutes *m, struct tables_txn *txn, const struct burst_lo
 /* Was a minute of the past near this one? */
 static bool
 comes_near(const struct map *past, struct key key, struct window w,
-           const struct burst_minute *minute)
+           const struct burst_minute *minute, enum spike_measure measure)
 {
+    money_sum most = spike_measure_of(&minute->figures, measure);
     for (int64_t at = w.from_ms; at < w.to_ms; at += minute_ms) {
         key.minute = (uint32_t)(at / minute_ms);
-        const struct burst_minute *other = map_find(past, &key, map_hash(past, &key));
-        if (other != NULL && other->cost_pico * BURST_NEAR >= minute->cost_pico)
+        const struct spike_figures *other = map_find(past, &key, map_hash(past, &key));
+        if (other != NULL && spike_measure_of(other, measure) * BURST_NEAR >= most)
             return true;
     }
     return false;
@@ -196,14 +207,15 @@ comes_near(const struct map *past, struct key key, struct window w,
 enum err_code
 burst_is_new(struct burst_minutes *m, struct tables_txn *txn, const struct burst_log *log,
              uint32_t organization, const struct spike_subject *subject,
-             const struct burst_minute *minute, bool *ret, struct err *err)
+             const struct burst_minute *minute, enum spike_measure measure, bool *ret,
+             struct err *err)
 {
     const struct key key = {organization, *subject, 0};
     struct window windows[WINDOWS];
     windows_of(log, windows);
     enum err_code code = m->past_read ? ERR_OK : read_past(m, txn, log, err);
     if (code == ERR_OK)
-        *ret = !comes_near(&m->past, key, windows[0], minute) &&
-               !comes_near(&m->past, key, windows[1], minute);
+        *ret = !comes_near(&m->past, key, windows[0], minute, measure) &&
+               !comes_near(&m->past, key, windows[1], minute, measure);
     return code;
 }

@@ -11,8 +11,9 @@ static const double out_at_least = 1.25, far_out_at_least = 2.5;
 struct hour {
     uint32_t hour;
     struct spike_figures actual, usual;
-    uint8_t measures; /* that are out of the ordinary; 0: no spike */
-    uint32_t weight;
+    uint8_t measures; /* that count; 0: no spike */
+    uint32_t weights[SPIKE_MEASURES];
+    double excess[SPIKE_MEASURES];
 };
 
 void
@@ -59,21 +60,18 @@ set_measure(struct spike_figures *f, enum spike_measure measure, double value)
         f->cost_pico = (money_sum)(value * (double)MONEY_PICO_PER_UNIT);
 }
 
-/* Which measures are out of the ordinary and above the threshold. */
-static uint8_t
-measures_above(const struct episode_rule *rule, const struct hour *h, const double *usual,
-               const struct detector_verdict *v, const struct active *active)
+/* What makes a measure of an hour count: all of it, or nothing (0). */
+static uint32_t
+weigh(const struct episode_rule *rule, const struct active *active, enum spike_measure measure,
+      const struct detector_verdict *v, double excess)
 {
-    uint8_t measures = 0;
-    for (int m = 0; m < SPIKE_MEASURES; m++) {
-        double average = active->hours > 0 ? active->sums[m] / active->hours : 0;
-        double base = usual[m] > average ? usual[m] : average;
-        double more = measure_of(&h->actual, (enum spike_measure)m) - usual[m];
-        if (v[m].known && v[m].above >= out_at_least &&
-            more * 100 >= base * (rule->threshold_percent - 100.0))
-            measures |= (uint8_t)(1U << m);
-    }
-    return measures;
+    double average = active->hours > 0 ? active->sums[measure] / active->hours : 0;
+    double base = v->usual > average ? v->usual : average;
+    if (!v->known || v->above < out_at_least ||
+        excess * 100 < base * (rule->threshold_percent - 100.0) ||
+        excess < measure_of(&rule->gate, measure))
+        return 0;
+    return v->above >= far_out_at_least ? EPISODE_FAR_WEIGHT : 1;
 }
 
 /* Judge one hour by those before, and learn it. */
@@ -81,46 +79,64 @@ static void
 judge_hour(struct episode_finder *finder, const struct episode_rule *rule, struct active *active,
            bool cold, struct hour *h)
 {
-    struct detector_verdict v[SPIKE_MEASURES];
-    double usual[SPIKE_MEASURES];
+    bool known = false, harm = false;
     for (int m = 0; m < SPIKE_MEASURES; m++) {
-        v[m] = detector_judge(&finder->detectors[m], (int64_t)h->hour * TIME_HOUR_S,
-                              measure_of(&h->actual, (enum spike_measure)m));
-        usual[m] = v[m].usual;
-        set_measure(&h->usual, (enum spike_measure)m, usual[m]);
+        enum spike_measure measure = (enum spike_measure)m;
+        double actual = measure_of(&h->actual, measure);
+        struct detector_verdict v =
+            detector_judge(&finder->detectors[m], (int64_t)h->hour * TIME_HOUR_S, actual);
+        set_measure(&h->usual, measure, v.usual);
+        h->excess[m] = actual - v.usual;
+        uint32_t weight = cold ? 0 : weigh(rule, active, measure, &v, h->excess[m]);
+        harm = harm || weight > 0;
+        known = v.known;
+        if (weight > 0 && h->hour >= rule->judged_hour) {
+            h->measures |= (uint8_t)(1U << m);
+            h->weights[m] = weight;
+        }
+        active->sums[m] += actual;
     }
-    uint8_t above = measures_above(rule, h, usual, v, active);
-    bool costs = (above & 1U << SPIKE_COST) != 0 &&
-                 h->actual.cost_pico - h->usual.cost_pico >= rule->gate_pico;
-    bool harm = !cold && costs;
-    if (harm && h->hour >= rule->judged_hour) {
-        h->measures = above;
-        h->weight = v[SPIKE_COST].above >= far_out_at_least ? EPISODE_FAR_WEIGHT : 1;
-    }
-    for (int m = 0; m < SPIKE_MEASURES; m++) {
+    for (int m = 0; m < SPIKE_MEASURES; m++)
         detector_learn(&finder->detectors[m], harm);
-        active->sums[m] += measure_of(&h->actual, (enum spike_measure)m);
-    }
     active->hours += h->actual.calls > 0;
     finder->last = h->usual;
-    finder->last_known = v[SPIKE_COST].known && !cold;
+    finder->last_known = known && !cold;
 }
 
 static void
 add_hour(struct episode *e, const struct hour *h)
 {
-    money_sum excess = h->actual.cost_pico - h->usual.cost_pico;
     spike_figures_add(&e->actual, &h->actual);
     spike_figures_add(&e->usual, &h->usual);
     if (h->measures == 0)
         return;
     e->measures |= h->measures;
-    e->weight += h->weight;
     e->to_hour = h->hour + 1;
-    if (excess > e->peak_pico) {
-        e->peak_pico = excess;
-        e->peak_hour = h->hour;
+    for (int m = 0; m < SPIKE_MEASURES; m++) {
+        struct episode_measure *of = &e->of[m];
+        of->weight += h->weights[m];
+        if (h->weights[m] > 0 && h->excess[m] > of->peak) {
+            of->peak = h->excess[m];
+            of->peak_hour = h->hour;
+        }
     }
+}
+
+uint32_t
+episode_peak_hour(const struct episode *episode)
+{
+    return episode->of[spike_leading(episode->measures)].peak_hour;
+}
+
+/* One measure must have hours enough by itself: noise in several does not add up. */
+static bool
+counts(const struct episode *e)
+{
+    for (int m = 0; m < SPIKE_MEASURES; m++) {
+        if (e->of[m].weight >= EPISODE_WEIGHT_MIN)
+            return true;
+    }
+    return false;
 }
 
 /* Hours between two parts of one spike belong to it; those behind the last part do not. */
@@ -133,9 +149,9 @@ struct gathering {
 static enum err_code
 end_episode(struct episode_finder *finder, struct gathering *g, struct err *err)
 {
-    bool counts = g->open && g->closed.weight >= EPISODE_WEIGHT_MIN;
+    bool add = g->open && counts(&g->closed);
     g->open = false;
-    return !counts || list_add(&finder->found, &g->closed)
+    return !add || list_add(&finder->found, &g->closed)
                ? ERR_OK
                : err_set(err, ERR_LIMIT, "no memory for a list of spikes");
 }
@@ -148,7 +164,7 @@ gather(struct episode_finder *finder, struct gathering *g, const struct hour *h,
         code = end_episode(finder, g, err);
     if (!g->open && h->measures != 0) {
         g->open = true;
-        g->episode = (struct episode){.from_hour = h->hour, .peak_hour = h->hour};
+        g->episode = (struct episode){.from_hour = h->hour};
     }
     if (g->open)
         add_hour(&g->episode, h);
@@ -186,15 +202,22 @@ episode_find(struct episode_finder *finder, const struct series *series,
     return code == ERR_OK ? end_episode(finder, &g, err) : code;
 }
 
-money_sum
-episode_part_gate(const struct series *organization, uint32_t judged_hour, money_sum gate_pico)
+struct spike_figures
+episode_part_gate(const struct series *organization, uint32_t judged_hour,
+                  const struct spike_figures *gate)
 {
     enum { HOURS = 4 * DETECTOR_WEEK_HOURS };
     const struct series_point *points = organization->points.items;
+    struct spike_figures ret = *gate;
     if (organization->points.count == 0 || points[0].hour >= judged_hour)
-        return gate_pico;
+        return ret;
     uint32_t hours = judged_hour - points[0].hour < HOURS ? judged_hour - points[0].hour : HOURS;
     struct spike_figures sum = series_sum(organization, judged_hour - hours, judged_hour);
-    money_sum half = sum.cost_pico / hours / 2;
-    return half > gate_pico ? half : gate_pico;
+    for (int m = 0; m < SPIKE_MEASURES; m++) {
+        enum spike_measure measure = (enum spike_measure)m;
+        double half = measure_of(&sum, measure) / hours / 2;
+        if (half > measure_of(gate, measure))
+            set_measure(&ret, measure, half);
+    }
+    return ret;
 }

@@ -13,7 +13,7 @@ enum {
     EPISODE_COLD_ACTIVE = 24, /* and so many hours with calls */
     EPISODE_GAP_HOURS = 3,    /* spikes that lie no further apart are one */
     EPISODE_FAR_WEIGHT = 2,   /* an hour far out counts as so many */
-    EPISODE_WEIGHT_MIN = 3,   /* hours that make a spike */
+    EPISODE_WEIGHT_MIN = 4,   /* hours that make a spike */
 };
 
 struct episode_rule {
@@ -21,15 +21,18 @@ struct episode_rule {
     uint32_t judged_hour; /* the first hour that may be a spike */
     uint32_t to_hour;     /* behind the last one, which may be under way */
     uint32_t threshold_percent;
-    money_sum gate_pico; /* an hour's cost above the usual, below which it is no spike */
+    struct spike_figures gate; /* of each: an hour's excess below which it is no spike */
 };
 
 struct episode {
-    uint32_t from_hour, to_hour, peak_hour;
-    uint8_t measures;
+    uint32_t from_hour, to_hour;
+    uint8_t measures;                   /* that count in any of its hours */
     struct spike_figures actual, usual; /* of all its hours */
-    money_sum peak_pico;                /* the excess of the peak's hour */
-    uint32_t weight;                    /* hours, those far out counted twice */
+    struct episode_measure {
+        uint32_t weight; /* hours that count, those far out twice */
+        uint32_t peak_hour;
+        double peak; /* the largest excess of one of them */
+    } of[SPIKE_MEASURES];
 };
 
 /* Room to work in, for one series after the other: some 200 KiB, so not on a stack. */
@@ -44,11 +47,14 @@ void episode_finder_init(struct episode_finder *finder);
 void episode_finder_clear(struct episode_finder *finder);
 
 /*
- * The least excess of a part's hour: half of what the organization spends in an hour, so
+ * The least excess of a part's hour: half of what the organization has in an hour, so
  * that nobody is told of what hardly matters; or the gate, if that is more.
  */
-money_sum episode_part_gate(const struct series *organization, uint32_t judged_hour,
-                            money_sum gate_pico);
+struct spike_figures episode_part_gate(const struct series *organization, uint32_t judged_hour,
+                                       const struct spike_figures *gate);
+
+/* The hour with the largest excess of the leading measure. */
+uint32_t episode_peak_hour(const struct episode *episode);
 
 /* Find a series' spikes.  Errors: ERR_LIMIT out of memory. */
 enum err_code episode_find(struct episode_finder *finder, const struct series *series,

@@ -109,33 +109,48 @@ add_row(struct judging *j, const struct spike_subject *subject, uint32_t found_h
 
 /* ---- who drives it ---- */
 
-/* What a series cost on average in the same hours of the weeks before, of the days without one. */
+/* What a series had on average in the same hours of the weeks before, of the days without one. */
 static money_sum
-cost_before(const struct series *series, uint32_t known_from, uint32_t from_hour, uint32_t to_hour)
+usual_before(const struct series *series, enum spike_measure measure, uint32_t known_from,
+             uint32_t from_hour, uint32_t to_hour)
 {
     uint32_t step = from_hour - known_from >= DETECTOR_WEEK_HOURS ? DETECTOR_WEEK_HOURS : 24;
     uint32_t count = (from_hour - known_from) / step;
-    money_sum sum = 0;
+    struct spike_figures sum = {0};
     count = count > BEFORE_WEEKS_MAX ? BEFORE_WEEKS_MAX : count;
-    for (uint32_t k = 1; k <= count; k++)
-        sum += series_sum(series, from_hour - k * step, to_hour - k * step).cost_pico;
-    return count > 0 ? sum / count : 0;
+    for (uint32_t k = 1; k <= count; k++) {
+        const struct spike_figures one =
+            series_sum(series, from_hour - k * step, to_hour - k * step);
+        spike_figures_add(&sum, &one);
+    }
+    return count > 0 ? spike_measure_of(&sum, measure) / count : 0;
 }
 
+/*
+ * Who has the largest part of the excess of what leads the spike, and how large a part;
+ * what is stored with the name is money.
+ */
 static void
-find_drivers(const struct judging *j, struct spike *row)
+find_drivers(const struct judging *j, struct spike *row, money_sum parts[SPIKE_SCOPE_COUNT])
 {
     const struct series *all = j->set.all.items;
     const struct series_point *first = all[0].points.items;
+    enum spike_measure measure = spike_leading(row->measures);
     memset(row->drivers, 0, sizeof row->drivers);
     for (size_t i = 1; i < j->set.all.count; i++) {
-        struct spike_driver *d = &row->drivers[all[i].subject.scope];
-        money_sum cost = series_sum(&all[i], row->from_hour, row->to_hour).cost_pico;
-        if (cost <= d->excess_pico)
+        enum spike_scope scope = all[i].subject.scope;
+        const struct spike_figures sum = series_sum(&all[i], row->from_hour, row->to_hour);
+        money_sum excess = spike_measure_of(&sum, measure);
+        if (excess <= parts[scope])
             continue;
-        money_sum excess = cost - cost_before(&all[i], first->hour, row->from_hour, row->to_hour);
-        if (excess > d->excess_pico)
-            *d = (struct spike_driver){all[i].subject.provider, all[i].subject.value, excess};
+        excess -= usual_before(&all[i], measure, first->hour, row->from_hour, row->to_hour);
+        if (excess <= parts[scope])
+            continue;
+        money_sum cost = sum.cost_pico - usual_before(&all[i], SPIKE_COST, first->hour,
+                                                      row->from_hour, row->to_hour);
+        parts[scope] = excess;
+        row->drivers[scope] = (struct spike_driver){all[i].subject.provider, all[i].subject.value,
+                                                    cost > 0 ? cost : 0};
     }
 }
 
@@ -143,11 +158,12 @@ find_drivers(const struct judging *j, struct spike *row)
 static void
 finish_row(const struct judging *j, struct verdict_row *v)
 {
+    money_sum parts[SPIKE_SCOPE_COUNT] = {0};
     v->row.threshold_percent = j->settings.threshold_percent;
     v->row.position = j->position;
     snprintf(v->row.currency, sizeof v->row.currency, "%s", j->currency);
-    find_drivers(j, &v->row);
-    spike_words(j->txn, &v->row);
+    find_drivers(j, &v->row, parts);
+    spike_words(j->txn, &v->row, parts);
     v->change = VERDICT_PUT;
 }
 
@@ -166,7 +182,7 @@ take_episode(struct judging *j, const struct series *series, const struct episod
     v->matched = true;
     v->row.from_hour = e->from_hour;
     v->row.to_hour = e->to_hour;
-    v->row.peak_hour = e->peak_hour;
+    v->row.peak_hour = episode_peak_hour(e);
     v->row.measures = e->measures;
     v->row.actual = e->actual;
     v->row.usual = e->usual;
@@ -181,30 +197,49 @@ take_episode(struct judging *j, const struct series *series, const struct episod
     return ERR_OK;
 }
 
+/* The measures by which a subject's last minutes are a loop's, and a new one. */
+static enum err_code
+find_burst(struct judging *j, const struct spike_subject *subject, uint8_t *ret_measures,
+           uint32_t *ret_hour, struct err *err)
+{
+    const struct burst_busiest *busiest = burst_of(j->bursts, j->organization, subject);
+    enum err_code code = ERR_OK;
+    *ret_measures = 0;
+    for (int m = 0; code == ERR_OK && busiest != NULL && j->finder.last_known && m < SPIKE_MEASURES;
+         m++) {
+        enum spike_measure measure = (enum spike_measure)m;
+        const struct burst_minute *minute = &busiest->by[m];
+        bool is_new = false;
+        if (!burst_is_pace(minute, measure, &j->finder.last, j->rule.threshold_percent, &j->gate))
+            continue;
+        code = burst_is_new(j->bursts, j->txn, &j->log, j->organization, subject, minute, measure,
+                            &is_new, err);
+        if (!is_new)
+            continue;
+        *ret_measures |= (uint8_t)(1U << m);
+        *ret_hour = minute->minute / 60;
+    }
+    return code;
+}
+
 static enum err_code
 take_burst(struct judging *j, const struct series *series, struct err *err)
 {
-    const struct burst_minute *minute = burst_of(j->bursts, j->organization, &series->subject);
-    const struct spike_figures usual = j->finder.last;
-    bool is_new = false;
-    if (minute == NULL || !j->finder.last_known ||
-        !burst_is_pace(minute, usual.cost_pico, j->rule.threshold_percent, j->gate_pico))
-        return ERR_OK;
-    uint32_t hour = minute->minute / 60;
+    uint8_t measures;
+    uint32_t hour = 0;
+    enum err_code code = find_burst(j, &series->subject, &measures, &hour, err);
+    if (code != ERR_OK || measures == 0)
+        return code;
     struct verdict_row *v = row_at(j, &series->subject, hour, hour + 1, true);
     if (v != NULL && v->row.burst)
         return ERR_OK;
-    enum err_code code = burst_is_new(j->bursts, j->txn, &j->log, j->organization, &series->subject,
-                                      minute, &is_new, err);
-    if (code != ERR_OK || !is_new)
-        return code;
     if (v == NULL) {
         code = add_row(j, &series->subject, hour, &v, err);
         if (code != ERR_OK)
             return code;
-        v->row.measures = 1U << SPIKE_COST;
+        v->row.measures = measures;
         v->row.actual = series_sum(series, hour, hour + 1);
-        v->row.usual = usual;
+        v->row.usual = j->finder.last;
     }
     v->row.burst = v->matched = true;
     finish_row(j, v);
@@ -217,8 +252,8 @@ judge_series(struct judging *j, const struct series *series, struct err *err)
     struct episode_rule rule = j->rule;
     const struct series *all = j->set.all.items;
     if (series->subject.scope != SPIKE_ORGANIZATION)
-        rule.gate_pico = episode_part_gate(&all[0], rule.judged_hour, rule.gate_pico);
-    if (series->cost_max_pico < rule.gate_pico &&
+        rule.gate = episode_part_gate(&all[0], rule.judged_hour, &rule.gate);
+    if (!spike_figures_reach(&series->most, &rule.gate) &&
         burst_of(j->bursts, j->organization, &series->subject) == NULL)
         return ERR_OK;
     enum err_code code = episode_find(&j->finder, series, &rule, err);
@@ -239,10 +274,11 @@ settle_unmatched(struct judging *j, struct verdict_row *v)
     struct spike_figures now = {0};
     if (series != NULL)
         now = series_sum(series, v->row.from_hour, v->row.to_hour);
-    money_sum was = v->row.actual.cost_pico;
-    if (now.cost_pico == was || (now.cost_pico > was && !v->row.burst))
+    enum spike_measure measure = spike_leading(v->row.measures);
+    money_sum was = spike_measure_of(&v->row.actual, measure), is = spike_measure_of(&now, measure);
+    if (is == was || (is > was && !v->row.burst))
         return;
-    v->row.withdrawn = v->row.withdrawn || now.cost_pico < was;
+    v->row.withdrawn = v->row.withdrawn || is < was;
     v->row.actual = now;
     finish_row(j, v);
 }
@@ -259,7 +295,7 @@ judge_organization(struct judging *j, uint32_t organization, const struct spike_
         .from_hour = now_hour - JUDGED_HOURS - HISTORY_HOURS,
         .to_hour = now_hour + 1,
         .threshold_percent = settings->threshold_percent,
-        .gate_pico = j->gate_pico,
+        .gate = j->gate,
     };
     enum err_code code = read_stored(j, err);
     if (code != ERR_OK || j->behind)

@@ -29,7 +29,7 @@ struct judging {
     struct tables_txn *txn;
     struct burst_log log;
     struct burst_minutes *bursts;
-    money_sum gate_pico;
+    struct spike_figures gate;
     uint64_t position; /* of the log */
     const char *currency;
     /* Room to work in. */

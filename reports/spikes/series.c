@@ -36,6 +36,21 @@ spike_figures_add(struct spike_figures *sum, const struct spike_figures *more)
     sum->cost_pico += more->cost_pico;
 }
 
+bool
+spike_figures_reach(const struct spike_figures *f, const struct spike_figures *gate)
+{
+    return f->calls >= gate->calls || f->tokens >= gate->tokens || f->cost_pico >= gate->cost_pico;
+}
+
+/* Each of a by itself is at least b's. */
+static void
+raise_to(struct spike_figures *a, const struct spike_figures *b)
+{
+    a->calls = a->calls > b->calls ? a->calls : b->calls;
+    a->tokens = a->tokens > b->tokens ? a->tokens : b->tokens;
+    a->cost_pico = a->cost_pico > b->cost_pico ? a->cost_pico : b->cost_pico;
+}
+
 static enum err_code
 no_memory(struct err *err)
 {
@@ -77,8 +92,8 @@ series_add(struct series_set *set, const struct spike_subject *subject, uint32_t
         last = (struct series_point *)s->points.items + (s->points.count - 1);
     }
     spike_figures_add(&last->figures, figures);
-    if (judged && last->figures.cost_pico > s->cost_max_pico)
-        s->cost_max_pico = last->figures.cost_pico;
+    if (judged)
+        raise_to(&s->most, &last->figures);
     return ERR_OK;
 }
 

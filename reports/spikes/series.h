@@ -17,8 +17,8 @@ struct series_point {
 /* Hours without a call have no point. */
 struct series {
     struct spike_subject subject;
-    struct list points;      /* struct series_point, by rising hour */
-    money_sum cost_max_pico; /* of one hour in the time that is judged */
+    struct list points;        /* struct series_point, by rising hour */
+    struct spike_figures most; /* of each, in one hour of the time that is judged */
 };
 
 struct series_set {
@@ -34,7 +34,7 @@ void series_set_clear(struct series_set *set);
  * Read an organization's hours in place of what the set had.
  *
  *   from_hour, to_hour  to exclusive
- *   judged_hour         cost_max_pico counts from here on
+ *   judged_hour         `most` counts from here on
  *
  * Errors: ERR_CORRUPT, ERR_LIMIT out of memory.
  */
@@ -54,5 +54,8 @@ enum err_code series_add(struct series_set *set, const struct spike_subject *sub
 struct spike_figures series_sum(const struct series *series, uint32_t from_hour, uint32_t to_hour);
 
 void spike_figures_add(struct spike_figures *sum, const struct spike_figures *more);
+
+/* Is any of them at least the gate's? */
+bool spike_figures_reach(const struct spike_figures *f, const struct spike_figures *gate);
 
 #endif

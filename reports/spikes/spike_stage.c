@@ -51,11 +51,13 @@ make_mark(struct run *r, uint32_t organization, const struct spike_settings *set
         if (code != ERR_OK)
             return code;
     }
-    uint8_t numbers[20], row[USAGE_ROW_BYTES_MAX];
+    const struct spike_figures *gate = &r->options->gate;
+    uint8_t numbers[40], row[USAGE_ROW_BYTES_MAX];
     put_be32(numbers, now_hour);
     put_be32(numbers + 4, settings->enabled ? settings->threshold_percent : 0);
-    put_le64(numbers + 8, (uint64_t)r->options->gate_pico);
-    put_be32(numbers + 16, (uint32_t)(r->options->gate_pico >> 64));
+    put_le64(numbers + 8, gate->calls);
+    put_le64(numbers + 16, gate->tokens);
+    money_put_sum(numbers + 24, gate->cost_pico);
     const struct bytes parts[] = {{numbers, sizeof numbers}, {row, usage_row_encode(&sum, row)}};
     ret->organization = organization;
     hash_sha256(parts, 2, ret->bytes);
@@ -67,8 +69,8 @@ static bool
 has_burst(const struct run *r, uint32_t organization)
 {
     const struct spike_subject whole = {SPIKE_ORGANIZATION, 0, 0};
-    const struct burst_minute *minute = burst_of(&r->bursts, organization, &whole);
-    return minute != NULL && minute->calls >= BURST_CALLS_MIN;
+    const struct burst_busiest *busiest = burst_of(&r->bursts, organization, &whole);
+    return busiest != NULL && busiest->by[SPIKE_CALLS].figures.calls >= BURST_CALLS_MIN;
 }
 
 static enum err_code
@@ -203,7 +205,7 @@ spike_stage_run(const struct spike_options *options, struct spike_result *ret, s
     list_init(&r.marks, sizeof(struct mark));
     r.judging.log = (struct burst_log){options->data_directory, options->prices, r.now_ms};
     r.judging.bursts = &r.bursts;
-    r.judging.gate_pico = options->gate_pico;
+    r.judging.gate = options->gate;
     r.judging.currency = r.currency;
     enum err_code code = tables_open_locked(options->data_directory, "spikes.lock", "gbill spikes",
                                             &r.tables, &r.lock_fd, err);

@@ -13,13 +13,13 @@
 
 #include "rollup/price/price.h"
 #include "store/base/clock.h"
-#include "store/base/money.h"
+#include "store/tables/spike.h"
 
 struct spike_options {
     const char *data_directory;
     const struct price_book *prices; /* for the last minutes, and the currency */
     const struct clock *clock;
-    money_sum gate_pico; /* an hour's excess below which nothing is a spike */
+    struct spike_figures gate; /* of each measure: an hour's excess below which it is no spike */
     /* What a person must look at: a setting that cannot be used.  May be NULL. */
     void (*problem)(void *context, const char *text);
     void *context;

@@ -6,8 +6,13 @@
 
 #include "store/tables/spike.h"
 
-/* Write row->text from all its other columns.  Amounts are rounded for show only. */
-void spike_words(struct tables_txn *txn, struct spike *row);
+/*
+ * Write row->text from all its other columns.  Amounts are rounded for show only.
+ *
+ *   parts  the drivers' excess of the leading measure: calls, tokens or picos
+ */
+void spike_words(struct tables_txn *txn, struct spike *row,
+                 const money_sum parts[SPIKE_SCOPE_COUNT]);
 
 /* "user u7", "model openai gpt-4o", "acme" of an organization; cut to fit, never within UTF-8. */
 enum { SPIKE_SUBJECT_BYTES = 160 };

@@ -46,6 +46,28 @@ spike_measure_name(enum spike_measure measure)
     return measure_names[measure];
 }
 
+money_sum
+spike_measure_of(const struct spike_figures *figures, enum spike_measure measure)
+{
+    switch (measure) {
+    case SPIKE_CALLS:
+        return (money_sum)figures->calls;
+    case SPIKE_TOKENS:
+        return (money_sum)figures->tokens;
+    default:
+        return figures->cost_pico;
+    }
+}
+
+enum spike_measure
+spike_leading(uint8_t measures)
+{
+    int m = SPIKE_COST;
+    while (m > 0 && (measures >> m & 1) == 0)
+        m--;
+    return (enum spike_measure)m;
+}
+
 static struct bytes
 key_of(uint8_t key[KEY_BYTES], const struct spike *row)
 {

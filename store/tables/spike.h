@@ -1,5 +1,5 @@
 /*
- * store/tables/spike.h - spending out of the ordinary, as gbill spikes found it.
+ * store/tables/spike.h - spending and usage out of the ordinary, as gbill spikes found it.
  *
  * Key: organization, the hour it was first found at, what it is about.  A row is
  * brought up to date while its hours are judged; its key never changes.
@@ -40,10 +40,16 @@ struct spike_figures {
     money_sum cost_pico;
 };
 
-/* Who has the largest part of the excess: a project, a user, a model. */
+/* One of them as a whole number: calls, tokens, picos. */
+money_sum spike_measure_of(const struct spike_figures *figures, enum spike_measure measure);
+
+/* The one that a spike is told by: the first of cost, tokens and calls among its measures. */
+enum spike_measure spike_leading(uint8_t measures);
+
+/* Who has the largest part of the leading measure's excess: a project, a user, a model. */
 struct spike_driver {
-    uint32_t provider, value; /* as in struct spike_subject */
-    money_sum excess_pico;    /* 0: nobody stands out */
+    uint32_t provider, value; /* as in struct spike_subject; both 0 and no cost: nobody does */
+    money_sum excess_pico;    /* cost above before; 0 too where calls have no price */
 };
 
 struct spike {
@@ -51,7 +57,7 @@ struct spike {
     uint32_t found_hour;   /* since 1970: the first hour of the spike as it was first found */
     struct spike_subject subject;
     uint32_t from_hour, to_hour; /* to exclusive */
-    uint32_t peak_hour;          /* with the largest cost above the usual */
+    uint32_t peak_hour;          /* with the largest excess of the leading measure */
     uint8_t measures;            /* bit 1 << enum spike_measure: that one was out of the ordinary */
     bool burst;                  /* a runaway loop was seen, minute by minute */
     bool withdrawn;              /* what was counted then has been taken back (void, new price) */

@@ -295,7 +295,7 @@ try_spending(struct group *g, struct group *cold, uint64_t seed)
         struct spending o;
         struct series_set set;
         series_set_init(&set);
-        spending_make(&o, &set, SPENDING_TIMES);
+        spending_make(&o, &set, SPENDING_TIMES, true);
         memset(hours, 0, sizeof hours);
         const struct series *all = set.all.items;
         const struct series_point *points = all[0].points.items;

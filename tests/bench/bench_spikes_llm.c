@@ -1,10 +1,13 @@
 #include "tests/bench/bench_spikes.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "reports/spikes/episode.h"
 #include "tests/bench/spending.h"
+
+enum { ORGANIZATIONS = 150 };
 
 static const char *const harm_names[SPENDING_HARMS] = {"loops", "leaked keys", "price mistakes"};
 
@@ -37,14 +40,14 @@ score_organization(struct spending *o, const struct series_set *set, struct epis
                    const struct episode_rule *rule, struct score *score)
 {
     const struct series *all = set->all.items;
-    const double gate = (double)rule->gate_pico / 1e12;
+    const double gate = o->priced ? (double)rule->gate.cost_pico / 1e12 : (double)rule->gate.calls;
     struct err err;
     for (size_t s = 0; s < set->all.count; s++) {
-        if (all[s].cost_max_pico < rule->gate_pico)
-            continue;
         struct episode_rule r = *rule;
         if (all[s].subject.scope != SPIKE_ORGANIZATION)
-            r.gate_pico = episode_part_gate(&all[0], r.judged_hour, r.gate_pico);
+            r.gate = episode_part_gate(&all[0], r.judged_hour, &rule->gate);
+        if (!spike_figures_reach(&all[s].most, &r.gate))
+            continue;
         if (episode_find(finder, &all[s], &r, &err) != ERR_OK)
             exit(1);
         const struct episode *found = finder->found.items;
@@ -54,6 +57,8 @@ score_organization(struct spending *o, const struct series_set *set, struct epis
         }
     }
     for (int i = 0; i < o->harm_count; i++) {
+        if (o->harm[i].kind == SPENDING_PRICE && !o->priced)
+            continue;
         bool small = !o->harm[i].found && o->harm[i].excess < gate;
         score->small += small;
         score->harms[o->harm[i].kind] += !small;
@@ -62,7 +67,7 @@ score_organization(struct spending *o, const struct series_set *set, struct epis
 }
 
 static void
-print_score(const struct score *s, double times)
+print_score(const struct score *s, const char *name)
 {
     int harms = 0, found = 0, spikes = 0, wrong = 0;
     for (int k = 0; k < SPENDING_HARMS; k++) {
@@ -73,9 +78,15 @@ print_score(const struct score *s, double times)
         spikes += s->spikes[k];
         wrong += s->wrong[k];
     }
-    printf("spikes  spending at %.1fx: precision %.3f (%d of %d right), recall %.3f (%d of %d)\n",
-           times, spikes > 0 ? 1 - wrong / (double)spikes : 1, spikes - wrong, spikes,
+    printf("spikes  %s: precision %.3f (%d of %d right), recall %.3f (%d of %d)\n", name,
+           spikes > 0 ? 1 - wrong / (double)spikes : 1, spikes - wrong, spikes,
            harms > 0 ? found / (double)harms : 1, found, harms);
+    fflush(stdout);
+}
+
+static void
+print_details(const struct score *s)
+{
     printf("spikes    found");
     for (int k = 0; k < SPENDING_HARMS; k++)
         printf("%s %d of %d %s", k > 0 ? "," : "", s->found[k], s->harms[k], harm_names[k]);
@@ -86,8 +97,22 @@ print_score(const struct score *s, double times)
     printf("\n");
 }
 
-void
-bench_spikes_llm(double times, int organizations, uint64_t first_seed)
+static void
+add_score(struct score *sum, const struct score *s)
+{
+    sum->small += s->small;
+    for (int k = 0; k < SPENDING_HARMS; k++) {
+        sum->harms[k] += s->harms[k];
+        sum->found[k] += s->found[k];
+    }
+    for (int k = 0; k < SPIKE_SCOPE_COUNT; k++) {
+        sum->spikes[k] += s->spikes[k];
+        sum->wrong[k] += s->wrong[k];
+    }
+}
+
+static struct score
+score_seed(double times, bool priced, uint64_t seed)
 {
     static struct episode_finder finder;
     struct series_set set;
@@ -97,17 +122,34 @@ bench_spikes_llm(double times, int organizations, uint64_t first_seed)
         .judged_hour = SPENDING_FIRST_HOUR + SPENDING_HOURS - SPENDING_JUDGED,
         .to_hour = SPENDING_FIRST_HOUR + SPENDING_HOURS,
         .threshold_percent = 200,
-        .gate_pico = MONEY_PICO_PER_UNIT,
+        .gate = {500, 1000000, MONEY_PICO_PER_UNIT}, /* as gbill spikes run has by default */
     };
     episode_finder_init(&finder);
-    spending_seed(first_seed);
-    for (int i = 0; i < organizations; i++) {
+    spending_seed(seed);
+    for (int i = 0; i < ORGANIZATIONS; i++) {
         struct spending o;
         series_set_init(&set);
-        spending_make(&o, &set, times);
+        spending_make(&o, &set, times, priced);
         score_organization(&o, &set, &finder, &rule, &score);
         series_set_clear(&set);
     }
     episode_finder_clear(&finder);
-    print_score(&score, times);
+    return score;
+}
+
+void
+bench_spikes_llm(double times, bool priced, const uint64_t *seeds, int count)
+{
+    struct score sum = {0};
+    char name[96];
+    for (int i = 0; i < count; i++) {
+        struct score score = score_seed(times, priced, seeds[i]);
+        add_score(&sum, &score);
+        snprintf(name, sizeof name, "  seed %" PRIu64, seeds[i]);
+        print_score(&score, name);
+    }
+    snprintf(name, sizeof name, "%s at %.1fx", priced ? "spending" : "usage without a price",
+             times);
+    print_score(&sum, name);
+    print_details(&sum);
 }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ./dev bench [ingest | rollup [EVENTS [IDS [REPEATS]]] | billing [ORGANIZATIONS] | spikes | forecast [SEED [by-distance]] | export [ROWS]]: ratios against this machine's own limits, in one run.
+# ./dev bench [ingest | rollup [EVENTS [IDS [REPEATS]]] | billing [ORGANIZATIONS] | spikes [SEED...] | forecast [SEED [by-distance]] | export [ROWS]]: ratios against this machine's own limits, in one run.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bin=${GBILL_BIN:-build/release}
@@ -39,7 +39,9 @@ if [ "$what" = all ] || [ "$what" = billing ]; then
 fi
 if [ "$what" = all ] || [ "$what" = spikes ]; then
     nab=${NAB_DIR:-../shared/data/nab}
-    if [ -f "$nab/windows.json" ]; then "$bin/tests/bench_spikes" "$nab"; else "$bin/tests/bench_spikes"; fi
+    [ -f "$nab/windows.json" ] || nab=-
+    [ "$what" = spikes ] || set -- spikes
+    "$bin/tests/bench_spikes" "$nab" "${@:2}"
 fi
 if [ "$what" = all ] || [ "$what" = forecast ]; then
     nab=${NAB_DIR:-../shared/data/nab}

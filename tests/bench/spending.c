@@ -62,10 +62,11 @@ shape(const struct spending *o, int at)
 }
 
 static void
-make_organization(struct spending *o)
+make_organization(struct spending *o, bool priced)
 {
     double total = 0;
     *o = (struct spending){
+        .priced = priced,
         .calls = 50 * pow(100, uniform()),
         .growth = -0.15 + 0.65 * uniform(),
         .weekend = 0.05 + 0.4 * uniform(),
@@ -98,6 +99,13 @@ make_organization(struct spending *o)
 
 /* Dollars of a call on each model, on average without the long documents. */
 static const double call_price[MODELS] = {0.004, 0.02, 0.0006};
+
+/* What a call weighs where harm is measured. */
+static double
+call_weight(const struct spending *o, int model)
+{
+    return o->priced ? call_price[model] : 1;
+}
 
 /* What so many calls cost together, in mean calls. */
 static double
@@ -134,14 +142,14 @@ add(struct series_set *set, int at, uint32_t user, uint32_t model, uint32_t proj
     }
 }
 
-/* The organization's dollars in an hour, on average. */
+/* The organization's dollars or calls in an hour, on average. */
 static double
 mean_cost(const struct spending *o, int at)
 {
     double sum = 0;
     for (int u = 0; u < o->users; u++)
-        sum += o->share[u] * call_price[o->user_model[u]];
-    return sum * o->calls * shape(o, at) * 1.1; /* the long documents */
+        sum += o->share[u] * call_weight(o, o->user_model[u]);
+    return sum * o->calls * shape(o, at) * (o->priced ? 1.1 : 1); /* the long documents */
 }
 
 /* The same of the week around. */
@@ -187,11 +195,12 @@ add_harm(struct spending *o, struct series_set *set, int at, double times)
     const struct spending_harm *h = harm_at(o, at);
     if (h == NULL || h->kind == SPENDING_PRICE)
         return;
+    int model = (int)h->model - 1;
     double average = average_cost(o, h->from), usual = mean_cost(o, h->from);
     double excess = (average > usual || h->kind != SPENDING_LOOP ? average : usual) * (times - 1);
-    uint64_t calls = poisson(excess / call_price[h->model - 1]);
+    uint64_t calls = poisson(excess / call_weight(o, model));
     add(set, at, h->kind == SPENDING_LOOP ? h->user : SPENDING_USERS_MAX + 1, h->model, h->project,
-        calls, (double)calls * call_price[h->model - 1], 1);
+        calls, (double)calls * call_price[model], o->priced ? 1 : 0);
 }
 
 static void
@@ -210,7 +219,10 @@ run_hour(struct spending *o, struct series_set *set, int at, double times)
         uint64_t calls = poisson(hour * o->share[u] * o->busy[u] * exp(0.5 * normal() - 0.125));
         bool mistake = h != NULL && h->kind == SPENDING_PRICE && model == 1;
         add(set, at, (uint32_t)u + 1, model, (uint32_t)o->user_project[u] + 1, calls,
-            dearness(calls) * call_price[model - 1], mistake ? times : 1);
+            dearness(calls) * call_price[model - 1],
+            !o->priced ? 0
+            : mistake  ? times
+                       : 1);
     }
     add_harm(o, set, at, times);
 }
@@ -224,9 +236,9 @@ spending_seed(uint64_t first)
 }
 
 void
-spending_make(struct spending *o, struct series_set *set, double times)
+spending_make(struct spending *o, struct series_set *set, double times, bool priced)
 {
-    make_organization(o);
+    make_organization(o, priced);
     weigh_harm(o, times);
     for (int at = 0; at < SPENDING_HOURS; at++)
         run_hour(o, set, at, times);

@@ -14,7 +14,7 @@
  * Harm, at `times` the usual of the organization or its average hour, whichever is more: a
  * loop (one user, one model, 2 to 8 hours), a leaked key (a user never seen before, around
  * the clock, 8 to 36 hours), a price mistake (the main model's cost times so much for 24 to
- * 72 hours, its tokens as ever).  Each organization has one, two or none of them within the last 35 days.
+ * 72 hours, its tokens as ever; none where nothing has a price).  Each organization has one, two or none of them within the last 35 days.
  *
  * Every machine draws the same from one seed.
  */
@@ -40,11 +40,12 @@ struct spending_harm {
     enum spending_harm_kind kind;
     int from, to;
     uint32_t user, model, project;
-    double excess; /* dollars an hour, on average */
+    double excess; /* dollars or calls an hour, on average */
     bool found;
 };
 
 struct spending {
+    bool priced;
     double calls, growth, weekend, sigma, state;
     int zone, nightly, holiday, users, projects, harm_count;
     double share[SPENDING_USERS_MAX], busy[SPENDING_USERS_MAX];
@@ -59,10 +60,12 @@ void spending_seed(uint64_t seed);
 /*
  * Draw an organization and its hours.
  *
- *   ret    filled
- *   set    empty; filled with its series.  No memory: the program ends
- *   times  the harm: so many times the usual
+ *   ret     filled
+ *   set     empty; filled with its series.  No memory: the program ends
+ *   times   the harm: so many times the usual
+ *   priced  false: no model has a price, nothing costs anything, and harm is measured in
+ *           calls instead of cost
  */
-void spending_make(struct spending *ret, struct series_set *set, double times);
+void spending_make(struct spending *ret, struct series_set *set, double times, bool priced);
 
 #endif

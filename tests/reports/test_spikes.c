@@ -102,24 +102,29 @@ history(int hours, double dollars)
 }
 
 static void
-more(struct series_set *set, int hours, double dollars)
+more_of(struct series_set *set, int hours, struct spike_figures f)
 {
     struct err err;
     const struct spike_subject whole = {SPIKE_ORGANIZATION, 0, 0};
     const struct series *s = series_find(set, &whole);
     uint32_t hour = ((const struct series_point *)s->points.items)[s->points.count - 1].hour;
-    for (int i = 0; i < hours; i++) {
-        const struct spike_figures f = {10, 1000, (money_sum)(dollars * 1e12)};
+    for (int i = 0; i < hours; i++)
         cr_assert_eq(series_add(set, &whole, ++hour, &f, true, &err), ERR_OK);
-    }
+}
+
+static void
+more(struct series_set *set, int hours, double dollars)
+{
+    more_of(set, hours, (struct spike_figures){10, 1000, (money_sum)(dollars * 1e12)});
 }
 
 static size_t
 found(struct series_set *set, uint32_t to_hour, uint32_t percent, double gate)
 {
     struct err err;
-    const struct episode_rule rule = {
-        .to_hour = to_hour, .threshold_percent = percent, .gate_pico = (money_sum)(gate * 1e12)};
+    const struct episode_rule rule = {.to_hour = to_hour,
+                                      .threshold_percent = percent,
+                                      .gate = {500, 1000000, (money_sum)(gate * 1e12)}};
     episode_finder_clear(&finder);
     episode_finder_init(&finder);
     cr_assert_eq(episode_find(&finder, set->all.items, &rule, &err), ERR_OK);
@@ -157,6 +162,36 @@ Test(spikes_rule, the_threshold_the_gate_and_a_short_history_hold_a_spike_back)
     series_set_clear(&young);
 }
 
+Test(spikes_rule, calls_or_tokens_alone_are_a_spike_above_their_own_gate)
+{
+    const money_sum usual = (money_sum)10 * MONEY_PICO_PER_UNIT;
+    static const struct {
+        uint64_t calls, tokens;
+        uint8_t measures; /* 0: no spike */
+    } cases[] = {
+        {520, 1000, 1U << SPIKE_CALLS},
+        {500, 1000, 0}, /* 490 more */
+        {10, 1002000, 1U << SPIKE_TOKENS},
+        {10, 1000000, 0},
+        {520, 1002000, 1U << SPIKE_CALLS | 1U << SPIKE_TOKENS}, /* one spike, not two */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct series_set set = history(500, 10);
+        more_of(&set, 2, (struct spike_figures){cases[i].calls, cases[i].tokens, usual});
+        more_of(&set, 2, (struct spike_figures){cases[i].calls + 5, cases[i].tokens + 5, usual});
+        more(&set, 1, 10);
+        cr_assert_eq(found(&set, 505, 200, 1), cases[i].measures != 0, "case %zu", i);
+        const struct episode *e = finder.found.items;
+        if (cases[i].measures != 0) {
+            cr_assert_eq(e->measures, cases[i].measures);
+            cr_assert_eq(e->from_hour, 500);
+            cr_assert_eq(e->to_hour, 504);
+            cr_assert_eq(episode_peak_hour(e), 502);
+        }
+        series_set_clear(&set);
+    }
+}
+
 Test(spikes_rule, spikes_hours_apart_are_two_and_hours_of_nothing_are_no_spike)
 {
     struct series_set set = history(500, 10);
@@ -171,13 +206,31 @@ Test(spikes_rule, spikes_hours_apart_are_two_and_hours_of_nothing_are_no_spike)
 Test(spikes_rule, a_burst_needs_calls_pace_and_money)
 {
     const money_sum dollar = MONEY_PICO_PER_UNIT;
-    struct burst_minute m = {.calls = 20, .cost_pico = dollar};
-    cr_assert(burst_is_pace(&m, 6 * dollar, 200, dollar)); /* 60 an hour against 6 */
-    cr_assert(!burst_is_pace(&m, 7 * dollar, 200, dollar));
-    cr_assert(!burst_is_pace(&m, 6 * dollar, 210, dollar));
-    cr_assert(!burst_is_pace(&m, 0, 200, 7 * dollar));
-    m.calls = 19;
-    cr_assert(!burst_is_pace(&m, 0, 200, dollar));
+    struct burst_minute m = {.figures = {20, 0, dollar}};
+    struct spike_figures usual = {0, 0, 6 * dollar}, gate = {10, 1000, dollar};
+    cr_assert(burst_is_pace(&m, SPIKE_COST, &usual, 200, &gate)); /* 60 an hour against 6 */
+    cr_assert(!burst_is_pace(&m, SPIKE_COST, &usual, 210, &gate));
+    usual.cost_pico = 7 * dollar;
+    cr_assert(!burst_is_pace(&m, SPIKE_COST, &usual, 200, &gate));
+    usual.cost_pico = 0;
+    gate.cost_pico = 7 * dollar;
+    cr_assert(!burst_is_pace(&m, SPIKE_COST, &usual, 200, &gate));
+    gate.cost_pico = dollar;
+    m.figures.calls = 19;
+    cr_assert(!burst_is_pace(&m, SPIKE_COST, &usual, 200, &gate));
+}
+
+Test(spikes_rule, calls_and_tokens_are_a_burst_by_their_own_pace)
+{
+    const struct burst_minute m = {.figures = {100, 200000, 0}};
+    struct spike_figures usual = {600, 1200000, 0}, gate = {500, 1000000, 1};
+    cr_assert(burst_is_pace(&m, SPIKE_CALLS, &usual, 200, &gate)); /* 6000 an hour */
+    cr_assert(burst_is_pace(&m, SPIKE_TOKENS, &usual, 200, &gate));
+    cr_assert(!burst_is_pace(&m, SPIKE_COST, &usual, 200, &gate));
+    gate.calls = 541;
+    usual.tokens = 1200001;
+    cr_assert(!burst_is_pace(&m, SPIKE_CALLS, &usual, 200, &gate));
+    cr_assert(!burst_is_pace(&m, SPIKE_TOKENS, &usual, 200, &gate));
 }
 
 /* ---- settings ---- */
@@ -218,13 +271,14 @@ the_time(const struct clock *clock)
 }
 
 static void
-spend(struct fixture *x, uint32_t hour, const char *user, const char *model, int64_t dollars)
+use(struct fixture *x, uint32_t hour, const char *user, const char *model, uint64_t calls,
+    int64_t dollars)
 {
     struct dict dict = {.slots = NULL};
     struct err err;
     uint8_t key[USAGE_KEY_BYTES];
-    struct usage_row row = {.calls = 10, .cost_pico = (money_sum)dollars * MONEY_PICO_PER_UNIT};
-    row.tokens[EVENT_INPUT] = 1000;
+    struct usage_row row = {.calls = calls, .cost_pico = (money_sum)dollars * MONEY_PICO_PER_UNIT};
+    row.tokens[EVENT_INPUT] = 100 * calls;
     struct usage_key k = {.organization = number_text(&dict, x->txn, "acme"),
                           .period = hour,
                           .project = number_text(&dict, x->txn, "p"),
@@ -238,6 +292,12 @@ spend(struct fixture *x, uint32_t hour, const char *user, const char *model, int
     k.period = (uint32_t)time_month((int64_t)hour * TIME_HOUR_MS);
     usage_key_encode(&k, key);
     cr_assert_eq(usage_add(x->txn, TABLE_MONTHLY, key, &row, &err), ERR_OK);
+}
+
+static void
+spend(struct fixture *x, uint32_t hour, const char *user, const char *model, int64_t dollars)
+{
+    use(x, hour, user, model, 10, dollars);
 }
 
 static struct fixture
@@ -260,7 +320,7 @@ run_stage(const struct fixture *x)
     const struct spike_options options = {.data_directory = x->dir.path,
                                           .prices = &prices,
                                           .clock = &clock,
-                                          .gate_pico = MONEY_PICO_PER_UNIT};
+                                          .gate = {500, 1000000, MONEY_PICO_PER_UNIT}};
     struct spike_result r;
     struct err err;
     cr_assert_eq(spike_stage_run(&options, &r, &err), ERR_OK, "%s", err.text);
@@ -305,6 +365,28 @@ Test(spikes_stage, a_spike_says_when_how_much_who_and_which_model)
                      "acme spent 200.00 USD from 2026-11-26T04:00Z to 2026-11-26T08:00Z, where "
                      "40.00 is usual (500 %), 80 calls (200 %), 8000 tokens (200 %). Most of it: "
                      "project p (100 %), user looper (100 %), model openai gpt-4o (100 %).");
+    fixture_end(&x);
+}
+
+Test(spikes_stage, a_loop_on_a_model_without_a_price_is_one_spike_for_each_it_is_about)
+{
+    struct fixture x = fixture_make();
+    struct spike row = {.organization = 0};
+    for (uint32_t hour = NOW_HOUR - 400; hour < NOW_HOUR; hour++)
+        spend(&x, hour, "u1", "gpt-4o-mini", 9 + hour % 3);
+    for (uint32_t hour = NOW_HOUR - 20; hour < NOW_HOUR - 16; hour++)
+        use(&x, hour, "looper", "own-model", 20000, 0);
+    fixture_commit(&x);
+    /* The organization and its project; user and model are new, and have no usual. */
+    cr_assert_eq(run_stage(&x).found, 2);
+    cr_assert_eq(read_spike(&x, &row), 2);
+    cr_assert_eq(row.measures, 1U << SPIKE_CALLS | 1U << SPIKE_TOKENS);
+    cr_assert_str_eq(row.text,
+                     "acme used 8004000 tokens from 2026-11-26T04:00Z to 2026-11-26T08:00Z, where "
+                     "4000 are usual (200100 %), 40.00 USD (100 %), 80040 calls (200100 %). Most "
+                     "of it: project p (100 %), user looper (100 %), model openai own-model "
+                     "(100 %).");
+    cr_assert_eq(row.drivers[SPIKE_USER].excess_pico, 0);
     fixture_end(&x);
 }
 
