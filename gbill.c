@@ -137,9 +137,9 @@ main(int argc, char **argv)
         TABLE("Budgets", cmd_budgets_list, cmd_budgets_show, cmd_budgets, cmd_notify,
               cmd_outbox_list, cmd_outbox_show, cmd_outbox_retry),
         TABLE("Postgres", cmd_migrate, cmd_publish),
-        TABLE("Reports", cmd_report_usage, cmd_report_costs, cmd_report_export, cmd_spikes_run,
-              cmd_spikes_list, cmd_spikes_show, cmd_forecast_run, cmd_forecast_list,
-              cmd_forecast_show),
+        TABLE("Reports", cmd_report_usage, cmd_report_costs, cmd_report_export,
+              cmd_report_dashboard, cmd_spikes_run, cmd_spikes_list, cmd_spikes_show,
+              cmd_forecast_run, cmd_forecast_list, cmd_forecast_show),
         TABLE("HTTP", api, cmd_key_create, cmd_key_list, cmd_key_revoke),
         TABLE("All together", cmd_run, cmd_status),
     };

@@ -6,7 +6,8 @@
 
 #include "store/base/cli.h"
 
-extern const struct cli_cmd cmd_report_usage, cmd_report_costs, cmd_report_export;
+extern const struct cli_cmd cmd_report_usage, cmd_report_costs, cmd_report_export,
+    cmd_report_dashboard;
 extern const struct cli_cmd cmd_invoice_pdf;
 
 struct outlet; /* store/event/outlet.h */
