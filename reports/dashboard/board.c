@@ -121,6 +121,17 @@ walk(struct gathering *g, uint32_t from_hour, uint32_t to_hour, struct board_sum
     return none ? ERR_OK : code == ERR_OK ? read : code;
 }
 
+/* Is there usage of the organization within a day of this hour, or before? */
+static bool
+is_there_by(const struct gathering *g, uint32_t hour)
+{
+    uint8_t from[USAGE_RANGE_BYTES] = {0};
+    struct bytes key;
+    put_be32(from, g->organization);
+    return tables_first_from(g->txn, TABLE_HOURLY, (struct bytes){from, sizeof from}, &key) &&
+           get_be32(key.data) == g->organization && get_be32(key.data + 4) < hour + DAY_HOURS;
+}
+
 /* As much of the time before as the period has had of its own. */
 static enum err_code
 read_previous(struct gathering *g, struct err *err)
@@ -134,7 +145,8 @@ read_previous(struct gathering *g, struct err *err)
                                          : 0;
     uint32_t gone = now >= to ? from - before : now > from ? now - from : 0;
     uint32_t end = gone < from - before ? before + gone : from;
-    return end > before ? walk(g, before, end, &b->previous, err) : ERR_OK;
+    b->has_previous = end > before && is_there_by(g, before);
+    return b->has_previous ? walk(g, before, end, &b->previous, err) : ERR_OK;
 }
 
 /* ---- money beside usage ---- */

@@ -87,7 +87,9 @@ struct board {
     uint64_t position; /* of the log */
 
     struct board_sum total;
-    /* The period before, a month before a month, as far as this one has gone. */
+    /* The period before, a month before a month, as far as this one has gone: only where the
+     * organization was there on its first day. */
+    bool has_previous;
     struct board_sum previous;
     money_sum adjustment_pico;
     money_sum spend_pico; /* both: what a budget is held against */

@@ -2,6 +2,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "reports/dashboard/axis.h"
@@ -12,11 +13,12 @@ enum {
     PICO_DIGITS = 12,
     TALL_PX = 260,
     LOW_PX = 200,
-    ROW_PX = 40,      /* of a part */
+    ROW_PX = 42,      /* of a part */
+    BAR_PERCENT = 56, /* of a picture's width that the longest bar takes */
     HOUR_ROW_PX = 24, /* of a day of the week */
     SHADES = 5,
-    NAME_COLUMNS = 30,
-    MODEL_COLUMNS = 19,
+    NAME_COLUMNS = 36,
+    MODEL_COLUMNS = 23,
     PROVIDER_COLUMNS = 10,
     DAYS_LABELLED_BY_WEEK_MAX = 45,
     LONG_DAYS_MIN = 62, /* from here on bars stand close */
@@ -71,14 +73,15 @@ static void
 draw_ticks(struct html *h, const struct axis *axis)
 {
     for (int i = 0; i <= axis->steps; i++) {
-        char label[AXIS_TEXT_BYTES], y[PART_BYTES];
+        char label[AXIS_TEXT_BYTES], y[PART_BYTES], text[WORDS_BYTES];
         money_sum value = axis->bottom + i * axis->step;
         axis_label(axis, i, label);
+        words_group(label, text);
         part(AXIS_PARTS - axis_place(axis, value), y);
         html_printf(h,
                     "<line class=\"%s\" x1=\"0\" x2=\"100%%\" y1=\"%s\" y2=\"%s\"/>"
                     "<text class=\"end\" x=\"-8\" y=\"%s\" dy=\".32em\">%s</text>",
-                    value == 0 ? "base" : "grid", y, y, y, label);
+                    value == 0 ? "base" : "grid", y, y, y, text);
     }
 }
 
@@ -355,34 +358,70 @@ week_title(struct html *h, const struct board *b)
     html_put(h, "</title>");
 }
 
+static int
+compare_values(const void *a, const void *b)
+{
+    money_sum x = *(const money_sum *)a, y = *(const money_sum *)b;
+    return (x > y) - (x < y);
+}
+
+/* What the hours with anything have, sorted. */
+struct hours {
+    money_sum values[BOARD_WEEK_DAYS * BOARD_DAY_HOURS];
+    size_t count;
+};
+
 static void
-draw_hour(struct html *h, const struct board *b, money_sum most, unsigned day, unsigned hour)
+sort_hours(const struct board *b, struct hours *hours)
+{
+    hours->count = 0;
+    for (unsigned i = 0; i < BOARD_WEEK_DAYS * BOARD_DAY_HOURS; i++) {
+        money_sum value = charts_value(b, &b->week[i / BOARD_DAY_HOURS][i % BOARD_DAY_HOURS]);
+        if (value > 0)
+            hours->values[hours->count++] = value;
+    }
+    qsort(hours->values, hours->count, sizeof hours->values[0], compare_values);
+}
+
+/*
+ * A fifth of the hours with anything has a shade, by how many have less: one dear hour does not
+ * make all others pale.  0: nothing.
+ */
+static int
+shade_of(const struct hours *hours, money_sum value)
+{
+    size_t below = 0;
+    while (below < hours->count && hours->values[below] < value)
+        below++;
+    return value > 0 ? 1 + (int)(below * SHADES / hours->count) : 0;
+}
+
+static void
+draw_hour(struct html *h, const struct board *b, const struct hours *hours, unsigned day,
+          unsigned hour)
 {
     char x[PART_BYTES], value[WORDS_BYTES];
     money_sum v = charts_value(b, &b->week[day][hour]);
-    /* The shades part the way to the most evenly; nothing has one of its own. */
-    int share = v > 0 ? axis_share(v, most) : 0;
-    int shade = v > 0 ? 1 + share * SHADES / (AXIS_PARTS + 1) : 0;
     value_words(b, v, value);
     html_printf(h,
                 "<rect class=\"s%d\" x=\"%s\" y=\"%u\" width=\"4.17%%\" height=\"%d\">"
                 "<title>%s %02u:00 to %02u:00: %s</title></rect>",
-                shade, part((int)(hour * AXIS_PARTS / BOARD_DAY_HOURS), x), day * HOUR_ROW_PX,
-                HOUR_ROW_PX, words_weekday(day), hour, hour + 1, value);
+                shade_of(hours, v), part((int)(hour * AXIS_PARTS / BOARD_DAY_HOURS), x),
+                day * HOUR_ROW_PX, HOUR_ROW_PX, words_weekday(day), hour, hour + 1, value);
 }
 
 void
 chart_week(struct html *h, const struct board *board)
 {
-    unsigned unused_day, unused_hour;
-    money_sum most = most_of_week(board, &unused_day, &unused_hour);
+    struct hours hours;
+    sort_hours(board, &hours);
     begin(h, "week", "hours", BOARD_WEEK_DAYS * HOUR_ROW_PX);
     week_title(h, board);
     for (unsigned d = 0; d < BOARD_WEEK_DAYS; d++) {
         html_printf(h, "<text class=\"end\" x=\"-8\" y=\"%u\" dy=\".32em\">%.3s</text>",
                     d * HOUR_ROW_PX + HOUR_ROW_PX / 2, words_weekday(d));
         for (unsigned t = 0; t < BOARD_DAY_HOURS; t++)
-            draw_hour(h, board, most, d, t);
+            draw_hour(h, board, &hours, d, t);
     }
     for (unsigned t = 0; t <= BOARD_DAY_HOURS; t += 6)
         html_printf(h, "<text class=\"mid\" x=\"%u%%\" y=\"100%%\" dy=\"1.4em\">%02u:00</text>",
@@ -415,6 +454,7 @@ charts_part_name(struct html *h, enum board_cut_by by, const struct board_part *
     }
 }
 
+/* The name has a line of its own; the amount stands behind the bar, in the unit of the heading. */
 static void
 draw_part(struct html *h, const struct board *b, size_t row, const struct board_sum *sum,
           money_sum most)
@@ -422,17 +462,20 @@ draw_part(struct html *h, const struct board *b, size_t row, const struct board_
     char value[WORDS_BYTES], share[WORDS_BYTES], width[PART_BYTES];
     money_sum v = charts_value(b, sum);
     bool unpriced = sum->calls > 0 && sum->unpriced_calls == sum->calls && !board_is_unpriced(b);
-    value_words(b, v, value);
+    size_t y = row * ROW_PX + 20;
+    if (board_is_unpriced(b))
+        words_whole((uint64_t)v, value);
+    else
+        words_amount(v, b->currency, value);
     words_percent(v, charts_value(b, &b->total), share);
-    int parts = v > 0 && most > 0 ? axis_share(v, most) : 0;
     html_printf(h,
-                "<text class=\"end num\" x=\"100%%\" y=\"%zu\">%s<tspan class=\"soft\"> %s</tspan>"
-                "</text><rect class=\"track\" y=\"%zu\" width=\"100%%\" height=\"8\" rx=\"2\"/>",
-                row * ROW_PX + 14, unpriced ? "no price" : value, unpriced ? "" : share,
-                row * ROW_PX + 21);
-    if (parts > 0)
-        html_printf(h, "<rect class=\"bar\" y=\"%zu\" width=\"%s\" height=\"8\" rx=\"2\"/>",
-                    row * ROW_PX + 21, part(parts, width));
+                "<rect class=\"track\" y=\"%zu\" width=\"%d%%\" height=\"10\" rx=\"2\"/>"
+                "<text class=\"end\" x=\"100%%\" y=\"%zu\" dy=\".7em\">%s<tspan class=\"soft\"> %s"
+                "</tspan></text>",
+                y, BAR_PERCENT, y, unpriced ? "no price" : value, unpriced ? "" : share);
+    if (v > 0)
+        html_printf(h, "<rect class=\"bar\" y=\"%zu\" width=\"%s\" height=\"10\" rx=\"2\"/>", y,
+                    part(axis_share(v, most) * BAR_PERCENT / 100, width));
 }
 
 static void

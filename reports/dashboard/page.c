@@ -157,7 +157,7 @@ put_change(struct html *h, const struct board *b)
     char percent[WORDS_BYTES], month[WORDS_BYTES];
     money_sum before = charts_value(b, &b->previous), now = charts_value(b, &b->total);
     words_percent(now > before ? now - before : before - now, before, percent);
-    if (percent[0] == '\0')
+    if (!b->has_previous || percent[0] == '\0')
         return;
     html_printf(h, "<span class=\"hint\">%s %s than ", percent, now >= before ? "more" : "less");
     if (b->is_month) {
@@ -175,16 +175,15 @@ tile_spent(struct html *h, const struct board *b)
     if (board_is_unpriced(b)) {
         begin_tile(h, "Credits used");
         words_whole(b->total.credits, text);
-        html_printf(h, "%s</span><br>", text);
+        html_printf(h, "%s</span>", text);
     } else {
         begin_tile(h, lasts(b) ? "Spent so far" : "Spent");
         tile_money(h, b, b->spend_pico);
-        html_put(h, "<br>");
     }
     put_change(h, b);
     if (b->adjustment_pico != 0) {
         words_amount(b->adjustment_pico, b->currency, text);
-        html_printf(h, " <span class=\"hint\">with adjustments of %s</span>", text);
+        html_printf(h, "<span class=\"hint\">With adjustments of %s</span>", text);
     }
     end_tile(h);
 }
@@ -204,13 +203,13 @@ tile_budget(struct html *h, const struct board *b)
     enum standing s = standing_of(b);
     begin_tile(h, "Budget of the month");
     if (!b->has_budget) {
-        html_put(h, "none</span><br><span class=\"hint\">No budget is set</span>");
+        html_put(h, "none</span><span class=\"hint\">No budget is set</span>");
         end_tile(h);
         return;
     }
     tile_money(h, b, b->budget_pico);
     words_percent(b->spend_pico, b->budget_pico, percent);
-    html_put(h, "<br><span class=\"hint\">");
+    html_put(h, "<span class=\"hint\">");
     if (percent[0] != '\0')
         html_printf(h, "%s used. ", percent);
     html_printf(h, "<span class=\"state %s\">%s</span></span>", standings[s].kind,
@@ -227,7 +226,7 @@ tile_forecast(struct html *h, const struct board *b)
     tile_money(h, b, board_outlook(b, f->expected));
     words_amount(board_outlook(b, f->low), b->currency, low);
     words_amount(board_outlook(b, f->high), b->currency, high);
-    html_printf(h, "<br><span class=\"hint\">%s to %s, by %u day%s of history</span>", low, high,
+    html_printf(h, "<span class=\"hint\">%s to %s; rests on %u day%s of history</span>", low, high,
                 b->forecast.history_days, plural(b->forecast.history_days));
     end_tile(h);
 }
@@ -244,7 +243,7 @@ put_tiles(struct html *h, const struct board *b)
         tile_forecast(h, b);
     begin_tile(h, "Calls");
     words_whole(b->total.calls, text);
-    html_printf(h, "%s</span><br>", text);
+    html_printf(h, "%s</span>", text);
     words_whole(b->total.credits, text);
     html_printf(h, "<span class=\"hint\">%s credits (tokens)</span>", text);
     end_tile(h);
@@ -255,7 +254,7 @@ put_tiles(struct html *h, const struct board *b)
         words_amount(e->avoidable_pico, e->currency, text);
         words_amount(e->actual_pico, e->currency, actual);
         html_printf(h,
-                    "%u</span> <span class=\"unit\">of 100</span><br><span class=\"hint\">"
+                    "%u</span> <span class=\"unit\">of 100</span><span class=\"hint\">"
                     "%s of %s %.3s could be spared</span>",
                     e->score, text, actual, e->currency);
         end_tile(h);
@@ -265,13 +264,20 @@ put_tiles(struct html *h, const struct board *b)
 
 /* ---- sections ---- */
 
+/* What is to stay together on paper ends with end_top(): a heading, and a picture if there is one. */
 static void
 begin_card(struct html *h, const char *title, const char *hint)
 {
-    html_printf(h, "<section class=\"card\"><h2>%s</h2>", title);
+    html_printf(h, "<section class=\"card\"><div class=\"top\"><h2>%s</h2>", title);
     if (hint[0] != '\0')
         html_printf(h, "<p class=\"hint\">%s</p>", hint);
     html_put(h, "\n");
+}
+
+static void
+end_top(struct html *h)
+{
+    html_put(h, "</div>\n");
 }
 
 static void
@@ -283,7 +289,7 @@ end_card(struct html *h)
 static void
 key(struct html *h, const char *drawing, const char *words)
 {
-    html_printf(h, "<li><svg class=\"lines\" aria-hidden=\"true\">%s</svg>%s</li>", drawing, words);
+    html_printf(h, "<li><svg aria-hidden=\"true\">%s</svg>%s</li>", drawing, words);
 }
 
 static void
@@ -295,25 +301,50 @@ put_spending(struct html *h, const struct board *b)
                                : "Spending since the start",
                "");
     html_put(h, "<ul class=\"key\">");
-    key(h, "<path class=\"spent\" d=\"M1 6h20\"/>", "Spent");
+    key(h, "<g class=\"lines\"><path class=\"spent\" d=\"M1 6h20\"/></g>", "Spent");
     if (b->has_forecast)
         key(h,
-            "<path class=\"band\" d=\"M0 0h22v12h-22z\"/><path class=\"outlook\" d=\"M1 6h20\"/>",
+            "<g class=\"lines\"><path class=\"band\" d=\"M0 0h22v12h-22z\"/>"
+            "<path class=\"outlook\" d=\"M1 6h20\"/></g>",
             "Expected; four months in five stay in the band");
     if (b->has_budget)
-        key(h, "<path class=\"budget\" d=\"M1 6h20\"/>", "Budget");
+        key(h, "<g class=\"lines\"><path class=\"budget\" d=\"M1 6h20\"/></g>", "Budget");
     html_put(h, "</ul>\n");
     chart_spending(h, b);
+    end_top(h);
     table_spending(h, b);
+    end_card(h);
+}
+
+static void
+put_days(struct html *h, const struct board *b)
+{
+    begin_card(h, "By day", "");
+    html_put(h, "<ul class=\"key\">");
+    key(h, "<rect class=\"bar\" width=\"14\" height=\"12\"/>",
+        board_is_unpriced(b) ? "Credits" : "Cost");
+    if (lasts(b) && b->begun_days > 0)
+        key(h, "<rect class=\"now\" width=\"14\" height=\"12\"/>", "Today, so far");
+    if (b->spikes_found > 0)
+        key(h, "<g class=\"mark\"><path d=\"M7 11l-5-9h10z\"/></g>", "A spike");
+    html_put(h, "</ul>\n");
+    chart_days(h, b);
+    end_top(h);
+    table_days(h, b);
     end_card(h);
 }
 
 static void
 put_week(struct html *h, const struct board *b)
 {
-    begin_card(h, "By hour of the week",
-               "UTC, all weeks together; the darker or, on a dark screen, the brighter, the more.");
+    begin_card(h, "By hour of the week", "UTC, all weeks together.");
+    html_put(h, "<ul class=\"key\"><li><svg class=\"shades\" aria-hidden=\"true\">");
+    for (int i = 1; i <= 5; i++)
+        html_printf(h, "<rect class=\"s%d\" x=\"%d\" width=\"14\" height=\"12\"/>", i,
+                    14 * (i - 1));
+    html_put(h, "</svg>from the cheapest fifth of the hours to the dearest</li></ul>\n");
     chart_week(h, b);
+    end_top(h);
     table_week(h, b);
     end_card(h);
 }
@@ -322,42 +353,60 @@ static void
 put_cut(struct html *h, const struct board *b, enum board_cut_by by)
 {
     static const char *const titles[BOARD_CUTS] = {"By model", "By project", "By user"};
-    begin_card(h, titles[by], "");
+    begin_card(h, titles[by], board_is_unpriced(b) ? "Credits" : b->currency);
     chart_cut(h, b, by);
+    end_top(h);
     table_cut(h, b, by);
     end_card(h);
 }
 
+/* "Thu 19 Nov, 09:00 to 12:00" */
 static void
-hour_words(uint32_t hour, char text[WORDS_BYTES])
+put_hours(struct html *h, uint32_t from_hour, uint32_t to_hour)
 {
-    char day[WORDS_BYTES];
-    words_day((int64_t)hour / BOARD_DAY_HOURS, false, day);
-    snprintf(text, WORDS_BYTES, "%.60s, %02u:00", day, hour % BOARD_DAY_HOURS);
+    uint32_t first = from_hour / BOARD_DAY_HOURS, last = (to_hour - 1) / BOARD_DAY_HOURS;
+    html_day(h, first, false);
+    html_printf(h, ", %02u:00 to ", from_hour % BOARD_DAY_HOURS);
+    if (last != first) {
+        html_day(h, last, false);
+        html_put(h, ", ");
+    }
+    html_printf(h, "%02u:00", to_hour - last * BOARD_DAY_HOURS);
 }
 
+static void
+put_spike_head(struct html *h, const struct board *b, const struct board_spike *s)
+{
+    html_put(h, "<div class=\"head\"><h3>");
+    put_hours(h, s->from_hour, s->to_hour);
+    html_put(h, s->burst ? ": a runaway loop" : "");
+    html_put(h, "</h3><span class=\"sum\">");
+    money(h, b, s->actual_pico);
+    html_put(h, "<span class=\"unit\"> (usual: ");
+    money(h, b, s->usual_pico);
+    html_put(h, ")</span></span></div>");
+}
+
+/* What was found of the same hours, of the organization, a project, a user and a model, is one. */
 static void
 put_spikes(struct html *h, const struct board *b)
 {
     if (b->spikes_found == 0)
         return;
     begin_card(h, "Spikes", "Spending out of the ordinary, as gbill spikes found it.");
+    end_top(h);
     html_put(h, "<ol class=\"list\">\n");
     for (size_t i = 0; i < b->spike_count; i++) {
-        const struct board_spike *s = &b->spikes[i];
-        char from[WORDS_BYTES], to[WORDS_BYTES];
-        hour_words(s->from_hour, from);
-        hour_words(s->to_hour, to);
-        html_printf(h, "<li><div class=\"head\"><h3>%s to %s%s</h3><span class=\"sum\">", from, to,
-                    s->burst ? ": runaway loop" : "");
-        money(h, b, s->actual_pico);
-        html_put(h, "<span class=\"unit\"> (usual: ");
-        money(h, b, s->usual_pico);
-        html_put(h, ")</span></span></div><p class=\"hint\">");
+        const struct board_spike *s = &b->spikes[i], *before = s - 1;
+        if (i == 0 || s->from_hour != before->from_hour || s->to_hour != before->to_hour) {
+            html_put(h, i > 0 ? "</li>\n<li>" : "<li>");
+            put_spike_head(h, b, s);
+        }
+        html_put(h, "<p class=\"hint\">");
         html_name(h, s->text);
-        html_put(h, "</p></li>\n");
+        html_put(h, "</p>");
     }
-    html_put(h, "</ol>\n");
+    html_put(h, "</li>\n</ol>\n");
     if (b->spikes_found > b->spike_count)
         html_printf(h, "<p class=\"hint\">The %zu dearest of %zu; gbill spikes list has all.</p>\n",
                     b->spike_count, b->spikes_found);
@@ -393,6 +442,7 @@ put_advice(struct html *h, const struct board *b)
                b->advice_found > 0
                    ? "What would have been saved in the time looked at; the most first."
                    : "Nothing to recommend.");
+    end_top(h);
     if (b->advice_count > 0)
         html_put(h, "<ol class=\"list\">\n");
     for (size_t i = 0; i < b->advice_count; i++)
@@ -426,10 +476,7 @@ dashboard_draw(const struct board *board, struct buf *buf, struct err *err)
     put_tiles(&h, board);
     if (!board_is_unpriced(board))
         put_spending(&h, board);
-    begin_card(&h, "By day", board->spikes_found > 0 ? "A triangle marks a day with a spike." : "");
-    chart_days(&h, board);
-    table_days(&h, board);
-    end_card(&h);
+    put_days(&h, board);
     put_spikes(&h, board);
     put_week(&h, board);
     html_put(&h, "<div class=\"pair\">\n");

@@ -33,19 +33,19 @@ static const char *const parts[] = {
     ".lead{font-size:1.1rem;max-width:46em;margin:20px 0 0}\n"
     ".note{border-left:3px solid var(--warn);padding-left:10px;margin-top:12px;max-width:46em}\n"
     ".tiles{display:grid;gap:12px;margin:24px 0;"
-    "grid-template-columns:repeat(auto-fit,minmax(min(100%,165px),1fr))}\n"
+    "grid-template-columns:repeat(auto-fit,minmax(min(100%,205px),1fr))}\n"
     ".tile,.card{background:var(--card);border:1px solid var(--line);border-radius:8px}\n"
     ".tile{padding:14px 16px}\n"
     ".tile dt{color:var(--soft);font-size:.8125rem}\n"
     ".tile dd{margin:0}\n"
-    ".figure{font-size:1.5rem;line-height:1.25;font-weight:600;font-variant-numeric:tabular-nums}\n"
+    ".figure{font-size:1.5rem;line-height:1.25;overflow-wrap:anywhere;font-weight:600;font-variant-numeric:tabular-nums}\n"
     ".unit{font-size:.875rem;font-weight:400;color:var(--soft)}\n"
-    ".tile .hint{font-size:.8125rem}\n"
+    ".tile .hint{display:block;font-size:.8125rem;line-height:1.35;margin-top:3px}\n"
     ".state{font-weight:600}.good{color:var(--good)}.warn{color:var(--warn)}"
     ".bad{color:var(--bad)}\n"
     ".card{padding:18px 16px;margin:0 0 16px;min-width:0}\n"
     ".pair{display:grid;gap:0 16px;"
-    "grid-template-columns:repeat(auto-fit,minmax(min(100%,330px),1fr));align-items:start}\n"
+    "grid-template-columns:repeat(auto-fit,minmax(min(100%,330px),1fr))}\n"
     "footer{margin-top:24px;max-width:60em;overflow-wrap:anywhere}\n",
 
     /* Pictures. */
@@ -75,7 +75,7 @@ static const char *const parts[] = {
     ".key{display:flex;flex-wrap:wrap;gap:2px 16px;margin:6px 0 0;padding:0;list-style:none;"
     "font-size:.8125rem;color:var(--soft)}\n"
     ".key li{display:flex;align-items:center;gap:6px}\n"
-    ".key svg{width:22px;height:12px;flex:none}\n",
+    ".key svg{width:22px;height:12px;flex:none}.key .shades{width:70px}\n",
 
     /* Figures, spikes, advice. */
     "summary{cursor:pointer;color:var(--main);font-size:.875rem;width:max-content;"
@@ -106,12 +106,13 @@ static const char *const parts[] = {
 
     /* Paper. */
     "@page{margin:14mm}\n"
-    "@media print{body{background:#fff;font-size:11pt}main{max-width:none;padding:0}"
+    "@media print{:root{color-scheme:light}body{background:#fff;font-size:11pt}main{max-width:none;padding:0 1px}"
     "*{print-color-adjust:exact;-webkit-print-color-adjust:exact}"
-    ".card,.tile{border-radius:0}.plot,.tile,.list li,tr{break-inside:avoid}"
-    "h2,h3{break-after:avoid}details{display:none}thead{display:table-header-group}"
+    ".card{border:0;border-top:1px solid var(--line);border-radius:0;padding:12px 0}"
+    ".tile{border-radius:0}.top,.tile,.list li,tr{break-inside:avoid}"
+    "h2,h3{break-after:avoid}details{display:none}tfoot{display:table-row-group}"
     ".figures{overflow:visible}table{font-size:8pt}th,td{padding-left:8px}"
-    ".pair{display:block}}\n",
+    ".pair{display:block}.tiles{grid-template-columns:repeat(auto-fit,minmax(30%,1fr))}}\n",
 };
 
 static void

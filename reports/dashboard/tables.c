@@ -9,7 +9,7 @@ static void
 begin(struct html *h, const char *caption)
 {
     html_printf(h,
-                "<details><summary>Figures</summary></details>"
+                "<details><summary>Exact figures</summary></details>"
                 "<div class=\"figures\" role=\"region\" tabindex=\"0\" aria-label=\"%s\">"
                 "<table><caption>%s</caption><thead><tr>",
                 caption, caption);
@@ -44,6 +44,15 @@ amount(struct html *h, const struct board *b, money_sum pico)
 {
     char text[WORDS_BYTES];
     words_exact(pico, b->currency, text);
+    cell(h, text);
+}
+
+/* What is expected is a statistic: more digits would say nothing. */
+static void
+rounded(struct html *h, const struct board *b, money_sum pico)
+{
+    char text[WORDS_BYTES];
+    words_amount(pico, b->currency, text);
     cell(h, text);
 }
 
@@ -84,9 +93,9 @@ outlook_cells(struct html *h, const struct board *b, uint32_t day)
         return;
     }
     const struct forecast_day *d = &b->forecast.days[at];
-    amount(h, b, board_outlook(b, d->expected));
-    amount(h, b, board_outlook(b, d->low));
-    amount(h, b, board_outlook(b, d->high));
+    rounded(h, b, board_outlook(b, d->expected));
+    rounded(h, b, board_outlook(b, d->low));
+    rounded(h, b, board_outlook(b, d->high));
 }
 
 void
@@ -102,8 +111,8 @@ table_spending(struct html *h, const struct board *board)
     column(h, "Since the start");
     if (board->has_forecast) {
         column(h, "Expected");
-        column(h, "At least");
-        column(h, "At most");
+        column(h, "Low");
+        column(h, "High");
     }
     begin_rows(h);
     for (uint32_t i = 0; i < (board->has_forecast ? board->day_count : board->begun_days); i++) {

@@ -15,9 +15,8 @@ static const char *const months[] = {"January",   "February", "March",    "April
 static const char *const weekdays[] = {"Monday", "Tuesday",  "Wednesday", "Thursday",
                                        "Friday", "Saturday", "Sunday"};
 
-/* Copy a decimal with commas in the part before the point. */
-static void
-group(const char *decimal, char text[WORDS_BYTES])
+void
+words_group(const char *decimal, char text[WORDS_BYTES])
 {
     size_t whole = strcspn(decimal, "."), used = 0;
     for (size_t i = 0; i < whole; i++) {
@@ -34,7 +33,7 @@ words_whole(uint64_t value, char text[WORDS_BYTES])
 {
     char decimal[24];
     snprintf(decimal, sizeof decimal, "%" PRIu64, value);
-    group(decimal, text);
+    words_group(decimal, text);
 }
 
 void
@@ -42,7 +41,7 @@ words_amount(money_sum pico, const char *currency, char text[WORDS_BYTES])
 {
     char decimal[MONEY_TEXT_BYTES];
     money_format_fixed(pico, PICO_DIGITS, currency_minor_digits(currency), decimal);
-    group(decimal, text);
+    words_group(decimal, text);
 }
 
 void
@@ -52,7 +51,7 @@ words_exact(money_sum pico, const char *currency, char text[WORDS_BYTES])
     money_format(pico, PICO_DIGITS, exact);
     money_format_fixed(pico, PICO_DIGITS, currency_minor_digits(currency), fixed);
     /* What has fewer digits than the minor unit is not rounded by it. */
-    group(strlen(exact) < strlen(fixed) ? fixed : exact, text);
+    words_group(strlen(exact) < strlen(fixed) ? fixed : exact, text);
 }
 
 void

@@ -12,6 +12,7 @@
 enum { WORDS_BYTES = 128 };
 
 /* Whole numbers and amounts have a comma between thousands: "1,234.5678". */
+void words_group(const char *decimal, char text[WORDS_BYTES]);
 void words_whole(uint64_t value, char text[WORDS_BYTES]);
 
 /* Rounded to the currency's minor unit, for show: "1,234.57". */
