@@ -3,6 +3,8 @@
 #include <assert.h>
 #include <stdio.h>
 
+enum { DIGITS_MAX = 18 }; /* of money_format() */
+
 /* The next of 1, 2, 5, 10, 20, 50, … */
 static money_sum
 next_step(money_sum step)
@@ -70,6 +72,10 @@ axis_label(const struct axis *axis, int tick, char text[AXIS_TEXT_BYTES])
     /* 2,000 is as short as 2k; from 10,000 on the letter is. */
     for (; unit < 3 && most / one >= (unit == 0 ? 10000 : 1000); unit++)
         one *= 1000;
-    money_format(value, axis->digits + 3 * unit, decimal);
+    /* Picos of billions have more digits than fit, and the last ones are all 0. */
+    int digits = axis->digits + 3 * unit;
+    for (; digits > DIGITS_MAX; digits--)
+        value /= 10;
+    money_format(value, digits, decimal);
     snprintf(text, AXIS_TEXT_BYTES, "%s%s", decimal, value != 0 ? units[unit] : "");
 }
