@@ -384,16 +384,16 @@ sort_hours(const struct board *b, struct hours *hours)
 }
 
 /*
- * A fifth of the hours with anything has a shade, by how many have less: one dear hour does not
+ * A fifth of the hours with anything has a shade, by how many have no more: one dear hour does not
  * make all others pale.  0: nothing.
  */
 static int
 shade_of(const struct hours *hours, money_sum value)
 {
-    size_t below = 0;
-    while (below < hours->count && hours->values[below] < value)
-        below++;
-    return value > 0 ? 1 + (int)(below * SHADES / hours->count) : 0;
+    size_t up_to = 0;
+    while (up_to < hours->count && hours->values[up_to] <= value)
+        up_to++;
+    return value > 0 ? (int)((up_to * SHADES + hours->count - 1) / hours->count) : 0;
 }
 
 static void
