@@ -91,10 +91,8 @@ put_lead(struct html *h, const struct board *b)
     }
     if (board_is_unpriced(b)) {
         words_whole(b->total.credits, text);
-        html_printf(h,
-                    "%s credits in %" PRIu64 " call%s. No price is known of any of them, so their "
-                    "cost is not either.",
-                    text, b->total.calls, plural(b->total.calls));
+        html_printf(h, "%s credits in %" PRIu64 " call%s.", text, b->total.calls,
+                    plural(b->total.calls));
     } else {
         money(h, b, b->spend_pico);
         html_put(h, lasts(b) ? " has been spent so far" : " was spent");
@@ -237,9 +235,9 @@ put_tiles(struct html *h, const struct board *b)
     char text[WORDS_BYTES];
     html_put(h, "<dl class=\"tiles\">\n");
     tile_spent(h, b);
-    if (b->is_month)
+    if (b->is_month && !board_is_unpriced(b))
         tile_budget(h, b);
-    if (b->has_forecast)
+    if (b->has_forecast && !board_is_unpriced(b))
         tile_forecast(h, b);
     begin_tile(h, "Calls");
     words_whole(b->total.calls, text);
@@ -249,14 +247,15 @@ put_tiles(struct html *h, const struct board *b)
     end_tile(h);
     if (b->has_efficiency) {
         const struct efficiency *e = &b->efficiency;
-        char actual[WORDS_BYTES];
+        char actual[WORDS_BYTES], since[WORDS_BYTES];
         begin_tile(h, "Efficiency");
         words_amount(e->avoidable_pico, e->currency, text);
         words_amount(e->actual_pico, e->currency, actual);
+        words_day((int64_t)e->from_hour / BOARD_DAY_HOURS, true, since);
         html_printf(h,
                     "%u</span> <span class=\"unit\">of 100</span><span class=\"hint\">"
-                    "%s of %s %.3s could be spared</span>",
-                    e->score, text, actual, e->currency);
+                    "%s of %s %.3s since %s could be spared</span>",
+                    e->score, text, actual, e->currency, since);
         end_tile(h);
     }
     html_put(h, "</dl>\n");
@@ -321,12 +320,12 @@ put_days(struct html *h, const struct board *b)
 {
     begin_card(h, "By day", "");
     html_put(h, "<ul class=\"key\">");
-    key(h, "<rect class=\"bar\" width=\"14\" height=\"12\"/>",
+    key(h, "<rect class=\"bar\" x=\"4\" width=\"14\" height=\"12\"/>",
         board_is_unpriced(b) ? "Credits" : "Cost");
     if (lasts(b) && b->begun_days > 0)
-        key(h, "<rect class=\"now\" width=\"14\" height=\"12\"/>", "Today, so far");
+        key(h, "<rect class=\"now\" x=\"4\" width=\"14\" height=\"12\"/>", "Today, so far");
     if (b->spikes_found > 0)
-        key(h, "<g class=\"mark\"><path d=\"M7 11l-5-9h10z\"/></g>", "A spike");
+        key(h, "<g class=\"mark\"><path d=\"M11 11l-5-9h10z\"/></g>", "A spike");
     html_put(h, "</ul>\n");
     chart_days(h, b);
     end_top(h);
@@ -440,7 +439,8 @@ put_advice(struct html *h, const struct board *b)
         return;
     begin_card(h, "Recommendations",
                b->advice_found > 0
-                   ? "What would have been saved in the time looked at; the most first."
+                   ? "What would have been saved in the days that gbill optimize last looked at, "
+                     "the most first."
                    : "Nothing to recommend.");
     end_top(h);
     if (b->advice_count > 0)
@@ -466,6 +466,18 @@ put_footer(struct html *h, const struct board *b)
                 b->position);
 }
 
+static void
+put_usage(struct html *h, const struct board *b)
+{
+    put_days(h, b);
+    put_spikes(h, b);
+    put_week(h, b);
+    html_put(h, "<div class=\"row\">\n");
+    for (int by = 0; by < BOARD_CUTS; by++)
+        put_cut(h, b, (enum board_cut_by)by);
+    html_put(h, "</div>\n");
+}
+
 enum err_code
 dashboard_draw(const struct board *board, struct buf *buf, struct err *err)
 {
@@ -476,13 +488,10 @@ dashboard_draw(const struct board *board, struct buf *buf, struct err *err)
     put_tiles(&h, board);
     if (!board_is_unpriced(board))
         put_spending(&h, board);
-    put_days(&h, board);
-    put_spikes(&h, board);
-    put_week(&h, board);
-    html_put(&h, "<div class=\"pair\">\n");
-    for (int by = 0; by < BOARD_CUTS; by++)
-        put_cut(&h, board, (enum board_cut_by)by);
-    html_put(&h, "</div>\n");
+    if (board->total.calls > 0)
+        put_usage(&h, board);
+    else
+        put_spikes(&h, board);
     put_advice(&h, board);
     put_footer(&h, board);
     return html_ok(&h) ? ERR_OK

@@ -44,7 +44,7 @@ static const char *const parts[] = {
     ".state{font-weight:600}.good{color:var(--good)}.warn{color:var(--warn)}"
     ".bad{color:var(--bad)}\n"
     ".card{padding:18px 16px;margin:0 0 16px;min-width:0}\n"
-    ".pair{display:grid;gap:0 16px;"
+    ".row{display:grid;gap:0 16px;"
     "grid-template-columns:repeat(auto-fit,minmax(min(100%,330px),1fr))}\n"
     "footer{margin-top:24px;max-width:60em;overflow-wrap:anywhere}\n",
 
@@ -112,7 +112,7 @@ static const char *const parts[] = {
     ".tile{border-radius:0}.top,.tile,.list li,tr{break-inside:avoid}"
     "h2,h3{break-after:avoid}details{display:none}tfoot{display:table-row-group}"
     ".figures{overflow:visible}table{font-size:8pt}th,td{padding-left:8px}"
-    ".pair{display:block}.tiles{grid-template-columns:repeat(auto-fit,minmax(30%,1fr))}}\n",
+    ".row{display:block}.tiles{grid-template-columns:repeat(auto-fit,minmax(30%,1fr))}}\n",
 };
 
 static void

@@ -18,7 +18,7 @@ static const char *const weekdays[] = {"Monday", "Tuesday",  "Wednesday", "Thurs
 void
 words_group(const char *decimal, char text[WORDS_BYTES])
 {
-    size_t whole = strcspn(decimal, "."), used = 0;
+    size_t whole = strspn(decimal, "-0123456789"), used = 0;
     for (size_t i = 0; i < whole; i++) {
         text[used++] = decimal[i];
         size_t left = whole - 1 - i;

@@ -11,7 +11,7 @@
 
 enum { WORDS_BYTES = 128 };
 
-/* Whole numbers and amounts have a comma between thousands: "1,234.5678". */
+/* Put a comma between the thousands of a number's whole part: "1,234.5678", "1,500k". */
 void words_group(const char *decimal, char text[WORDS_BYTES]);
 void words_whole(uint64_t value, char text[WORDS_BYTES]);
 

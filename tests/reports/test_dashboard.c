@@ -75,6 +75,19 @@ check_amount(money_sum pico, const char *currency, const char *shown, const char
     cr_assert_str_eq(text, exact);
 }
 
+Test(reports_dashboard, only_the_digits_before_the_point_are_grouped)
+{
+    static const char *const cases[][2] = {
+        {"0", "0"},           {"1000", "1,000"},
+        {"800k", "800k"},     {"-1500M", "-1,500M"},
+        {"0.0001", "0.0001"}, {"123456.123456", "123,456.123456"}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char text[WORDS_BYTES];
+        words_group(cases[i][0], text);
+        cr_assert_str_eq(text, cases[i][1]);
+    }
+}
+
 Test(reports_dashboard, amounts_are_grouped_rounded_for_show_and_exact_in_tables)
 {
     check_amount(0, "USD", "0.00", "0.00");

@@ -275,7 +275,8 @@ Test(reports_dashboard_page, nothing_used_is_said_and_drawn_as_nothing)
     has_not(page, "<rect class=\"bar\" x");
     has_not(page, "nan");
     has(page, "points=\"0,10000 333,10000 ");
-    cr_assert_eq(count(page, "<rect class=\"s0\" x="), 168);
+    has_not(page, "By day");
+    has_not(page, "By model");
     free(page);
     free(b);
 }
@@ -286,11 +287,12 @@ Test(reports_dashboard_page, where_nothing_has_a_price_credits_are_shown)
     b->unpriced = "nobody m1";
     use(b, 3, 5, "u1", 0, true);
     char *page = draw(b);
-    has(page, "300 credits in 3 calls. No price is known of any of them");
+    has(page, "300 credits in 3 calls.</p>");
     has(page, "Credits by day, November 2026; the most on Wed 4 Nov: 300 credits");
     has(page, "<title>Wed 4 Nov: 300 credits, 3 calls</title>");
     has(page, "Credits by user, November 2026; the most: " FSI "u1" PDI ", 300 credits");
     has_not(page, "Spending since");
+    has_not(page, "Budget");
     free(page);
     free(b);
 }
