@@ -13,6 +13,7 @@
 #include "store/tables/budget_month.h"
 #include "store/tables/cursor.h"
 #include "store/tables/dict.h"
+#include "store/tables/organization.h"
 #include "store/tables/spike.h"
 
 enum {
@@ -352,6 +353,15 @@ gather(struct gathering *g, struct err *err)
     return ERR_OK;
 }
 
+/* A text may be known as a user's, say; and the empty one is number 0, which no organization has. */
+static bool
+find_organization(struct gathering *g, const char *name)
+{
+    uint32_t found;
+    return dict_find(g->txn, str_of(name), &g->organization) && g->organization != 0 &&
+           organization_next(g->txn, g->organization - 1, &found) && found == g->organization;
+}
+
 enum err_code
 board_make(struct tables_txn *txn, const struct board_query *query, struct board *ret,
            struct err *err)
@@ -359,8 +369,7 @@ board_make(struct tables_txn *txn, const struct board_query *query, struct board
     assert(query->from_day < query->to_day && query->to_day - query->from_day <= BOARD_DAYS_MAX);
     struct gathering g = {.txn = txn, .board = ret};
     begin(ret, query);
-    /* The empty text is number 0, which no organization has. */
-    if (!dict_find(txn, str_of(query->organization), &g.organization) || g.organization == 0)
+    if (!find_organization(&g, query->organization))
         return err_set(err, ERR_NOT_FOUND,
                        "no event has named the organization \"%s\"; ids match exactly",
                        query->organization);

@@ -320,10 +320,10 @@ put_days(struct html *h, const struct board *b)
 {
     begin_card(h, "By day", "");
     html_put(h, "<ul class=\"key\">");
-    key(h, "<rect class=\"bar\" x=\"4\" width=\"14\" height=\"12\"/>",
+    key(h, "<rect x=\"4\" class=\"bar\" width=\"14\" height=\"12\"/>",
         board_is_unpriced(b) ? "Credits" : "Cost");
     if (lasts(b) && b->begun_days > 0)
-        key(h, "<rect class=\"now\" x=\"4\" width=\"14\" height=\"12\"/>", "Today, so far");
+        key(h, "<rect x=\"4\" class=\"now\" width=\"14\" height=\"12\"/>", "Today, so far");
     if (b->spikes_found > 0)
         key(h, "<g class=\"mark\"><path d=\"M11 11l-5-9h10z\"/></g>", "A spike");
     html_put(h, "</ul>\n");

@@ -214,9 +214,18 @@ add_adjustment(struct fixture *x, uint64_t seq, const char *when, int64_t minor,
     cr_assert_eq(adjustment_put(x->txn, &row, &err), ERR_OK, "%s", err.text);
 }
 
-Test(reports_dashboard, every_hour_is_in_its_day_its_place_of_the_week_and_its_parts)
+/* Something of long ago, so that the organization is one. */
+static struct fixture
+begin(void)
 {
     struct fixture x = fixture_make();
+    add_adjustment(&x, 9, "1970-01-01", 1, "USD");
+    return x;
+}
+
+Test(reports_dashboard, every_hour_is_in_its_day_its_place_of_the_week_and_its_parts)
+{
+    struct fixture x = begin();
     add_cost(&x, "2026-10-31T23:00Z", "before", "u1", 7 * USD);
     add_cost(&x, "2026-11-01T00:00Z", "m1", "u1", 1 * USD); /* a Sunday */
     add_cost(&x, "2026-11-08T00:00Z", "m2", "u2", 2 * USD);
@@ -245,7 +254,7 @@ Test(reports_dashboard, every_hour_is_in_its_day_its_place_of_the_week_and_its_p
 
 Test(reports_dashboard, the_dearest_parts_are_shown_and_the_others_add_up)
 {
-    struct fixture x = fixture_make();
+    struct fixture x = begin();
     money_sum all = 0;
     for (int i = 0; i < 20; i++) {
         char user[8];
@@ -271,7 +280,7 @@ Test(reports_dashboard, the_dearest_parts_are_shown_and_the_others_add_up)
 
 Test(reports_dashboard, only_adjustments_of_the_days_in_its_currency_are_spending)
 {
-    struct fixture x = fixture_make();
+    struct fixture x = begin();
     add_cost(&x, "2026-11-02T10:00Z", "m", "u", 3 * USD);
     add_adjustment(&x, 1, "2026-11-03T10:00Z", -500, "USD");
     add_adjustment(&x, 2, "2026-11-04T10:00Z", 100, "USD");
@@ -317,7 +326,7 @@ set_budget(struct fixture *x, const char *organization, uint16_t minor)
 
 Test(reports_dashboard, a_month_has_the_budget_that_is_set_and_one_that_is_over_the_one_it_had)
 {
-    struct fixture x = fixture_make();
+    struct fixture x = begin();
     struct err err;
     add_cost(&x, "2026-10-02T10:00Z", "m", "u", 3 * USD);
     set_budget(&x, "acme", 20000);
@@ -368,7 +377,7 @@ has_forecast(struct fixture *x, const char *month, const char *now)
 Test(reports_dashboard,
      a_forecast_is_shown_of_the_month_under_way_and_while_it_is_no_older_than_a_day)
 {
-    struct fixture x = fixture_make();
+    struct fixture x = begin();
     add_cost(&x, "2026-11-02T10:00Z", "m", "u", 3 * USD);
     put_forecast(&x, "2026-11-30T06:00Z");
     cr_assert(has_forecast(&x, "2026-11", "2026-11-30T06:00Z"));
@@ -383,7 +392,7 @@ Test(reports_dashboard,
 
 Test(reports_dashboard, the_time_before_counts_as_far_as_this_one_has_gone)
 {
-    struct fixture x = fixture_make();
+    struct fixture x = begin();
     add_cost(&x, "2026-10-01T10:00Z", "m", "u", 1 * USD);
     add_cost(&x, "2026-10-24T08:00Z", "m", "u", 2 * USD);
     add_cost(&x, "2026-10-24T09:00Z", "m", "u", 4 * USD);
@@ -425,7 +434,7 @@ put_spike(struct fixture *x, const char *from, money_sum cost, bool withdrawn)
 
 Test(reports_dashboard, spikes_are_marked_on_the_day_of_their_dearest_hour_and_the_dearest_listed)
 {
-    struct fixture x = fixture_make();
+    struct fixture x = begin();
     put_spike(&x, "2026-10-31T23:00Z", 90 * USD, false);
     put_spike(&x, "2026-11-30T23:00Z", 90 * USD, false); /* its dearest hour is in December */
     put_spike(&x, "2026-11-02T10:00Z", 80 * USD, true);
@@ -470,7 +479,7 @@ put_advice(struct fixture *x, const char *title, money_sum share, enum recommend
 
 Test(reports_dashboard, advice_that_waits_for_an_answer_comes_by_what_it_saves)
 {
-    struct fixture x = fixture_make();
+    struct fixture x = begin();
     struct err err;
     put_advice(&x, "answered", 99 * USD, RECOMMENDATION_DISMISSED);
     put_advice(&x, "tried", 98 * USD, RECOMMENDATION_APPLIED);
@@ -496,11 +505,12 @@ Test(reports_dashboard, advice_that_waits_for_an_answer_comes_by_what_it_saves)
 
 Test(reports_dashboard, an_organization_that_nobody_named_is_an_error_and_one_without_usage_is_not)
 {
-    struct fixture x = fixture_make();
+    struct fixture x = begin();
     struct board *b = calloc(1, sizeof *b);
     struct err err;
-    const char *unknown[] = {"", "nobody"};
-    for (size_t i = 0; i < 2; i++) {
+    const char *unknown[] = {"", "nobody", "u7"};
+    add_cost(&x, "2026-11-02T10:00Z", "m", "u7", USD);
+    for (size_t i = 0; i < 3; i++) {
         struct board_query q = {unknown[i], "USD", 20000, 20001, 20000 * TIME_DAY_MS};
         cr_assert_eq(board_make(x.txn, &q, b, &err), ERR_NOT_FOUND);
         board_clear(b);
@@ -519,7 +529,7 @@ Test(reports_dashboard, an_organization_that_nobody_named_is_an_error_and_one_wi
 
 Test(reports_dashboard, a_cost_that_no_calls_can_have_is_reported)
 {
-    struct fixture x = fixture_make();
+    struct fixture x = begin();
     struct board *b = calloc(1, sizeof *b);
     struct board_query q = {"acme", "USD", 20758, 20788, 20788 * TIME_DAY_MS};
     struct err err;

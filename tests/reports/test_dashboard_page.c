@@ -144,7 +144,7 @@ Test(reports_dashboard_page, a_full_buffer_is_an_error)
     struct board *b = board_new("2026-11-01", 30, "2026-11-24");
     struct buf buf;
     struct err err;
-    buf_init(&buf, 20000);
+    buf_init(&buf, 8000);
     cr_assert_eq(dashboard_draw(b, &buf, &err), ERR_LIMIT);
     has(err.text, "--from and --to");
     buf_clear(&buf);

@@ -112,6 +112,10 @@ class Page:
         return [p["request"]["url"] for p in self._events("Network.requestWillBeSent")]
 
     @property
+    def blocked(self):
+        return [p.get("blockedReason") for p in self._events("Network.loadingFailed")]
+
+    @property
     def complaints(self):
         return self._events("Log.entryAdded", "Runtime.consoleAPICalled", "Runtime.exceptionThrown")
 
