@@ -393,7 +393,7 @@ shade_of(const struct hours *hours, money_sum value)
     size_t up_to = 0;
     while (up_to < hours->count && hours->values[up_to] <= value)
         up_to++;
-    return value > 0 ? (int)((up_to * SHADES + hours->count - 1) / hours->count) : 0;
+    return up_to > 0 ? (int)((up_to * SHADES + hours->count - 1) / hours->count) : 0;
 }
 
 static void
