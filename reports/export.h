@@ -25,6 +25,11 @@ struct export
     struct print print;
 };
 
+enum { EXPORT_CURRENCY_BYTES = 4 };
+
+/* The currency of the price book of the last fold; empty where none is kept. */
+void export_currency(struct tables_txn *txn, char currency[EXPORT_CURRENCY_BYTES]);
+
 /* Begin and end the rows; print->rows, bytes and error stay. */
 void export_begin(struct export *x, const struct print_column *columns, size_t column_count);
 void export_end(struct export *x);

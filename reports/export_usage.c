@@ -10,7 +10,7 @@
 #include "store/tables/book.h"
 #include "store/tables/cursor.h"
 
-enum { PROGRESS_ROWS = 65536, PROGRESS_MS = 500, CURRENCY_BYTES = 4 };
+enum { PROGRESS_ROWS = 65536, PROGRESS_MS = 500 };
 
 void
 export_begin(struct export *x, const struct print_column *columns, size_t column_count)
@@ -46,9 +46,8 @@ export_goes_on(struct export *x)
     return x->print.error == 0;
 }
 
-/* Of the price book of the last fold; empty where none is kept. */
-static void
-find_currency(struct tables_txn *txn, char currency[CURRENCY_BYTES])
+void
+export_currency(struct tables_txn *txn, char currency[EXPORT_CURRENCY_BYTES])
 {
     struct cursor cursor = cursor_get(txn);
     struct bytes text;
@@ -58,7 +57,7 @@ find_currency(struct tables_txn *txn, char currency[CURRENCY_BYTES])
     json_t *root = json_loadb((const char *)text.data, text.size_bytes, 0, NULL);
     const char *code = json_string_value(json_object_get(root, "currency"));
     if (code != NULL)
-        snprintf(currency, CURRENCY_BYTES, "%s", code);
+        snprintf(currency, EXPORT_CURRENCY_BYTES, "%s", code);
     json_decref(root);
 }
 
@@ -84,7 +83,7 @@ struct row_printer {
     struct print *print;
     struct dict_cache *cache;
     enum usage_print_kind kind;
-    char currency[CURRENCY_BYTES];
+    char currency[EXPORT_CURRENCY_BYTES];
     uint32_t hour; /* that hour_text is of */
     char hour_text[TIME_TEXT_BYTES];
     size_t hour_bytes;
@@ -127,7 +126,7 @@ export_usage(struct export *x, struct tables_txn *txn, const struct usage_range 
         return err_set(err, ERR_LIMIT, "no memory for the names of an export");
     enum err_code code = usage_walk_begin(&walk, txn, range, err);
     if (code == ERR_OK) {
-        find_currency(txn, r.currency);
+        export_currency(txn, r.currency);
         export_begin(x, columns, columns_of(kind, columns));
         while (export_goes_on(x) && usage_walk_next(&walk)) {
             print_row(&r, &walk);

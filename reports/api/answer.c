@@ -26,6 +26,9 @@ answer_clear(struct answer *answer)
     if (answer->out != NULL)
         fclose(answer->out);
     answer->out = NULL;
+    if (answer->file != NULL)
+        fclose(answer->file);
+    answer->file = NULL;
     free(answer->text);
     answer->text = NULL;
 }
@@ -64,6 +67,9 @@ answer_problem(struct answer *answer, unsigned status, const char *code, const c
                const char *remedy)
 {
     rewind(answer->out);
+    if (answer->file != NULL)
+        fclose(answer->file);
+    answer->file = NULL;
     answer->status = status;
     answer->type = "application/problem+json";
     fprintf(answer->out,

@@ -13,6 +13,7 @@ struct answer {
     const char *type; /* of the content */
     unsigned retry_s; /* ask again then; 0: not said */
     FILE *out;        /* what is written here is the body */
+    FILE *file;       /* NULL, or a file of its own that is the body instead */
     char *text;       /* malloc()ed; the body, once answer_end() was called */
     size_t size_bytes;
 };

@@ -128,10 +128,12 @@ const struct cli_cmd cmd_api = {
     .opts = opts,
     .opt_count = CLI_COUNT(opts),
     .run = NULL, /* gbill.c: it knows an outlet */
-    .summary = "serve limits and usage over HTTP, and take usage, in the foreground",
+    .summary =
+        "serve what an organization may see over HTTP, and take its usage, in the foreground",
     .help =
-        "GET /api/billing/limits, GET and POST /api/billing/usage, /api/billing/openapi.json (the\n"
-        "whole description), /health and /metrics, until SIGTERM, which lets requests finish.\n"
+        "Under /api/billing: GET limits, GET and POST usage, GET usage/export (CSV), dashboard,\n"
+        "optimization, invoices and invoices/NUMBER, GET and PUT budget, and openapi.json, the whole\n"
+        "description; beside them /health and /metrics.  Until SIGTERM, which lets requests finish.\n"
         "\n"
         "Who asks sends Authorization: Bearer KEY, with a key of gbill key create, and names the\n"
         "key's own organization:\n"

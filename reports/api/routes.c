@@ -6,6 +6,7 @@
 #include <strings.h>
 
 #include "reports/api/post_usage.h"
+#include "reports/api/views.h"
 #include "reports/usage_print.h"
 #include "reports/usage_walk.h"
 #include "store/base/cli.h"
@@ -116,7 +117,7 @@ answer_limits(const struct api_request *request, struct answer *answer, struct e
         code = shelf_begin(request->shelf, &txn, err);
     if (code == ERR_OK)
         code = put_limits(request, txn, action, answer->out, err);
-    tables_abort(txn);
+    shelf_end(request->shelf, txn);
     return code;
 }
 
@@ -157,7 +158,7 @@ answer_usage(const struct api_request *request, struct answer *answer, struct er
         position = cursor_get(txn).seq;
         code = usage_report_make(txn, &query, &report, err);
     }
-    tables_abort(txn);
+    shelf_end(request->shelf, txn);
     if (code != ERR_OK)
         return code;
     fputs("{\"organizationId\":", answer->out);
@@ -184,7 +185,7 @@ answer_health(const struct api_request *request, struct answer *answer, struct e
         fprintf(answer->out,
                 "{\"status\":\"ok\",\"version\":\"" CLI_VERSION "\",\"position\":%" PRIu64 "}\n",
                 cursor_get(txn).seq);
-    tables_abort(txn);
+    shelf_end(request->shelf, txn);
     return code;
 }
 
@@ -230,22 +231,45 @@ answer_openapi(const struct api_request *request, struct answer *answer, struct 
 }
 
 static const struct route routes[] = {
-    {"GET", "/api/billing/limits", KEY_READ, 0, answer_limits},
-    {"GET", "/api/billing/usage", KEY_READ, 0, answer_usage},
-    {"POST", "/api/billing/usage", KEY_WRITE, POST_USAGE_BYTES_MAX, post_usage},
-    {"GET", "/api/billing/openapi.json", 0, 0, answer_openapi},
-    {"GET", "/health", 0, 0, answer_health},
-    {"GET", "/metrics", 0, 0, answer_metrics},
+    {"GET", "/api/billing/limits", KEY_READ, 0, ROUTE_LIGHT, answer_limits},
+    {"GET", "/api/billing/usage", KEY_READ, 0, ROUTE_HEAVY, answer_usage},
+    {"POST", "/api/billing/usage", KEY_WRITE, POST_USAGE_BYTES_MAX, ROUTE_LIGHT, post_usage},
+    {"GET", "/api/billing/usage/export", KEY_READ, 0, ROUTE_FILE, view_export},
+    {"GET", "/api/billing/dashboard", KEY_READ, 0, ROUTE_HEAVY, view_dashboard},
+    {"GET", "/api/billing/optimization", KEY_READ, 0, ROUTE_HEAVY, view_optimization},
+    {"GET", "/api/billing/budget", KEY_READ, 0, ROUTE_LIGHT, view_budget},
+    {"PUT", "/api/billing/budget", KEY_ADMIN, VIEW_BUDGET_BYTES_MAX, ROUTE_LIGHT, view_budget_put},
+    {"GET", "/api/billing/invoices", KEY_READ, 0, ROUTE_HEAVY, view_invoices},
+    {"GET", "/api/billing/invoices/{number}", KEY_READ, 0, ROUTE_HEAVY, view_invoice},
+    {"GET", "/api/billing/openapi.json", 0, 0, ROUTE_LIGHT, answer_openapi},
+    {"GET", "/health", 0, 0, ROUTE_LIGHT, answer_health},
+    {"GET", "/metrics", 0, 0, ROUTE_LIGHT, answer_metrics},
 };
 
+static bool
+is_path(const char *pattern, const char *path, const char **ret_value)
+{
+    const char *brace = strchr(pattern, '{');
+    if (brace == NULL)
+        return strcmp(path, pattern) == 0;
+    size_t fixed = (size_t)(brace - pattern);
+    if (strncmp(path, pattern, fixed) != 0 || path[fixed] == '\0' ||
+        strchr(path + fixed, '/') != NULL)
+        return false;
+    *ret_value = path + fixed;
+    return true;
+}
+
 const struct route *
-route_find(const char *method, const char *path, char ret_allow[ROUTE_ALLOW_BYTES])
+route_find(const char *method, const char *path, const char **ret_value,
+           char ret_allow[ROUTE_ALLOW_BYTES])
 {
     const struct route *found = NULL;
     size_t used = 0;
     ret_allow[0] = '\0';
+    *ret_value = "";
     for (size_t i = 0; i < CLI_COUNT(routes); i++) {
-        if (strcmp(path, routes[i].path) != 0)
+        if (!is_path(routes[i].path, path, ret_value))
             continue;
         used += (size_t)snprintf(ret_allow + used, ROUTE_ALLOW_BYTES - used, "%s%s",
                                  used > 0 ? ", " : "", routes[i].method);

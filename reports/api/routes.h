@@ -31,15 +31,24 @@ struct api_request {
     const char *(*parameter)(void *context, const char *name);
     const char *(*header)(void *context, const char *name); /* the same of the head */
     void *context;
+    const char *path_value;  /* what stands in the path for {…}; else empty */
     struct bytes body;       /* of a route that takes one */
     struct parcel *parcel;   /* what is put into it goes to the agent before the answer goes out */
     struct repeats *repeats; /* of all requests */
 };
 
+/* A light one is answered by the server's own thread, for which all others wait. */
+enum route_weight {
+    ROUTE_LIGHT,
+    ROUTE_HEAVY, /* on a worker */
+    ROUTE_FILE,  /* the same, and the body is a file */
+};
+
 struct route {
-    const char *method, *path;
-    unsigned scope;        /* 0: for everybody */
-    size_t body_bytes_max; /* of JSON, which names the organization; 0: it takes no body */
+    const char *method, *path; /* the path may end in {…}: any text without a slash */
+    unsigned scope;            /* 0: for everybody */
+    size_t body_bytes_max;     /* of JSON, which may name the organization; 0: it takes no body */
+    enum route_weight weight;
     enum err_code (*answer)(const struct api_request *request, struct answer *answer,
                             struct err *err);
 };
@@ -49,9 +58,10 @@ enum { ROUTE_ALLOW_BYTES = 32 };
 /*
  * NULL: none.
  *
+ *   ret_value  what the path has for {…}; points into it
  *   ret_allow  the methods that the path has, "GET, POST"; empty: there is no such path
  */
-const struct route *route_find(const char *method, const char *path,
+const struct route *route_find(const char *method, const char *path, const char **ret_value,
                                char ret_allow[ROUTE_ALLOW_BYTES]);
 
 /*

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "reports/api/links.h"
@@ -15,10 +16,13 @@
 #include "reports/api/post_usage.h"
 #include "reports/api/rates.h"
 #include "reports/api/repeats.h"
+#include "reports/api/workers.h"
 #include "store/base/log.h"
 
 enum {
     MEMORY_PER_CONNECTION = 16 * 1024,
+    PATH_VALUE_BYTES = 32, /* longer ones are cut, and are of nothing then */
+    FILES_MAX = 16,
     BODIES_BYTES_MAX = 64 * 1024 * 1024,
     ANSWER_S = 600, /* to take an answer */
     MS_PER_S = 1000,
@@ -35,6 +39,8 @@ struct server {
     struct repeats repeats;
     struct rates key_rates, address_rates;
     struct links links;
+    struct workers workers;
+    atomic_uint files; /* answers that are files, not yet taken */
     size_t body_bytes; /* of all that are not over */
     atomic_uint busy;  /* requests that are not over */
     atomic_uint slow_ended;
@@ -49,6 +55,8 @@ struct exchange {
     const struct route *route;
     char organization[KEYS_ORGANIZATION_BYTES_MAX + 1], key_id[KEYS_ID_BYTES + 1];
     char allow[ROUTE_ALLOW_BYTES];
+    char path_value[PATH_VALUE_BYTES];
+    bool has_file;        /* counted in the server's files */
     struct answer answer; /* what goes out when it is done */
     struct rate key_rate; /* what the key has left */
     struct buf body;
@@ -156,7 +164,6 @@ find_answer(struct exchange *x)
 {
     struct server *s = x->server;
     struct err err;
-    s->figures.slow_ended = s->slow_ended;
     const struct api_request request = {
         .shelf = &s->shelf,
         .clock = s->options.clock,
@@ -165,6 +172,7 @@ find_answer(struct exchange *x)
         .parameter = parameter,
         .header = header,
         .context = x->connection,
+        .path_value = x->path_value,
         .body = {x->body.data, x->body.size_bytes},
         .parcel = &x->parcel,
         .repeats = &s->repeats,
@@ -192,6 +200,27 @@ add_rate(struct exchange *x, struct MHD_Response *response)
     (void)MHD_add_response_header(response, "RateLimit", text);
 }
 
+/* What is the answer's becomes the response's. */
+static struct MHD_Response *
+make_response(struct answer *answer)
+{
+    struct MHD_Response *response = NULL;
+    struct stat st;
+    if (answer->file == NULL) {
+        response = MHD_create_response_from_buffer(answer->size_bytes, answer->text,
+                                                   MHD_RESPMEM_MUST_FREE);
+        if (response != NULL)
+            answer->text = NULL;
+        return response;
+    }
+    int fd = dup(fileno(answer->file));
+    if (fd >= 0 && fstat(fd, &st) == 0)
+        response = MHD_create_response_from_fd64((uint64_t)st.st_size, fd);
+    if (response == NULL && fd >= 0)
+        close(fd);
+    return response;
+}
+
 static enum MHD_Result
 send_answer(struct exchange *x)
 {
@@ -205,11 +234,9 @@ send_answer(struct exchange *x)
                  x->key_id[0] != '\0' ? x->key_id : "-", answer->status);
     if (!answer_end(answer))
         return MHD_NO;
-    struct MHD_Response *response =
-        MHD_create_response_from_buffer(answer->size_bytes, answer->text, MHD_RESPMEM_MUST_FREE);
+    struct MHD_Response *response = make_response(answer);
     if (response == NULL)
         return MHD_NO;
-    answer->text = NULL; /* the response's by now */
     (void)MHD_add_response_header(response, "Content-Type", answer->type);
     (void)MHD_add_response_header(response, "Cache-Control", "no-store");
     (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
@@ -245,6 +272,37 @@ check_body_head(struct exchange *x)
     return false;
 }
 
+/* On a worker; the connection, and so the exchange, waits for it. */
+static void
+answer_slowly(void *context)
+{
+    struct exchange *x = context;
+    struct server *s = x->server;
+    find_answer(x);
+    MHD_resume_connection(x->connection); /* x may be gone from here on */
+    s->sent--;
+}
+
+static void
+hand_to_worker(struct exchange *x)
+{
+    struct server *s = x->server;
+    x->answered = true;
+    if (x->route->weight == ROUTE_FILE) {
+        x->has_file = true;
+        s->files++;
+    }
+    s->sent++;
+    links_turn(&s->links, x->link, true, clock_monotonic_ms());
+    MHD_suspend_connection(x->connection);
+    if (s->files <= FILES_MAX && workers_add(&s->workers, answer_slowly, x))
+        return;
+    answer_problem(&x->answer, 503, "busy", "too many long questions are under way", "ask again");
+    x->answer.retry_s = 1;
+    MHD_resume_connection(x->connection);
+    s->sent--;
+}
+
 /*
  * Answer by the head alone.  Who is sending a body already would not get an answer that comes
  * before its end: a connection closed with bytes unread is reset.  So they are read, within limits.
@@ -265,9 +323,11 @@ answer_head(struct exchange *x)
 static enum MHD_Result
 begin(struct exchange *x, const char *method, const char *path)
 {
+    const char *value;
     if (!check_address(x))
         return answer_head(x);
-    x->route = route_find(method, path, x->allow);
+    x->route = route_find(method, path, &value, x->allow);
+    snprintf(x->path_value, sizeof x->path_value, "%s", value);
     if (x->route == NULL && x->allow[0] != '\0')
         answer_problem(&x->answer, 405, "method", "this path has no such method",
                        "see /api/billing/openapi.json");
@@ -275,6 +335,10 @@ begin(struct exchange *x, const char *method, const char *path)
         answer_problem(&x->answer, 404, "path", "there is no such path",
                        "see /api/billing/openapi.json");
     else if (x->route->scope == 0 || authorize(x)) {
+        if (x->route->weight != ROUTE_LIGHT) {
+            hand_to_worker(x);
+            return MHD_YES;
+        }
         if (x->route->body_bytes_max == 0)
             find_answer(x);
         else if (check_body_head(x))
@@ -380,6 +444,7 @@ handle(void *context, struct MHD_Connection *connection, const char *path, const
     *state = x;
     s->busy++;
     s->figures.requests++;
+    s->figures.slow_ended = s->slow_ended;
     return begin(x, method, path);
 }
 
@@ -394,6 +459,7 @@ completed(void *context, struct MHD_Connection *connection, void **state,
     if (x == NULL)
         return;
     links_turn(&s->links, x->link, false, clock_monotonic_ms());
+    s->files -= x->has_file ? 1 : 0;
     s->body_bytes -= x->body.size_bytes;
     answer_clear(&x->answer);
     buf_clear(&x->body);
@@ -462,9 +528,14 @@ server_start(const struct server_options *options, struct server **ret, struct e
     rates_init(&s->address_rates, options->address_rate, secret);
     if (code == ERR_OK)
         code = shelf_open(&s->shelf, options->data_directory, err);
+    struct err why;
+    enum err_code started = workers_start(&s->workers, &why);
+    if (code == ERR_OK && started != ERR_OK)
+        code = err_set(err, started, "%s", why.text);
     if (code == ERR_OK)
         code = start_daemon(s, err);
     if (code != ERR_OK) {
+        workers_stop(&s->workers);
         close(options->listen_fd);
         shelf_close(&s->shelf);
         links_clear(&s->links);
@@ -491,6 +562,7 @@ server_stop(struct server *server)
     for (int waited_ms = 0; server->sent > 0 || (server->busy > 0 && waited_ms < STOP_MS);
          waited_ms += STOP_STEP_MS)
         poll(NULL, 0, STOP_STEP_MS);
+    workers_stop(&server->workers);
     MHD_stop_daemon(server->daemon);
     if (listener != MHD_INVALID_SOCKET)
         close(listener);

@@ -32,6 +32,7 @@ shelf_open(struct shelf *shelf, const char *data_directory, struct err *err)
     const struct keys *keys;
     *shelf = (struct shelf){.data_directory = data_directory, .keys_file = {.watch_content = true}};
     list_init(&shelf->keys.list, sizeof(struct key));
+    pthread_mutex_init(&shelf->mutex, NULL);
     enum err_code code = file_path(shelf->tables_file.path, data_directory, "tables.mdb", err);
     if (code == ERR_OK)
         code = file_path(shelf->keys_file.path, data_directory, "api-keys.json", err);
@@ -44,6 +45,7 @@ shelf_close(struct shelf *shelf)
     tables_close(shelf->tables);
     shelf->tables = NULL;
     keys_clear(&shelf->keys);
+    pthread_mutex_destroy(&shelf->mutex);
 }
 
 enum err_code
@@ -59,21 +61,52 @@ shelf_keys(struct shelf *shelf, const struct keys **ret, struct err *err)
     return code;
 }
 
-enum err_code
-shelf_begin(struct shelf *shelf, struct tables_txn **ret, struct err *err)
+static void
+close_tables(struct shelf *shelf)
+{
+    tables_close(shelf->tables);
+    shelf->tables = NULL;
+    shelf->stale = false;
+}
+
+/* The mutex is held. */
+static enum err_code
+begin(struct shelf *shelf, struct tables_txn **ret, struct err *err)
 {
     enum err_code code = ERR_OK;
-    if (has_changed(&shelf->tables_file)) {
-        tables_close(shelf->tables);
-        shelf->tables = NULL;
-    }
+    if (has_changed(&shelf->tables_file))
+        shelf->stale = true;
+    if (shelf->stale && shelf->readers > 0)
+        return err_set(err, ERR_BUSY, "the tables are about to be opened anew");
+    if (shelf->stale)
+        close_tables(shelf);
     if (shelf->tables == NULL)
         code = tables_open(shelf->data_directory, TABLES_READ, &shelf->tables, err);
     if (code == ERR_OK)
         code = tables_begin(shelf->tables, TABLES_READ, ret, err);
-    if (code != ERR_OK) { /* the map has grown in another process: the next one opens it anew */
-        tables_close(shelf->tables);
-        shelf->tables = NULL;
-    }
+    if (code == ERR_OK)
+        shelf->readers++;
+    else
+        shelf->stale = true; /* the map has grown in another process */
     return code;
+}
+
+enum err_code
+shelf_begin(struct shelf *shelf, struct tables_txn **ret, struct err *err)
+{
+    pthread_mutex_lock(&shelf->mutex);
+    enum err_code code = begin(shelf, ret, err);
+    pthread_mutex_unlock(&shelf->mutex);
+    return code;
+}
+
+void
+shelf_end(struct shelf *shelf, struct tables_txn *txn)
+{
+    if (txn == NULL)
+        return;
+    tables_abort(txn);
+    pthread_mutex_lock(&shelf->mutex);
+    shelf->readers--;
+    pthread_mutex_unlock(&shelf->mutex);
 }

@@ -2,11 +2,12 @@
  * reports/api/shelf.h - what the API reads: the tables and the keys, each opened again
  * when the file behind it is another one.
  *
- * For one thread, which has at most one transaction open.
+ * The keys are for one thread; the tables for any, each with a transaction of its own.
  */
 #ifndef REPORTS_API_SHELF_H
 #define REPORTS_API_SHELF_H
 
+#include <pthread.h>
 #include <sys/stat.h>
 
 #include "reports/api/keys.h"
@@ -24,7 +25,10 @@ struct shelf_file {
 struct shelf {
     const char *data_directory;
     struct shelf_file tables_file, keys_file;
+    pthread_mutex_t mutex; /* for what follows, but for the keys */
     struct tables *tables; /* NULL: not open */
+    unsigned readers;      /* transactions */
+    bool stale;            /* to be opened anew once there are none */
     struct keys keys;
 };
 
@@ -49,11 +53,18 @@ enum err_code shelf_keys(struct shelf *shelf, const struct keys **ret,
                          struct err *err) ERR_MUST_CHECK;
 
 /*
- * Begin a reading transaction: tables_abort() it before the next one.
+ * Begin a reading transaction; shelf_end() it.
  *
- * Errors: those of tables_open() and tables_begin(); asking again later may help.
+ * LMDB must not have a file open twice in a process, so tables that are to be opened anew
+ * wait for those who still read the old ones.
+ *
+ * Errors: ERR_BUSY (that is so), those of tables_open() and tables_begin(); asking again
+ * later may help.
  */
 enum err_code shelf_begin(struct shelf *shelf, struct tables_txn **ret,
                           struct err *err) ERR_MUST_CHECK;
+
+/* NULL is allowed. */
+void shelf_end(struct shelf *shelf, struct tables_txn *txn);
 
 #endif

@@ -8,7 +8,10 @@ agent_start
 event() { # ID ORGANIZATION TOKENS
     printf '{"id":"%s","organizationId":"%s","userId":"u","type":"chat","provider":"openai","model":"gpt-4o-mini","inputTokens":%s,"outputTokens":7}\n' "$@"
 }
-for org in acme rival; do event "$org-1" $org 93; done | gbill send --format jsonl - >/dev/null
+for org in acme rival; do
+    event "$org-1" $org 93
+    printf '{"kind":"subscription","id":"%s-2","organizationId":"%s","plan":"team"}\n' $org $org
+done | gbill send --format jsonl - >/dev/null
 
 # ---- keys ----
 expect 2 'needs --org' gbill key create
@@ -40,8 +43,12 @@ serve tcp --listen 127.0.0.1:0 --debug
 same "$(status_of "$base/health")" 503 "health before the first fold"
 gbill rollup >/dev/null
 gbill limits >/dev/null
+gbill budgets >/dev/null
+gbill forecast run >/dev/null
+gbill invoice run --now "$(date -u -d "$(date -u +%Y-%m-01) 1 month" +%Y-%m)-02" >/dev/null 2>&1
+number_of() { gbill invoice list --org "$1" --json | sed -n 's/.*"number":\([1-9][0-9]*\).*/\1/p' | head -1; }
 same "$(status_of "$base/health")" 200 "health behind it"
-tests/support/api_check.py "$base" "$key" acme "$other" rival "$write" >"$dir/checked" || fail "api_check: $(cat "$dir/checked")"
+tests/support/api_check.py "$base" "$key" acme "$other" rival "$write" "$(number_of acme)" "$(number_of rival)" >"$dir/checked" || fail "api_check: $(cat "$dir/checked")"
 grep -q '"used": 100,' "$dir/checked" || fail "100 credits are used: $(cat "$dir/checked")"
 grep -q '"calls": 1,' "$dir/checked" || fail "one call: $(cat "$dir/checked")"
 same "$(status_of -X POST "$base/api/billing/limits")" 405 "another method"
@@ -58,6 +65,11 @@ post() { # ARGUMENT...: the status of a POST of acme's
 one='{"userId":"u","type":"chat","provider":"openai","model":"gpt-4o-mini","inputTokens":5,"outputTokens":7}'
 calls() { gbill rollup >/dev/null && gbill report usage --org acme --by org --json | sed -n 's/.*"calls":\([0-9]*\).*/\1/p'; }
 same "$(calls)" 1004 "calls of the check, each once"
+budget() { curl -s -H "Authorization: Bearer $1" "$base/api/billing/budget?organizationId=$2"; }
+for field in '"monthlyBudget":5000' '"threshold":300' '"forecast":100' '"emailAlerts":false' '"pauseAt":100'; do
+    budget "$key" acme | grep -q "$field" || fail "the budget has no $field: $(budget "$key" acme)"
+done
+budget "$other" rival | grep -q '"monthlyBudget":null' || fail "rival has a budget: $(budget "$other" rival)"
 same "$(post -H 'Idempotency-Key: k1' -d "$one")" 200 "an event"
 agent_stop
 same "$(post -H 'Idempotency-Key: k2' -d "$one" -D "$dir/head")" 503 "an event without an agent"

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""api_check.py BASE KEY ORG OTHER_KEY OTHER_ORG NO_READ_KEY: ask every route of the OpenAPI document
+"""api_check.py BASE KEY ORG OTHER_KEY OTHER_ORG NO_READ_KEY INVOICE OTHER_INVOICE: ask every route of the OpenAPI document
 that the server itself serves, hold each answer against it, and try every way to another organization."""
 import json
 import sys
@@ -9,7 +9,7 @@ import urllib.request
 
 import jsonschema
 
-base, key, org, other_key, other_org, no_read = sys.argv[1:]
+base, key, org, other_key, other_org, no_read, invoice, other_invoice = sys.argv[1:]
 asked = 0
 
 
@@ -39,10 +39,10 @@ def validate(schema, value):
     jsonschema.Draft202012Validator(dict(schema, components=document["components"])).validate(value)
 
 
-def check(path, want, token=None, method="GET", body=None, headers=None, **query):
+def check(path, want, token=None, method="GET", body=None, headers=None, number=invoice, **query):
     """The status is the one wanted, and the answer is one that the document has for it."""
     operation = document["paths"][path][method.lower()]
-    status, got, text = ask(path, token, method, body, headers, **query)
+    status, got, text = ask(path.replace("{number}", number), token, method, body, headers, **query)
     if status != want:
         sys.exit(f"{method} {path} {query} {body}: {status}, expected {want}: {text[:300]}")
     kind = got["Content-Type"].split(";")[0]
@@ -73,9 +73,10 @@ def check_tokens(path, method, body, **query):
 
 def check_get(path, mine, theirs, no):
     first = check(path, 200, mine, organizationId=org)
-    second = check(path, 200, theirs, organizationId=other_org)
+    second = check(path, 200, theirs, number=other_invoice, organizationId=other_org)
     for value, name, not_in_it in ((first, org, other_org), (second, other_org, org)):
-        if value["organizationId"] != name or not_in_it in json.dumps(value):
+        is_named = name in value if isinstance(value, str) else value["organizationId"] == name
+        if not is_named or not_in_it in json.dumps(value):
             sys.exit(f"{path}: is not {name}'s alone: {value}")
     check(path, 403, mine, organizationId=other_org)
     check(path, 403, theirs, organizationId=org)
@@ -83,9 +84,13 @@ def check_get(path, mine, theirs, no):
     check(path, 403, mine, organizationId="*")
     check(path, 403, mine, organizationId="")
     check(path, 400, mine)
+    if "{number}" in path:
+        check(path, 404, mine, number=other_invoice, organizationId=org)
+        for bad in ("0", "01", "-1", "x", "1x", "9" * 30):
+            check(path, 400, mine, number=bad, organizationId=org)
     # Named twice, either way round: never the other one's data.
     for pair in ((org, other_org), (other_org, org)):
-        status, _, body = ask(path + "?organizationId=%s&organizationId=%s" % pair, mine)
+        status, _, body = ask(path.replace("{number}", invoice) + "?organizationId=%s&organizationId=%s" % pair, mine)
         if status == 200 and other_org in body.decode():
             sys.exit(f"{path}: {pair} shows {other_org}")
     check_tokens(path, "GET", None, organizationId=org)
@@ -93,7 +98,10 @@ def check_get(path, mine, theirs, no):
 
 # A body that is good, of each route that takes one.
 bodies = {("/api/billing/usage", "POST"): {"id": "check-1", "userId": "u", "type": "chat", "provider": "openai",
-                                           "model": "gpt-4o-mini", "inputTokens": 1, "outputTokens": 1}}
+                                           "model": "gpt-4o-mini", "inputTokens": 1, "outputTokens": 1},
+          ("/api/billing/budget", "PUT"): {"monthlyBudget": 5000, "alertThresholds": {"warning": 80, "forecast": 100},
+                                           "spikeDetection": {"enabled": True, "threshold": 300},
+                                           "emailAlerts": False, "autoLimits": None}}
 
 
 def check_body(path, method, mine, theirs, no):
@@ -128,7 +136,7 @@ for path, methods in document["paths"].items():
             check_get(path, reader, theirs, writer)
         else:
             check_body(path, method.upper(), writer, theirs, reader)
-if secured < 3:
+if secured < 10:
     sys.exit("the document has fewer secured routes than there are")
 for bad in ({"action": "fly"}, ):
     check("/api/billing/limits", 400, "Bearer " + key, organizationId=org, **bad)
@@ -162,6 +170,15 @@ post(403, {"organizationId": org, "events": [event, dict(event, organizationId=o
 ids = [row["id"] for row in post(200, {"events": [bare] * 1000}, **{"Idempotency-Key": "many"})["results"]]
 if len(set(ids)) != 1000:
     sys.exit("events of one request share ids")
+for bad in ({"monthlyBudget": -1}, {"monthlyBudget": 1.5}, {"monthyBudget": 1}, {"emailAlerts": "no"},
+            {"alertThresholds": [0]}, {"alertThresholds": {"warning": 8000}}, {"autoLimits": {"pauseAt": "x"}},
+            {"spikeDetection": {"threshold": 3}}, {"alertThresholds": list(range(1, 40))}, {"id": "mine"}):
+    check("/api/billing/budget", 422, "Bearer " + no_read, "PUT", bad)
+check("/api/billing/optimization", 400, "Bearer " + key, organizationId=org, type="fly")
+check("/api/billing/optimization", 200, "Bearer " + key, organizationId=org, type="batch")
+check("/api/billing/usage/export", 400, "Bearer " + key, organizationId=org, kind="all")
+if check("/api/billing/usage/export", 200, "Bearer " + key, organizationId=org, to="2001-01").count("\n") != 1:
+    sys.exit("an export of no hours is its head alone")
 print(json.dumps({"asked": asked, "limits": one,
                   "usage": check("/api/billing/usage", 200, "Bearer " + key, organizationId=org,
                                  by="model", **{"from": "2000-01"})}))
