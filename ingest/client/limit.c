@@ -107,7 +107,7 @@ ask(struct gbill *client, enum op op, const struct gbill_limit_question *q, uint
     static const char *const names[] = {"check", "reserve", "release"};
     struct err err;
     struct bytes answer;
-    uint8_t room[LINE_ANSWER_BYTES_MAX];
+    uint8_t room[LIMIT_ANSWER_BYTES_MAX];
     struct buf question;
     char hold[GBILL_TEXT_BYTES];
     int64_t deadline_ns = clock_monotonic_ns() + timeout_ms * NS_PER_MS;

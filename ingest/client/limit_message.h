@@ -10,7 +10,7 @@
 #include "store/base/bytes.h"
 #include "store/base/err.h"
 
-enum { LIMIT_QUESTION_BYTES_MAX = 512 };
+enum { LIMIT_QUESTION_BYTES_MAX = 512, LIMIT_ANSWER_BYTES_MAX = 4096 };
 
 /*
  * Append a question.

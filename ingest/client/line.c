@@ -96,13 +96,13 @@ receive_value(int fd, int64_t deadline_ns, uint8_t *room, struct bytes *ret)
     for (;;) {
         if (!wait_for(fd, POLLIN, deadline_ns))
             return OUTCOME_LATE;
-        ssize_t n = recv(fd, room + have, LINE_ANSWER_BYTES_MAX - have, MSG_DONTWAIT);
+        ssize_t n = recv(fd, room + have, LIMIT_ANSWER_BYTES_MAX - have, MSG_DONTWAIT);
         if (n < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
         if (n <= 0)
             return OUTCOME_LOST;
         have += (size_t)n;
-        enum mp_scan_result is = mp_scan(&scan, room, have, LINE_ANSWER_BYTES_MAX, &size);
+        enum mp_scan_result is = mp_scan(&scan, room, have, LIMIT_ANSWER_BYTES_MAX, &size);
         if (is == MP_SCAN_MORE)
             continue;
         if (is == MP_SCAN_BAD || size != have) /* more than what was asked for */
@@ -113,7 +113,7 @@ receive_value(int fd, int64_t deadline_ns, uint8_t *room, struct bytes *ret)
 }
 
 enum err_code
-line_ask(int fd, struct bytes question, int64_t deadline_ns, uint8_t room[LINE_ANSWER_BYTES_MAX],
+line_ask(int fd, struct bytes question, int64_t deadline_ns, uint8_t room[LIMIT_ANSWER_BYTES_MAX],
          struct bytes *ret_answer, bool *ret_was_lost, struct err *err)
 {
     static const char *const troubles[] = {

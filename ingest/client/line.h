@@ -13,10 +13,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "store/base/bytes.h"
+#include "ingest/client/limit_message.h"
 #include "store/base/err.h"
-
-enum { LINE_ANSWER_BYTES_MAX = 4096 };
 
 /*
  * Connect.
@@ -30,14 +28,14 @@ enum err_code line_dial(const struct sockaddr_un *address, int64_t deadline_ns, 
 /*
  * Send a question and receive its answer, one whole msgpack value.
  *
- *   room          LINE_ANSWER_BYTES_MAX bytes; the answer lies there
+ *   room          LIMIT_ANSWER_BYTES_MAX bytes; the answer lies there
  *   ret_was_lost  on failure: the peer had closed the connection, so it may be the
  *                 end of an agent before this one
  *
  * ERR_PEER: lost, not in time, or an answer that is none.  fd is closed then.
  */
 enum err_code line_ask(int fd, struct bytes question, int64_t deadline_ns,
-                       uint8_t room[LINE_ANSWER_BYTES_MAX], struct bytes *ret_answer,
+                       uint8_t room[LIMIT_ANSWER_BYTES_MAX], struct bytes *ret_answer,
                        bool *ret_was_lost, struct err *err) ERR_MUST_CHECK;
 
 #endif

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ./dev bench [ingest | rollup [EVENTS [IDS [REPEATS]]] | billing [ORGANIZATIONS] | spikes [SEED...] | forecast [SEED [by-distance]] | export [ROWS]]: ratios against this machine's own limits, in one run.
+# ./dev bench [ingest | check [SECONDS [CHUNK]] | rollup [EVENTS [IDS [REPEATS]]] | billing [ORGANIZATIONS] | spikes [SEED...] | forecast [SEED [by-distance]] | export [ROWS]]: ratios against this machine's own limits, in one run.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bin=${GBILL_BIN:-build/release}
@@ -28,6 +28,17 @@ if [ "$what" = all ] || [ "$what" = ingest ]; then
     mkdir "$dir/verify"
     "$bin/tests/bench_verify" "$bin/gbill" "$dir/verify"
     echo "log    $(du -sb "$dir/ingest/log" | cut -f1) bytes of files"
+fi
+if [ "$what" = all ] || [ "$what" = check ]; then
+    "$bin/tests/bench_make" 100000 "$dir/check" >/dev/null # a thousand organizations
+    "$bin/gbill" rollup --data "$dir/check" >/dev/null
+    "$bin/gbill" limits --data "$dir/check" >/dev/null
+    "$bin/gbill-agent" --data "$dir/check" 2>"$dir/agent.log" &
+    agent=$!
+    for _ in $(seq 100); do [ -S "$dir/check/agent.sock" ] && break; sleep 0.05; done
+    "$bin/tests/bench_check" "$dir/check/agent.sock" "${@:2}"
+    echo "load   $(cut -d' ' -f1-3 /proc/loadavg) on $(nproc) processors; agent's peak resident memory $(awk '/VmHWM/ {printf "%.1f", $2 / 1024}' "/proc/$agent/status") MiB"
+    kill "$agent"; wait "$agent" || true; agent=
 fi
 if [ "$what" = all ] || [ "$what" = rollup ]; then
     tests/bench/rollup.sh "$dir" "${@:2}"

@@ -223,7 +223,7 @@ Test(ingest_limit, an_agent_that_says_nothing_is_waited_for_no_longer_than_asked
 static enum err_code
 hear(const char *bytes, size_t size_bytes, bool closes, bool *ret_lost, struct err *err)
 {
-    static uint8_t room[LINE_ANSWER_BYTES_MAX];
+    static uint8_t room[LIMIT_ANSWER_BYTES_MAX];
     int fds[2];
     struct bytes got;
     cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
