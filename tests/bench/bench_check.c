@@ -178,7 +178,7 @@ ask_block(int fd, const struct buf questions[QUESTIONS], int64_t ret_ns[BLOCK])
         if (sent == BLOCK)
             wait_ns = NS_PER_S;
         struct pollfd p = {.fd = fd, .events = POLLIN};
-        const struct timespec t = {.tv_nsec = wait_ns < 0            ? 0
+        const struct timespec t = {.tv_nsec = wait_ns < 0           ? 0
                                               : wait_ns >= NS_PER_S ? NS_PER_S - 1
                                                                     : wait_ns};
         if (ppoll(&p, 1, &t, NULL) <= 0)
@@ -283,8 +283,8 @@ main(int argc, char **argv)
     int64_t *check = calloc(blocks, BLOCK * sizeof *check);
     int64_t *alone = calloc(blocks, BLOCK * sizeof *alone);
     int64_t *ping = calloc(blocks, BLOCK * sizeof *ping);
-    _Atomic uint64_t *acked = mmap(NULL, sizeof *acked, PROT_READ | PROT_WRITE,
-                                   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    _Atomic uint64_t *acked =
+        mmap(NULL, sizeof *acked, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     struct echo echo;
     pthread_t thread;
     int ends[2], fd = dial(argv[1]);
