@@ -165,32 +165,45 @@ holds_find(const struct holds *holds, struct str organization, struct str id)
     return NULL;
 }
 
+/* A free one, or the ended one that would have been free first. */
+static struct hold *
+find_room(struct hold *set)
+{
+    struct hold *room = NULL;
+    for (int i = 0; i < HOLDS_WAYS; i++) {
+        if (hold_state(&set[i]) == HOLD_FREE)
+            return &set[i];
+        if (hold_state(&set[i]) == HOLD_ENDED &&
+            (room == NULL || set[i].expires_ms < room->expires_ms))
+            room = &set[i];
+    }
+    if (room != NULL)
+        set_state(room, HOLD_FREE);
+    return room;
+}
+
 struct hold *
 holds_place(struct holds *holds, struct str organization, struct str id,
             enum limit_dimension dimension, uint64_t units, int64_t expires_ms)
 {
-    struct hold *set = set_of(holds, organization, id);
-    for (int i = 0; i < HOLDS_WAYS; i++) {
-        struct hold *h = &set[i];
-        if (hold_state(h) != HOLD_FREE)
-            continue;
-        h->dimension = (uint8_t)dimension;
-        h->organization_bytes = (uint8_t)organization.size_bytes;
-        h->id_bytes = (uint8_t)id.size_bytes;
-        h->key = holds_key(holds, organization);
-        h->units = units;
-        h->expires_ms = expires_ms;
-        h->settled_seq = h->settled_by = 0;
-        memset(h->organization, 0, sizeof h->organization);
-        memset(h->id, 0, sizeof h->id);
-        memcpy(h->organization, organization.data, organization.size_bytes);
-        memcpy(h->id, id.data, id.size_bytes);
-        h->check = check_of(h);
-        set_state(h, HOLD_HELD);
-        holds->count++;
-        return h;
-    }
-    return NULL;
+    struct hold *h = find_room(set_of(holds, organization, id));
+    if (h == NULL)
+        return NULL;
+    h->dimension = (uint8_t)dimension;
+    h->organization_bytes = (uint8_t)organization.size_bytes;
+    h->id_bytes = (uint8_t)id.size_bytes;
+    h->key = holds_key(holds, organization);
+    h->units = units;
+    h->expires_ms = expires_ms;
+    h->settled_seq = h->settled_by = 0;
+    memset(h->organization, 0, sizeof h->organization);
+    memset(h->id, 0, sizeof h->id);
+    memcpy(h->organization, organization.data, organization.size_bytes);
+    memcpy(h->id, id.data, id.size_bytes);
+    h->check = check_of(h);
+    set_state(h, HOLD_HELD);
+    holds->count++;
+    return h;
 }
 
 void

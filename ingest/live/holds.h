@@ -5,7 +5,8 @@
  * whoever reserved has ended with the machine too.  Layout: schemas/live.md.
  *
  * A place is written whole before its state says that it is taken.  An ended one
- * stays until its time is over, so that a repetition is known.  One thread.
+ * stays until its time is over, so that a repetition is known, unless a new one
+ * finds no other room.  One thread.
  */
 #ifndef INGEST_LIVE_HOLDS_H
 #define INGEST_LIVE_HOLDS_H
@@ -69,7 +70,7 @@ uint64_t holds_key(const struct holds *holds, struct str organization);
 /* A hold that is held or ended and not over; NULL: none. */
 struct hold *holds_find(const struct holds *holds, struct str organization, struct str id);
 
-/* Take a place; NULL when there is none. */
+/* Take a place; NULL when all that it might lie in are held. */
 struct hold *holds_place(struct holds *holds, struct str organization, struct str id,
                          enum limit_dimension dimension, uint64_t units, int64_t expires_ms);
 

@@ -110,6 +110,25 @@ Test(ingest_live, a_full_set_has_no_place)
     holds_close(&h);
 }
 
+Test(ingest_live, an_ended_one_makes_room_before_a_new_one_is_refused)
+{
+    struct holds h;
+    char id[16];
+    open_holds(&h, 1);
+    for (int i = 0; i < 4 * HOLDS_MAX; i++) {
+        snprintf(id, sizeof id, "%d", i);
+        struct hold *placed = place(&h, id, 1);
+        cr_assert_not_null(placed, "%d", i);
+        if (i > 0)
+            holds_end(&h, placed, 1, 1);
+    }
+    cr_expect_eq(h.count, 1);
+    cr_expect_eq(hold_state(find(&h, "0")), HOLD_HELD, "what is held stays");
+    snprintf(id, sizeof id, "%d", 4 * HOLDS_MAX - 1);
+    cr_expect_eq(hold_state(find(&h, id)), HOLD_ENDED, "the last one that ended is still known");
+    holds_close(&h);
+}
+
 static void
 use(struct delta *d, uint64_t key, uint64_t units, uint64_t seq, int64_t now_s)
 {
