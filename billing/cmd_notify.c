@@ -84,17 +84,19 @@ static void
 print_entry(struct print *p, struct tables_txn *txn, const struct outbox_entry *e)
 {
     struct alert alert;
-    char text[TIME_TEXT_BYTES], key[OUTBOX_KEY_BYTES];
+    char text[TIME_TEXT_BYTES], id[OUTBOX_ABOUT_BYTES], key[OUTBOX_KEY_BYTES];
     struct str organization = dict_text(txn, e->organization);
-    bool there = alert_get(txn, e->organization, e->month, e->alert, &alert);
-    outbox_key(organization, e, key);
+    bool is_spike = e->kind == OUTBOX_SPIKE,
+         there = !is_spike && alert_get(txn, e->organization, e->month, e->alert, &alert);
+    outbox_about(txn, e, id);
+    outbox_key(id, e->destination, key);
     print_whole(p, e->id);
     print_text(p, str_of(outbox_state_name(e->state)));
     print_text(p, organization);
     print_text(p, str_of(e->destination));
-    print_text(p, str_of(there ? alert_kind_name(alert.kind) : ""));
+    print_text(p, str_of(is_spike ? "spike" : there ? alert_kind_name(alert.kind) : ""));
     print_whole(p, there ? alert.percent : 0);
-    time_format_month(e->month, text);
+    time_format_month(is_spike ? time_month((int64_t)e->found_hour * TIME_HOUR_MS) : e->month, text);
     print_text(p, str_of(text));
     print_whole(p, e->attempts);
     print_time(p, e->created_ms);

@@ -15,6 +15,7 @@ enum { PICO_DIGITS = 12 };
 static const struct conf_opt run_opts[] = {
     CONF_ROW_DATA,
     CONF_ROW_PRICES,
+    CONF_ROW_NOTIFY,
     CONF_ROW_NOW,
     {"min-excess", "GBILL_SPIKES_MIN_EXCESS", CONF_TEXT, "AMOUNT", 0, 0, "1", false,
      "an hour's cost above the usual, in the price book's currency, below which nothing is a "
@@ -49,7 +50,7 @@ print_result(const struct spike_result *r, enum print_form form)
     static const struct print_column columns[] = {
         {"organizations", PRINT_WHOLE}, {"judged", PRINT_WHOLE},    {"found", PRINT_WHOLE},
         {"updated", PRINT_WHOLE},       {"withdrawn", PRINT_WHOLE}, {"bursts", PRINT_WHOLE},
-        {"position", PRINT_WHOLE}};
+        {"messages", PRINT_WHOLE},      {"position", PRINT_WHOLE}};
     struct print p;
     print_begin(&p, stdout, form, columns, CLI_COUNT(columns));
     print_whole(&p, r->organizations);
@@ -58,6 +59,7 @@ print_result(const struct spike_result *r, enum print_form form)
     print_whole(&p, r->updated);
     print_whole(&p, r->withdrawn);
     print_whole(&p, r->bursts);
+    print_whole(&p, r->messages);
     print_whole(&p, r->position);
     print_end(&p);
 }
@@ -67,7 +69,8 @@ run(struct cli *cli, struct err *err)
 {
     const struct conf *conf = &cli->conf;
     const char *least = conf_text(conf, "min-excess");
-    struct price_book *prices;
+    struct price_book *prices = NULL;
+    struct notify_conf *notify = NULL;
     struct clock clock;
     struct spike_result r;
     int64_t gate_pico;
@@ -76,17 +79,23 @@ run(struct cli *cli, struct err *err)
         code = err_set(err, ERR_USAGE, "--min-excess %s is no amount such as 1 or 0.50", least);
     if (code == ERR_OK)
         code = price_book_load(conf_text(conf, "prices"), &prices, err);
-    if (code != ERR_OK)
+    if (code == ERR_OK && conf_text(conf, "notify") != NULL)
+        code = notify_conf_load(conf_text(conf, "notify"), &notify, err);
+    if (code != ERR_OK) {
+        price_book_free(prices);
         return code;
+    }
     const struct spike_options o = {
         .data_directory = conf_data_dir(conf),
         .prices = prices,
         .clock = &clock,
         .gate = {(uint64_t)conf_int(conf, "min-calls"), (uint64_t)conf_int(conf, "min-tokens"),
                  gate_pico},
+        .notify = notify,
         .problem = print_problem,
     };
     code = spike_stage_run(&o, &r, err);
+    notify_conf_free(notify);
     price_book_free(prices);
     if (code == ERR_OK)
         print_result(&r, conf_flag(conf, "json") ? PRINT_JSON : PRINT_TABLE);

@@ -98,8 +98,13 @@ put_alert(struct run *r, struct budget_month *m, struct alert *alert, struct err
     alert->position = r->cursor.seq;
     snprintf(alert->currency, sizeof alert->currency, "%s", r->options->currency);
     enum err_code code = alert_put(r->txn, alert, err);
+    const struct outbox_entry about = {.kind = OUTBOX_ALERT,
+                                       .organization = alert->organization,
+                                       .month = alert->month,
+                                       .alert = alert->number,
+                                       .created_ms = alert->at_ms};
     if (code == ERR_OK)
-        code = notify_enqueue(r->options->notify, r->txn, str_of(r->organization), alert, r->email,
+        code = notify_enqueue(r->options->notify, r->txn, str_of(r->organization), &about, r->email,
                               &messages, err);
     r->result.alerts[alert->kind]++;
     r->result.messages += messages;

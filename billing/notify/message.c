@@ -82,20 +82,44 @@ how_much(const struct alert *a, char text[LINE_BYTES])
         snprintf(text, LINE_BYTES, "%s %s, and no budget is set any more", spend, a->currency);
 }
 
+/* A spike's own words up to who drives it; whole characters, as many as have room. */
+static void
+spike_title(const struct message_about *about, char title[MESSAGE_TITLE_BYTES])
+{
+    const char *text = about->spike->text, *drivers = strstr(text, ". Most of it: ");
+    int used = snprintf(title, MESSAGE_TITLE_BYTES, "%.*s: usage spike: ",
+                        STR_ARG(about->organization));
+    size_t size = drivers != NULL ? (size_t)(drivers - text) : strlen(text),
+           room = MESSAGE_TITLE_BYTES - 1 - (size_t)used;
+    if (size > room) {
+        size = room;
+        while (size > 0 && ((unsigned char)text[size] & 0xC0) == 0x80)
+            size--;
+    }
+    snprintf(title + used, MESSAGE_TITLE_BYTES - (size_t)used, "%.*s", (int)size, text);
+}
+
 void
-message_title(struct str organization, const struct alert *alert, char title[MESSAGE_TITLE_BYTES])
+message_title(const struct message_about *about, char title[MESSAGE_TITLE_BYTES])
 {
     char what[LINE_BYTES], much[LINE_BYTES];
-    happened(alert, what);
-    how_much(alert, much);
-    snprintf(title, MESSAGE_TITLE_BYTES, "%.*s: %s: %s", STR_ARG(organization), what, much);
+    if (about->alert == NULL) {
+        spike_title(about, title);
+        return;
+    }
+    happened(about->alert, what);
+    how_much(about->alert, much);
+    snprintf(title, MESSAGE_TITLE_BYTES, "%.*s: %s: %s", STR_ARG(about->organization), what, much);
 }
 
 /* What the organization can do, in words; never empty. */
 static const char *
-advice(const struct alert *a)
+advice(const struct message_about *about)
 {
-    switch (a->kind) {
+    if (about->alert == NULL)
+        return "Is it meant? If not, stop what makes the calls: a program in a loop, or a key in "
+               "foreign hands.";
+    switch (about->alert->kind) {
     case ALERT_PAUSED:
         return "AI requests are refused until the budget is raised, autoLimits is turned off or "
                "the next month begins.";
@@ -137,23 +161,20 @@ nullable(bool there, json_t *value)
     return json_null();
 }
 
-enum err_code
-message_webhook(struct str organization, const struct alert *alert, struct buf *out,
-                struct err *err)
+static json_t *
+alert_data(const struct message_about *about)
 {
-    char type[LINE_BYTES], month[TIME_TEXT_BYTES], at[TIME_TEXT_BYTES], title[MESSAGE_TITLE_BYTES];
-    char id[ALERT_ID_BYTES], spend[MONEY_TEXT_BYTES], forecast[MONEY_TEXT_BYTES];
+    const struct alert *alert = about->alert;
+    char month[TIME_TEXT_BYTES], title[MESSAGE_TITLE_BYTES], spend[MONEY_TEXT_BYTES],
+        forecast[MONEY_TEXT_BYTES];
     int digits = currency_minor_digits(alert->currency);
-    snprintf(type, sizeof type, "budget.%s", alert_kind_name(alert->kind));
     time_format_month(alert->month, month);
-    time_format_ms(alert->at_ms, at);
-    alert_id(organization, alert->month, alert->number, id);
-    message_title(organization, alert, title);
+    message_title(about, title);
     money_format(alert->spend_pico, PICO_DIGITS, spend);
     money_format(alert->forecast_pico, PICO_DIGITS, forecast);
-    json_t *data =
-        json_pack("{s:s, s:o, s:s, s:I, s:s, s:s, s:s, s:o, s:s, s:I, s:o, s:I, s:s}", "alertId",
-                  id, "organizationId", text_of(organization), "month", month, "percent",
+    return
+        json_pack("{s:o, s:o, s:s, s:I, s:s, s:s, s:s, s:o, s:s, s:I, s:o, s:I, s:s}", "alertId",
+                  text_of(about->id), "organizationId", text_of(about->organization), "month", month, "percent",
                   (json_int_t)alert->percent, "threshold", alert->name, "currency", alert->currency,
                   "spend", spend, "budgetMinor",
                   nullable(alert->has_budget, json_integer((json_int_t)alert->budget_minor)),
@@ -161,6 +182,65 @@ message_webhook(struct str organization, const struct alert *alert, struct buf *
                   (json_int_t)money_round_minor(alert->spend_pico, digits), "forecast",
                   nullable(alert->kind == ALERT_FORECAST, json_string(forecast)), "logPosition",
                   (json_int_t)alert->position, "text", title);
+}
+
+static json_t *
+hour_of(uint32_t hour)
+{
+    char text[TIME_TEXT_BYTES];
+    time_format_ms((int64_t)hour * TIME_HOUR_MS, text);
+    return json_string(text);
+}
+
+static json_t *
+measures_of(uint8_t measures)
+{
+    json_t *list = json_array();
+    for (int m = SPIKE_MEASURES - 1; m >= 0; m--) {
+        if ((measures >> m & 1) != 0)
+            json_array_append_new(list, json_string(spike_measure_name((enum spike_measure)m)));
+    }
+    return list;
+}
+
+static json_t *
+figures_of(const struct spike_figures *f)
+{
+    char cost[MONEY_TEXT_BYTES];
+    money_format(f->cost_pico, PICO_DIGITS, cost);
+    return json_pack("{s:s, s:I, s:I}", "cost", cost, "tokens", (json_int_t)f->tokens, "calls",
+                     (json_int_t)f->calls);
+}
+
+static json_t *
+spike_data(const struct message_about *about)
+{
+    const struct spike *spike = about->spike;
+    return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:b, s:I, s:s, s:o, s:o, s:I, s:s}",
+                     "spikeId", text_of(about->id), "organizationId", text_of(about->organization),
+                     "scope", spike_scope_name(spike->subject.scope), "provider",
+                     text_of(about->provider), "value", text_of(about->value), "from",
+                     hour_of(spike->from_hour), "to", hour_of(spike->to_hour), "measures",
+                     measures_of(spike->measures), "burst", (int)spike->burst, "threshold",
+                     (json_int_t)spike->threshold_percent, "currency", spike->currency, "actual",
+                     figures_of(&spike->actual), "usual", figures_of(&spike->usual), "logPosition",
+                     (json_int_t)spike->position, "text", spike->text);
+}
+
+static int64_t
+noticed_ms(const struct message_about *about)
+{
+    return about->alert != NULL ? about->alert->at_ms : about->spike->noticed_ms;
+}
+
+enum err_code
+message_webhook(const struct message_about *about, struct buf *out, struct err *err)
+{
+    char type[LINE_BYTES] = "usage.spike", at[TIME_TEXT_BYTES];
+    if (about->alert != NULL)
+        snprintf(type, sizeof type, "budget.%s", alert_kind_name(about->alert->kind));
+    time_format_ms(noticed_ms(about), at);
+    json_t *data = about->alert != NULL ? alert_data(about) : spike_data(about);
     json_t *root = json_pack("{s:s, s:s, s:o}", "type", type, "timestamp", at, "data", data);
     return put_json(root, out, err);
 }
@@ -182,14 +262,14 @@ put_escaped(struct buf *out, const char *text, bool quotes)
 }
 
 enum err_code
-message_slack(struct str organization, const struct alert *alert, struct buf *out, struct err *err)
+message_slack(const struct message_about *about, struct buf *out, struct err *err)
 {
     char title[MESSAGE_TITLE_BYTES];
     struct buf text;
-    message_title(organization, alert, title);
+    message_title(about, title);
     buf_init(&text, MESSAGE_BYTES_MAX);
     bool ok = put_escaped(&text, title, false) && buf_append(&text, "\n", 1) &&
-              put_escaped(&text, advice(alert), false);
+              put_escaped(&text, advice(about), false);
     json_t *root = ok ? json_pack("{s:s%}", "text", (const char *)text.data, text.size_bytes)
                       : NULL;
     buf_clear(&text);
@@ -213,7 +293,28 @@ put_amount(struct line *line, const char *label, money_sum pico, const char *cur
 }
 
 static size_t
-lines_of(struct str organization, const struct alert *a, struct line lines[LINES_MAX])
+spike_lines(const struct message_about *about, struct line lines[LINES_MAX])
+{
+    const struct spike *spike = about->spike;
+    const char *drivers = strstr(spike->text, "Most of it: ");
+    size_t n = 0;
+    lines[n].label = "Organization";
+    snprintf(lines[n++].text, LINE_BYTES, "%.*s", STR_ARG(about->organization));
+    if (drivers != NULL) {
+        lines[n].label = "Most of it";
+        snprintf(lines[n++].text, LINE_BYTES, "%s", drivers + strlen("Most of it: "));
+    }
+    lines[n].label = "Threshold";
+    snprintf(lines[n++].text, LINE_BYTES, "%u %% of the usual", spike->threshold_percent);
+    lines[n].label = "Noticed";
+    time_format_ms(spike->noticed_ms, lines[n++].text);
+    lines[n].label = "More";
+    snprintf(lines[n++].text, LINE_BYTES, "gbill spikes show %.*s", STR_ARG(about->id));
+    return n;
+}
+
+static size_t
+alert_lines(struct str organization, const struct alert *a, struct line lines[LINES_MAX])
 {
     char budget[MONEY_TEXT_BYTES];
     size_t n = 0;
@@ -260,25 +361,26 @@ put_html(struct buf *out, const char *title, const struct line *lines, size_t co
 }
 
 enum err_code
-message_mail(struct str organization, const struct alert *alert, const struct message_mail *mail,
-             struct buf *out, struct err *err)
+message_mail(const struct message_about *about, const struct message_mail *mail, struct buf *out,
+             struct err *err)
 {
     char title[MESSAGE_TITLE_BYTES];
     struct line lines[LINES_MAX];
     struct buf plain, html;
-    message_title(organization, alert, title);
-    size_t count = lines_of(organization, alert, lines);
+    message_title(about, title);
+    size_t count = about->alert != NULL ? alert_lines(about->organization, about->alert, lines)
+                                        : spike_lines(about, lines);
     buf_init(&plain, MESSAGE_BYTES_MAX);
     buf_init(&html, MESSAGE_BYTES_MAX);
-    bool ok = put_plain(&plain, title, lines, count, advice(alert)) &&
-              put_html(&html, title, lines, count, advice(alert));
+    bool ok = put_plain(&plain, title, lines, count, advice(about)) &&
+              put_html(&html, title, lines, count, advice(about));
     const struct mime_mail m = {
         .from = mail->from,
         .from_name = mail->from_name,
         .to = mail->to,
         .subject = title,
         .id = mail->key,
-        .at_ms = alert->at_ms,
+        .at_ms = noticed_ms(about),
         .plain = {plain.data, plain.size_bytes},
         .html = {html.data, html.size_bytes},
     };

@@ -28,6 +28,7 @@ enum {
     FORGET_MAX = 256, /* in one run, so that none takes long */
     FAILED_MAX = 64,  /* destinations that are left alone for the rest of a run */
     ORGANIZATION_BYTES = 65,
+    NAME_BYTES = DICT_TEXT_BYTES_MAX + 1,
 };
 
 #define BACKOFF_MS_MAX (6 * TIME_HOUR_MS)
@@ -53,13 +54,15 @@ struct run {
 struct job {
     struct outbox_entry entry;
     struct alert alert;
-    bool has_alert;
-    char organization[ORGANIZATION_BYTES];
+    struct spike spike;
+    bool is_there;
+    char organization[ORGANIZATION_BYTES], id[OUTBOX_ABOUT_BYTES], provider[NAME_BYTES],
+        value[NAME_BYTES];
 };
 
 enum err_code
 notify_enqueue(const struct notify_conf *conf, struct tables_txn *txn, struct str organization,
-               const struct alert *alert, bool email, uint64_t *ret_count, struct err *err)
+               const struct outbox_entry *about, bool email, uint64_t *ret_count, struct err *err)
 {
     struct notify_destination d;
     enum err_code code = ERR_OK;
@@ -68,12 +71,8 @@ notify_enqueue(const struct notify_conf *conf, struct tables_txn *txn, struct st
          i++) {
         if (d.kind == NOTIFY_EMAIL && !email)
             continue;
-        struct outbox_entry entry = {.organization = alert->organization,
-                                     .month = alert->month,
-                                     .alert = alert->number,
-                                     .created_ms = alert->at_ms,
-                                     .since_ms = alert->at_ms,
-                                     .due_ms = alert->at_ms};
+        struct outbox_entry entry = *about;
+        entry.since_ms = entry.due_ms = about->created_ms;
         snprintf(entry.destination, sizeof entry.destination, "%s", d.name);
         code = outbox_add(txn, &entry, err);
         (*ret_count)++;
@@ -118,6 +117,24 @@ note_failed(struct run *r, const struct outbox_entry *e)
     snprintf(r->failed[r->failed_count++].name, sizeof r->failed[0].name, "%s", e->destination);
 }
 
+/* What an entry tells of, copied out of the tables with its names. */
+static void
+read_about(struct tables_txn *txn, struct job *job)
+{
+    const struct outbox_entry *e = &job->entry;
+    struct str organization = dict_text(txn, e->organization),
+               provider = dict_text(txn, e->subject.provider),
+               value = dict_text(txn, e->subject.value);
+    snprintf(job->organization, sizeof job->organization, "%.*s", STR_ARG(organization));
+    snprintf(job->provider, sizeof job->provider, "%.*s", STR_ARG(provider));
+    snprintf(job->value, sizeof job->value, "%.*s", STR_ARG(value));
+    outbox_about(txn, e, job->id);
+    job->is_there =
+        e->kind == OUTBOX_ALERT
+            ? alert_get(txn, e->organization, e->month, e->alert, &job->alert)
+            : spike_get(txn, e->organization, e->found_hour, &e->subject, &job->spike);
+}
+
 /* The first entry that is due and whose destination has not failed in this run. */
 static enum err_code
 next_job(struct run *r, bool *ret_found, struct job *job, struct err *err)
@@ -132,12 +149,8 @@ next_job(struct run *r, bool *ret_found, struct job *job, struct err *err)
     while (!*ret_found && outbox_due_next(&scan, r->started_ms))
         *ret_found = outbox_get(txn, scan.id, &job->entry) && !has_failed(r, &job->entry);
     outbox_due_end(&scan);
-    if (*ret_found) {
-        const struct outbox_entry *e = &job->entry;
-        struct str organization = dict_text(txn, e->organization);
-        snprintf(job->organization, sizeof job->organization, "%.*s", STR_ARG(organization));
-        job->has_alert = alert_get(txn, e->organization, e->month, e->alert, &job->alert);
-    }
+    if (*ret_found)
+        read_about(txn, job);
     tables_abort(txn);
     return ERR_OK;
 }
@@ -148,7 +161,7 @@ try_job(struct run *r, const struct job *job, struct send_outcome *ret, struct e
     struct notify_destination d;
     char key[OUTBOX_KEY_BYTES];
     *ret = (struct send_outcome){0};
-    if (!job->has_alert || job->organization[0] == '\0') {
+    if (!job->is_there || job->organization[0] == '\0') {
         snprintf(ret->says, sizeof ret->says, "the tables are being folded anew");
         return ERR_OK;
     }
@@ -156,15 +169,22 @@ try_job(struct run *r, const struct job *job, struct send_outcome *ret, struct e
         snprintf(ret->says, sizeof ret->says, "the settings name no such destination any more");
         return ERR_OK;
     }
-    outbox_key(str_of(job->organization), &job->entry, key);
+    outbox_key(job->id, job->entry.destination, key);
+    const struct message_about about = {
+        .organization = str_of(job->organization),
+        .alert = job->entry.kind == OUTBOX_ALERT ? &job->alert : NULL,
+        .spike = &job->spike,
+        .id = str_of(job->id),
+        .provider = str_of(job->provider),
+        .value = str_of(job->value),
+    };
     const struct send send = {.conf = r->conf,
                               .net = r->net,
-                              .organization = str_of(job->organization),
-                              .alert = &job->alert,
+                              .about = &about,
                               .destination = &d,
                               .key = key,
                               .now_ms = clock_now_ms(r->options->clock)};
-    return send_alert(&send, ret, err);
+    return send_message(&send, ret, err);
 }
 
 /* What the outcome makes of an entry. */

@@ -1,5 +1,5 @@
 /*
- * billing/notify/notify.h - put alerts into the outbox, and send what is in it.
+ * billing/notify/notify.h - put alerts and spikes into the outbox, and send what is in it.
  *
  * Rules: billing/notify/DESIGN.md.
  */
@@ -8,19 +8,19 @@
 
 #include "billing/notify/notify_conf.h"
 #include "store/base/clock.h"
-#include "store/tables/alert.h"
 #include "store/tables/outbox.h"
 
 /*
- * Add an entry for every destination of the alert's organization, in the alert's own
- * transaction.
+ * Add an entry for every destination of an organization, in the transaction of what is
+ * told.
  *
  *   conf       NULL: nobody is told
+ *   about      what is told of, and created_ms; the rest is made here
  *   email      are mails wanted (the organization's emailAlerts)?
  *   ret_count  entries added
  */
 enum err_code notify_enqueue(const struct notify_conf *conf, struct tables_txn *txn,
-                             struct str organization, const struct alert *alert, bool email,
+                             struct str organization, const struct outbox_entry *about, bool email,
                              uint64_t *ret_count, struct err *err) ERR_MUST_CHECK;
 
 struct notify_options {

@@ -126,16 +126,16 @@ make_body(const struct send *s, struct buf *body, struct err *err)
                                       .key = s->key};
     switch (s->destination->kind) {
     case NOTIFY_EMAIL:
-        return message_mail(s->organization, s->alert, &mail, body, err);
+        return message_mail(s->about, &mail, body, err);
     case NOTIFY_SLACK:
-        return message_slack(s->organization, s->alert, body, err);
+        return message_slack(s->about, body, err);
     default:
-        return message_webhook(s->organization, s->alert, body, err);
+        return message_webhook(s->about, body, err);
     }
 }
 
 enum err_code
-send_alert(const struct send *send, struct send_outcome *ret, struct err *err)
+send_message(const struct send *send, struct send_outcome *ret, struct err *err)
 {
     static const char *const slack_headers[] = {"Content-Type: application/json", NULL};
     struct send_outcome out = {0};

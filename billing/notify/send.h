@@ -1,18 +1,17 @@
 /*
- * billing/notify/send.h - one attempt to deliver one alert to one destination.
+ * billing/notify/send.h - one attempt to deliver one message to one destination.
  */
 #ifndef BILLING_NOTIFY_SEND_H
 #define BILLING_NOTIFY_SEND_H
 
+#include "billing/notify/message.h"
 #include "billing/notify/notify_conf.h"
 #include "store/net/net.h"
-#include "store/tables/alert.h"
 
 struct send {
     const struct notify_conf *conf;
     struct net *net;
-    struct str organization; /* its id */
-    const struct alert *alert;
+    const struct message_about *about;
     const struct notify_destination *destination;
     const char *key;
     int64_t now_ms; /* of a webhook's signature */
@@ -32,8 +31,8 @@ struct send_outcome {
  *
  * Errors: ERR_LIMIT out of memory.
  */
-enum err_code send_alert(const struct send *send, struct send_outcome *ret,
-                         struct err *err) ERR_MUST_CHECK;
+enum err_code send_message(const struct send *send, struct send_outcome *ret,
+                           struct err *err) ERR_MUST_CHECK;
 
 /*
  * The value of the header webhook-signature: "v1,BASE64" for each secret, by blanks.

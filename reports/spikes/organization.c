@@ -6,7 +6,7 @@
 #include "reports/spikes/spike_words.h"
 #include "store/base/time.h"
 
-enum { BEFORE_WEEKS_MAX = 4 };
+enum { BEFORE_WEEKS_MAX = 4, NEWS_HOURS = 24 };
 
 void
 judging_init(struct judging *j)
@@ -283,6 +283,48 @@ settle_unmatched(struct judging *j, struct verdict_row *v)
     finish_row(j, v);
 }
 
+/* ---- who is told ---- */
+
+static bool
+is_driver(const struct spike *row, const struct spike_subject *subject)
+{
+    const struct spike_driver *d = &row->drivers[subject->scope];
+    return subject->scope != SPIKE_ORGANIZATION && subject->value != 0 &&
+           d->value == subject->value && d->provider == subject->provider;
+}
+
+/* Are two rows about the same thing?  One names the other, or both name one user or model. */
+static bool
+is_same_cause(const struct spike *a, const struct spike *b)
+{
+    if (!overlaps(a, b->from_hour, b->to_hour))
+        return false;
+    for (int s = SPIKE_USER; s < SPIKE_SCOPE_COUNT; s++) {
+        const struct spike_driver *d = &b->drivers[s];
+        if (is_driver(a, &(struct spike_subject){(enum spike_scope)s, d->provider, d->value}))
+            return true;
+    }
+    return is_driver(a, &b->subject) || is_driver(b, &a->subject);
+}
+
+/*
+ * One loop is a spike of its user, its model, its project and the organization: told once,
+ * by the row that is first.  What is new but long past is no news.
+ */
+static void
+find_news(struct judging *j)
+{
+    struct verdict_row *rows = j->rows.items;
+    uint32_t now_hour = (uint32_t)(j->log.now_ms / TIME_HOUR_MS);
+    for (size_t i = 0; i < j->rows.count; i++) {
+        struct verdict_row *v = &rows[i];
+        v->email = j->email;
+        v->news = !v->stored && v->change == VERDICT_PUT && v->row.to_hour + NEWS_HOURS > now_hour;
+        for (size_t k = 0; k < i && v->news; k++)
+            v->news = rows[k].change == VERDICT_DELETE || !is_same_cause(&rows[k].row, &v->row);
+    }
+}
+
 enum err_code
 judge_organization(struct judging *j, uint32_t organization, const struct spike_settings *settings,
                    struct err *err)
@@ -311,5 +353,6 @@ judge_organization(struct judging *j, uint32_t organization, const struct spike_
         if (!rows[i].matched)
             settle_unmatched(j, &rows[i]);
     }
+    find_news(j);
     return code;
 }

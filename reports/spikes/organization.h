@@ -22,6 +22,8 @@ struct verdict_row {
     enum verdict_change change;
     bool stored;  /* it was there before */
     bool matched; /* its hours are a spike now too */
+    bool news;    /* somebody is to be told of it */
+    bool email;   /* also by mail: the organization's emailAlerts */
 };
 
 struct judging {
@@ -32,6 +34,7 @@ struct judging {
     struct spike_figures gate;
     uint64_t position; /* of the log */
     const char *currency;
+    bool email; /* mails are wanted by the organization at hand */
     /* Room to work in. */
     struct series_set set;
     struct episode_finder finder;

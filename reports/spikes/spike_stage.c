@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "billing/notify/notify.h"
 #include "reports/spikes/organization.h"
 #include "store/base/hash.h"
 #include "store/base/time.h"
@@ -12,7 +13,7 @@
 #include "store/tables/organization.h"
 #include "store/tables/usage.h"
 
-enum { WRITE_ROWS = 256, PROBLEM_BYTES = 320 };
+enum { WRITE_ROWS = 256, PROBLEM_BYTES = 320, ORGANIZATION_BYTES = 65 };
 
 struct mark {
     uint32_t organization;
@@ -108,6 +109,7 @@ visit(struct run *r, uint32_t organization, struct err *err)
     if (code != ERR_OK || !settings.enabled ||
         (spike_mark_is(r->txn, organization, mark.bytes) && !has_burst(r, organization)))
         return code;
+    r->judging.email = !has_budget || budget.email_alerts;
     code = judge_organization(&r->judging, organization, &settings, err);
     if (code != ERR_OK || r->judging.behind)
         return code;
@@ -135,6 +137,28 @@ count_row(struct run *r, struct tables_txn *txn, const struct verdict_row *v)
     r->result.bursts += v->row.burst && !old.burst;
 }
 
+/* A row that is news goes into the outbox with the row itself. */
+static enum err_code
+tell(struct run *r, struct tables_txn *txn, const struct verdict_row *v, struct err *err)
+{
+    const struct outbox_entry about = {.kind = OUTBOX_SPIKE,
+                                       .organization = v->row.organization,
+                                       .found_hour = v->row.found_hour,
+                                       .subject = v->row.subject,
+                                       .created_ms = r->now_ms};
+    uint64_t messages = 0;
+    if (!v->news)
+        return ERR_OK;
+    /* Writing moves the map's pages under its texts. */
+    char organization[ORGANIZATION_BYTES];
+    struct str name = dict_text(txn, v->row.organization);
+    snprintf(organization, sizeof organization, "%.*s", STR_ARG(name));
+    enum err_code code = notify_enqueue(r->options->notify, txn, str_of(organization), &about,
+                                        v->email, &messages, err);
+    r->result.messages += messages;
+    return code;
+}
+
 /* All that is to be written, in one transaction: rows, and that they are. */
 static enum err_code
 flush(struct run *r, struct err *err)
@@ -151,6 +175,8 @@ flush(struct run *r, struct err *err)
         count_row(r, txn, &rows[i]);
         code = rows[i].change == VERDICT_DELETE ? spike_delete(txn, &rows[i].row, err)
                                                 : spike_put(txn, &rows[i].row, err);
+        if (code == ERR_OK)
+            code = tell(r, txn, &rows[i], err);
     }
     for (size_t i = 0; code == ERR_OK && i < r->marks.count; i++)
         code = spike_mark_put(txn, marks[i].organization, marks[i].bytes, err);

@@ -11,6 +11,7 @@
 #ifndef REPORTS_SPIKES_SPIKE_STAGE_H
 #define REPORTS_SPIKES_SPIKE_STAGE_H
 
+#include "billing/notify/notify_conf.h"
 #include "rollup/price/price.h"
 #include "store/base/clock.h"
 #include "store/tables/spike.h"
@@ -20,6 +21,7 @@ struct spike_options {
     const struct price_book *prices; /* for the last minutes, and the currency */
     const struct clock *clock;
     struct spike_figures gate; /* of each measure: an hour's excess below which it is no spike */
+    const struct notify_conf *notify; /* NULL: nobody is told */
     /* What a person must look at: a setting that cannot be used.  May be NULL. */
     void (*problem)(void *context, const char *text);
     void *context;
@@ -32,6 +34,7 @@ struct spike_result {
     uint64_t updated;       /* that were found before and are judged still */
     uint64_t withdrawn;     /* newly */
     uint64_t bursts;        /* newly seen runaway loops */
+    uint64_t messages;      /* put into the outbox */
     uint64_t position;      /* of the log */
 };
 

@@ -4,19 +4,19 @@
 #include <string.h>
 
 #include "store/base/hash.h"
-#include "store/tables/alert.h"
+#include "store/tables/dict.h"
 
 /*
  * outbox: id u64 -> state u8, lengths of destination u8 and result u8, attempts u32,
  * created u64, since u64, due u64, done u64, organization u32, month u32, alert u32,
- * destination, result.
+ * kind u8, found hour u32, scope u8, provider u32, value u32, destination, result.
  *
  * outbox_due: due u64, id u64 -> nothing; one for each that is waiting.
  */
 enum {
     OUTBOX_ID_BYTES = 8,
     OUTBOX_DUE_BYTES = 16,
-    OUTBOX_FIXED_BYTES = 51,
+    OUTBOX_FIXED_BYTES = 65,
     OUTBOX_ROW_BYTES_MAX = OUTBOX_FIXED_BYTES + OUTBOX_DESTINATION_BYTES_MAX +
                            OUTBOX_RESULT_BYTES_MAX,
 };
@@ -36,16 +36,31 @@ outbox_state_name(enum outbox_state state)
     return state_names[state];
 }
 
+static_assert((int)ALERT_ID_BYTES == (int)OUTBOX_ABOUT_BYTES &&
+                  (int)SPIKE_ID_BYTES == (int)OUTBOX_ABOUT_BYTES,
+              "ids of both are of one length");
+
 void
-outbox_key(struct str organization, const struct outbox_entry *entry, char key[OUTBOX_KEY_BYTES])
+outbox_about(struct tables_txn *txn, const struct outbox_entry *entry, char id[OUTBOX_ABOUT_BYTES])
+{
+    const struct spike spike = {.organization = entry->organization,
+                                .found_hour = entry->found_hour,
+                                .subject = entry->subject};
+    if (entry->kind == OUTBOX_ALERT)
+        alert_id(dict_text(txn, entry->organization), entry->month, entry->alert, id);
+    else
+        spike_id(txn, &spike, id);
+}
+
+void
+outbox_key(const char about[OUTBOX_ABOUT_BYTES], const char *destination,
+           char key[OUTBOX_KEY_BYTES])
 {
     static const char prefix[] = "msg_";
-    char alert[ALERT_ID_BYTES];
     uint8_t digest[HASH_SHA256_BYTES];
-    alert_id(organization, entry->month, entry->alert, alert);
     const struct bytes parts[] = {
-        {(const uint8_t *)alert, ALERT_ID_BYTES},
-        {(const uint8_t *)entry->destination, strlen(entry->destination)},
+        {(const uint8_t *)about, OUTBOX_ABOUT_BYTES},
+        {(const uint8_t *)destination, strlen(destination)},
     };
     hash_sha256(parts, 2, digest);
     memcpy(key, prefix, sizeof prefix);
@@ -71,6 +86,9 @@ row_decode(struct bytes key, struct bytes value, struct outbox_entry *ret)
         .organization = get_le32(v + 39),
         .month = (int32_t)get_le32(v + 43),
         .alert = get_le32(v + 47),
+        .kind = (enum outbox_kind)v[51],
+        .found_hour = get_le32(v + 52),
+        .subject = {(enum spike_scope)v[56], get_le32(v + 57), get_le32(v + 61)},
     };
     memcpy(ret->destination, v + OUTBOX_FIXED_BYTES, destination_bytes);
     memcpy(ret->result, v + OUTBOX_FIXED_BYTES + destination_bytes, result_bytes);
@@ -109,6 +127,11 @@ put(struct tables_txn *txn, const struct outbox_entry *e, struct err *err)
     put_le32(v + 39, e->organization);
     put_le32(v + 43, (uint32_t)e->month);
     put_le32(v + 47, e->alert);
+    v[51] = (uint8_t)e->kind;
+    put_le32(v + 52, e->found_hour);
+    v[56] = (uint8_t)e->subject.scope;
+    put_le32(v + 57, e->subject.provider);
+    put_le32(v + 61, e->subject.value);
     memcpy(v + OUTBOX_FIXED_BYTES, e->destination, destination_bytes);
     memcpy(v + OUTBOX_FIXED_BYTES + destination_bytes, e->result, result_bytes);
     enum err_code code =

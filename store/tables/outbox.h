@@ -10,7 +10,8 @@
 #ifndef STORE_TABLES_OUTBOX_H
 #define STORE_TABLES_OUTBOX_H
 
-#include "store/tables/tables.h"
+#include "store/tables/alert.h"
+#include "store/tables/spike.h"
 
 #define OUTBOX_STATES(X)  \
     X(WAITING, "waiting") \
@@ -24,6 +25,8 @@ enum outbox_state {
         OUTBOX_STATE_COUNT
 };
 
+enum outbox_kind { OUTBOX_ALERT, OUTBOX_SPIKE };
+
 enum { OUTBOX_DESTINATION_BYTES_MAX = 64, OUTBOX_RESULT_BYTES_MAX = 255, OUTBOX_KEY_BYTES = 37 };
 
 struct outbox_entry {
@@ -34,23 +37,31 @@ struct outbox_entry {
     int64_t since_ms; /* the time that it may be tried for counts from here */
     int64_t due_ms;   /* WAITING: not before this */
     int64_t done_ms;  /* SENT, DEAD: since when; else 0 */
-    /* What it tells of: an alert. */
+    /* What it tells of. */
+    enum outbox_kind kind;
     uint32_t organization; /* dictionary */
-    int32_t month;
+    int32_t month;         /* of an OUTBOX_ALERT, with its number */
     uint32_t alert;
+    uint32_t found_hour; /* of an OUTBOX_SPIKE, with its subject */
+    struct spike_subject subject;
     char destination[OUTBOX_DESTINATION_BYTES_MAX + 1]; /* its name in the settings */
     char result[OUTBOX_RESULT_BYTES_MAX + 1]; /* what came of the last attempt, in words */
 };
 
 const char *outbox_state_name(enum outbox_state state);
 
+/* The id of what an entry tells of: alert_id() or spike_id(). */
+enum { OUTBOX_ABOUT_BYTES = 33 };
+void outbox_about(struct tables_txn *txn, const struct outbox_entry *entry,
+                  char id[OUTBOX_ABOUT_BYTES]);
+
 /*
- * The key under which the receiver can tell a copy: a function of the alert and the
+ * The key under which the receiver can tell a copy: a function of what is told and the
  * destination, the same at every attempt.  "msg_" and 32 hexadecimal digits.
  *
- *   organization  its id, not its number
+ *   about  as outbox_about() has it
  */
-void outbox_key(struct str organization, const struct outbox_entry *entry,
+void outbox_key(const char about[OUTBOX_ABOUT_BYTES], const char *destination,
                 char key[OUTBOX_KEY_BYTES]);
 
 /* Put a new entry, WAITING; its id is given. */

@@ -167,6 +167,20 @@ spike_decode(struct bytes key, struct bytes value, struct spike *ret)
     memcpy(ret->text, p, value.size_bytes - FIXED_BYTES);
 }
 
+bool
+spike_get(struct tables_txn *txn, uint32_t organization, uint32_t found_hour,
+          const struct spike_subject *subject, struct spike *ret)
+{
+    const struct spike row = {
+        .organization = organization, .found_hour = found_hour, .subject = *subject};
+    uint8_t key[KEY_BYTES];
+    struct bytes k = key_of(key, &row), v;
+    if (!tables_get(txn, TABLE_SPIKES, k, &v))
+        return false;
+    spike_decode(k, v, ret);
+    return true;
+}
+
 void
 spike_id(struct tables_txn *txn, const struct spike *row, char id[SPIKE_ID_BYTES])
 {

@@ -80,6 +80,10 @@ enum err_code spike_put(struct tables_txn *txn, const struct spike *row,
 enum err_code spike_delete(struct tables_txn *txn, const struct spike *row,
                            struct err *err) ERR_MUST_CHECK;
 
+/* One by its key. */
+bool spike_get(struct tables_txn *txn, uint32_t organization, uint32_t found_hour,
+               const struct spike_subject *subject, struct spike *ret);
+
 /* What a key and value of TABLE_SPIKES say, for publish; value may be empty. */
 void spike_decode(struct bytes key, struct bytes value, struct spike *ret);
 

@@ -125,13 +125,14 @@ Test(billing_notify, titles_are_words)
 {
     char title[MESSAGE_TITLE_BYTES];
     struct alert a = an_alert();
-    message_title(str_of("acme"), &a, title);
+    const struct message_about about = {.organization = str_of("acme"), .alert = &a};
+    message_title(&about, title);
     cr_expect_str_eq(title,
                      "acme: 80 % (warning) of the budget of 2026-11 reached: 84.13 of 100.00 USD");
     a.kind = ALERT_RECOVERED;
     a.name[0] = '\0';
     a.has_budget = false;
-    message_title(str_of("acme"), &a, title);
+    message_title(&about, title);
     cr_expect_str_eq(title,
                      "acme: below 80 % of the budget of 2026-11 again: 84.13 USD, and no budget "
                      "is set any more");
@@ -139,22 +140,74 @@ Test(billing_notify, titles_are_words)
     a.has_budget = true;
     memcpy(a.currency, "JPY", 4);
     a.forecast_pico = 12000 * (money_sum)MONEY_PICO_PER_UNIT;
-    message_title(str_of("acme"), &a, title);
+    message_title(&about, title);
     cr_expect_str_eq(title,
                      "acme: 80 % of the budget of 2026-11 will be spent at this rate: 12000 of "
                      "10000 JPY");
+}
+
+static struct spike
+a_spike(void)
+{
+    return (struct spike){.subject = {SPIKE_USER, 0, 7},
+                          .from_hour = 498796,
+                          .to_hour = 498800,
+                          .measures = 1U << SPIKE_COST | 1U << SPIKE_CALLS,
+                          .threshold_percent = 200,
+                          .actual = {80, 8000, 200 * (money_sum)MONEY_PICO_PER_UNIT},
+                          .usual = {40, 4000, 40 * (money_sum)MONEY_PICO_PER_UNIT},
+                          .currency = "USD",
+                          .noticed_ms = 1795508130500,
+                          .text = "user u<7> spent 200.00 USD, where 40.00 is usual (500 %). Most "
+                                  "of it: project p (100 %)."};
+}
+
+Test(billing_notify, a_spike_is_told_by_its_own_words_and_figures)
+{
+    char title[MESSAGE_TITLE_BYTES];
+    struct spike spike = a_spike();
+    const struct message_about about = {.organization = str_of("acme"),
+                                        .spike = &spike,
+                                        .id = str_of("0123"),
+                                        .value = str_of("u<7>")};
+    struct buf out;
+    buf_init(&out, MESSAGE_BYTES_MAX);
+    message_title(&about, title);
+    cr_expect_str_eq(title, "acme: usage spike: user u<7> spent 200.00 USD, where 40.00 is usual "
+                            "(500 %)");
+    cr_assert_eq(message_webhook(&about, &out, &err), ERR_OK);
+    cr_assert(buf_append(&out, "", 1));
+    cr_expect_str_eq(
+        (char *)out.data,
+        "{\"type\":\"usage.spike\",\"timestamp\":\"2026-11-24T08:15:30.500Z\",\"data\":{\"spikeId\":"
+        "\"0123\",\"organizationId\":\"acme\",\"scope\":\"user\",\"provider\":\"\",\"value\":\"u<7>\","
+        "\"from\":\"2026-11-26T04:00:00.000Z\",\"to\":\"2026-11-26T08:00:00.000Z\",\"measures\":["
+        "\"cost\",\"calls\"],\"burst\":false,\"threshold\":200,\"currency\":\"USD\",\"actual\":{"
+        "\"cost\":\"200\",\"tokens\":8000,\"calls\":80},\"usual\":{\"cost\":\"40\",\"tokens\":4000,"
+        "\"calls\":40},\"logPosition\":0,\"text\":\"user u<7> spent 200.00 USD, where 40.00 is usual "
+        "(500 %). Most of it: project p (100 %).\"}}");
+    buf_clear(&out);
+    cr_assert_eq(message_slack(&about, &out, &err), ERR_OK);
+    cr_assert(buf_append(&out, "", 1));
+    cr_expect_not_null(strstr((char *)out.data, "user u&lt;7&gt; spent"), "%s", (char *)out.data);
+    buf_clear(&out);
+    memset(spike.text, 'x', SPIKE_TEXT_BYTES_MAX);
+    memcpy(spike.text + MESSAGE_TITLE_BYTES - 1 - strlen("acme: usage spike: ") - 1, "\u00e4", 2);
+    message_title(&about, title);
+    cr_expect_eq(strlen(title), MESSAGE_TITLE_BYTES - 2, "no character is cut");
 }
 
 static char *
 mail_with(const char *organization, const char *from_name, struct buf *out)
 {
     const struct alert a = an_alert();
+    const struct message_about about = {.organization = str_of(organization), .alert = &a};
     const struct message_mail m = {.from = "billing@example.com",
                                    .from_name = from_name,
                                    .to = "ops@example.com",
                                    .key = "msg_0123"};
     buf_init(out, MESSAGE_BYTES_MAX);
-    cr_assert_eq(message_mail(str_of(organization), &a, &m, out, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(message_mail(&about, &m, out, &err), ERR_OK, "%s", err.text);
     cr_assert(buf_append(out, "", 1));
     return (char *)out->data;
 }
@@ -233,10 +286,11 @@ Test(billing_notify, the_same_alert_gives_the_same_bytes)
 {
     struct buf a, b;
     const struct alert alert = an_alert();
+    const struct message_about about = {.organization = str_of("acme"), .alert = &alert};
     buf_init(&a, MESSAGE_BYTES_MAX);
     buf_init(&b, MESSAGE_BYTES_MAX);
-    cr_assert_eq(message_webhook(str_of("acme"), &alert, &a, &err), ERR_OK);
-    cr_assert_eq(message_webhook(str_of("acme"), &alert, &b, &err), ERR_OK);
+    cr_assert_eq(message_webhook(&about, &a, &err), ERR_OK);
+    cr_assert_eq(message_webhook(&about, &b, &err), ERR_OK);
     cr_expect_eq(a.size_bytes, b.size_bytes);
     cr_expect_arr_eq(a.data, b.data, a.size_bytes);
     buf_clear(&a);
@@ -294,7 +348,7 @@ Test(billing_notify, an_entry_waits_until_it_is_done)
                              .destination = "hook"},
                         other = e, got;
     struct outbox_due_scan due;
-    char key[OUTBOX_KEY_BYTES], again[OUTBOX_KEY_BYTES];
+    char about[OUTBOX_ABOUT_BYTES], key[OUTBOX_KEY_BYTES], again[OUTBOX_KEY_BYTES];
     other.due_ms = 50;
     cr_assert_eq(outbox_add(txn, &e, &err), ERR_OK);
     cr_assert_eq(outbox_add(txn, &other, &err), ERR_OK);
@@ -308,7 +362,8 @@ Test(billing_notify, an_entry_waits_until_it_is_done)
     cr_expect(outbox_due_next(&due, 100) && due.id == 1);
     cr_expect_not(outbox_due_next(&due, 100));
     outbox_due_end(&due);
-    outbox_key(str_of("acme"), &e, key);
+    outbox_about(txn, &e, about);
+    outbox_key(about, e.destination, key);
     e.attempts = 3;
     e.due_ms = 900;
     snprintf(e.result, sizeof e.result, "HTTP 500");
@@ -321,13 +376,40 @@ Test(billing_notify, an_entry_waits_until_it_is_done)
     cr_expect_eq(memcmp(&got.result, "HTTP 500", 9), 0);
     cr_expect_eq(got.due_ms, 900);
     cr_expect_eq(got.attempts, 3);
-    outbox_key(str_of("acme"), &got, again);
+    outbox_about(txn, &got, about);
+    outbox_key(about, got.destination, again);
     cr_expect_str_eq(key, again, "the key is the same at every attempt");
     cr_assert_eq(outbox_forget(txn, 1, &err), ERR_OK);
     cr_assert_eq(outbox_forget(txn, 2, &err), ERR_OK);
     cr_expect_eq(tables_count(txn, TABLE_OUTBOX) + tables_count(txn, TABLE_OUTBOX_DUE), 0);
     cr_assert_eq(outbox_add(txn, &e, &err), ERR_OK);
     cr_expect_eq(e.id, 3, "numbers are never used again");
+    office_commit();
+}
+
+Test(billing_notify, an_entry_of_a_spike_has_the_spikes_own_key)
+{
+    struct tables_txn *txn = office_begin();
+    struct outbox_entry e = {.kind = OUTBOX_SPIKE,
+                             .organization = office_number("acme"),
+                             .found_hour = 498796,
+                             .subject = {SPIKE_USER, 0, office_number("u7")},
+                             .destination = "hook"},
+                        got;
+    const struct spike row = {
+        .organization = e.organization, .found_hour = e.found_hour, .subject = e.subject};
+    char id[SPIKE_ID_BYTES], about[OUTBOX_ABOUT_BYTES], alert[OUTBOX_ABOUT_BYTES];
+    cr_assert_eq(outbox_add(txn, &e, &err), ERR_OK);
+    cr_assert(outbox_get(txn, e.id, &got));
+    cr_expect_eq(got.kind, OUTBOX_SPIKE);
+    cr_expect_eq(got.found_hour, e.found_hour);
+    cr_expect_eq(memcmp(&got.subject, &e.subject, sizeof e.subject), 0);
+    spike_id(txn, &row, id);
+    outbox_about(txn, &got, about);
+    cr_expect_str_eq(about, id);
+    got.kind = OUTBOX_ALERT;
+    outbox_about(txn, &got, alert);
+    cr_expect_str_neq(alert, id);
     office_commit();
 }
 

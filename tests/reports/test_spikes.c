@@ -1,6 +1,9 @@
 #include <criterion/criterion.h>
+#include <fcntl.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "reports/spikes/burst.h"
 #include "reports/spikes/episode.h"
@@ -8,6 +11,7 @@
 #include "reports/spikes/spike_stage.h"
 #include "reports/spikes/spike_words.h"
 #include "store/event/event.h"
+#include "store/tables/outbox.h"
 #include "store/tables/usage.h"
 #include "tests/reports/fixture.h"
 #include "tests/support/number.h"
@@ -313,18 +317,25 @@ two_weeks(void)
 }
 
 static struct spike_result
-run_stage(const struct fixture *x)
+run_telling(const struct fixture *x, const struct notify_conf *notify)
 {
     const struct price_book prices = {.currency = str_of("USD")};
     const struct clock clock = {.now_utc_ms = the_time};
     const struct spike_options options = {.data_directory = x->dir.path,
                                           .prices = &prices,
                                           .clock = &clock,
+                                          .notify = notify,
                                           .gate = {500, 1000000, MONEY_PICO_PER_UNIT}};
     struct spike_result r;
     struct err err;
     cr_assert_eq(spike_stage_run(&options, &r, &err), ERR_OK, "%s", err.text);
     return r;
+}
+
+static struct spike_result
+run_stage(const struct fixture *x)
+{
+    return run_telling(x, NULL);
 }
 
 static void
@@ -437,5 +448,117 @@ Test(spikes_stage, what_is_taken_back_withdraws_the_spike)
     cr_assert(row.withdrawn);
     cr_assert_eq(strncmp(row.text, "Taken back since: acme spent 40.00 USD", 38), 0, "%s",
                  row.text);
+    fixture_end(&x);
+}
+
+/* ---- who is told ---- */
+
+static struct notify_conf *
+ops_and_mail(const struct fixture *x)
+{
+    static const char text[] = "{\"format\": \"gbill-notify/1\","
+                               " \"smtp\": {\"host\": \"localhost\", \"from\": \"b@example.com\"},"
+                               " \"everyone\": ["
+                               "{\"name\": \"ops\", \"slack\": \"https://hooks.example.com/x\"},"
+                               "{\"name\": \"mail\", \"email\": \"ops@example.com\"}]}";
+    struct notify_conf *conf = NULL;
+    struct err err;
+    char path[512];
+    snprintf(path, sizeof path, "%s/notify.json", x->dir.path);
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    cr_assert(fd >= 0 && write(fd, text, sizeof text - 1) == (ssize_t)sizeof text - 1);
+    close(fd);
+    cr_assert_eq(notify_conf_load(path, &conf, &err), ERR_OK, "%s", err.text);
+    return conf;
+}
+
+/* Entries of the outbox; all are of the organization's own spike. */
+static size_t
+count_told(struct fixture *x)
+{
+    struct outbox_scan scan;
+    struct spike row;
+    size_t count = 0;
+    reopen(x);
+    outbox_scan_begin(&scan, x->txn);
+    for (; outbox_scan_next(&scan); count++) {
+        cr_assert_eq(scan.row.kind, OUTBOX_SPIKE);
+        cr_assert_eq(scan.row.subject.scope, SPIKE_ORGANIZATION);
+        cr_assert(spike_get(x->txn, scan.row.organization, scan.row.found_hour, &scan.row.subject,
+                            &row));
+        cr_assert_eq(row.from_hour, NOW_HOUR - 20);
+    }
+    outbox_scan_end(&scan);
+    fixture_commit(x);
+    return count;
+}
+
+Test(spikes_told, each_destination_hears_of_a_spike_once_and_not_of_its_parts)
+{
+    struct fixture x = two_weeks();
+    struct notify_conf *conf = ops_and_mail(&x);
+    struct spike_result r = run_telling(&x, conf);
+    cr_assert_eq(r.found, 2); /* the organization and its project */
+    cr_assert_eq(r.messages, 2);
+    cr_assert_eq(count_told(&x), 2);
+    reopen(&x);
+    spend(&x, NOW_HOUR - 16, "looper", "gpt-4o", 40);
+    fixture_commit(&x);
+    r = run_telling(&x, conf);
+    cr_assert_eq(r.updated, 2);
+    cr_assert_eq(r.messages, 0);
+    cr_assert_eq(count_told(&x), 2);
+    notify_conf_free(conf);
+    fixture_end(&x);
+}
+
+Test(spikes_told, nobody_hears_of_what_is_long_past_or_was_found_before_they_were_named)
+{
+    struct fixture x = two_weeks();
+    struct notify_conf *conf = ops_and_mail(&x);
+    reopen(&x);
+    for (uint32_t hour = NOW_HOUR - 60; hour < NOW_HOUR - 56; hour++)
+        spend(&x, hour, "early", "gpt-4o", 60);
+    fixture_commit(&x);
+    cr_assert_gt(run_stage(&x).found, 2);
+    cr_assert_eq(count_told(&x), 0);
+    reopen(&x);
+    spend(&x, NOW_HOUR - 17, "looper", "gpt-4o", 1);
+    fixture_commit(&x);
+    cr_assert_eq(run_telling(&x, conf).messages, 0);
+    notify_conf_free(conf);
+    fixture_end(&x);
+}
+
+static void
+ask_for(struct fixture *x, uint64_t seq, const char *msgpack, size_t size)
+{
+    struct dict dict = {.slots = NULL};
+    struct err err;
+    reopen(x);
+    uint32_t acme = number_text(&dict, x->txn, "acme");
+    const struct bytes record = {(const uint8_t *)msgpack, size};
+    cr_assert_eq(budget_apply(x->txn, acme, 1, seq, record, &err), ERR_OK);
+    dict_clear(&dict);
+    fixture_commit(x);
+}
+
+Test(spikes_told, mails_and_spikes_are_as_the_organization_wants_them)
+{
+    static const char off[] = "\x81\xaespikeDetection\x81\xa7"
+                              "enabled\xc2",
+                      no_mail[] = "\x81\xab"
+                                  "emailAlerts\xc2";
+    struct fixture x = two_weeks();
+    struct notify_conf *conf = ops_and_mail(&x);
+    ask_for(&x, 1, off, sizeof off - 1);
+    struct spike_result r = run_telling(&x, conf);
+    cr_assert_eq(r.found + r.messages, 0);
+    ask_for(&x, 2, no_mail, sizeof no_mail - 1);
+    r = run_telling(&x, conf);
+    cr_assert_eq(r.found, 2);
+    cr_assert_eq(r.messages, 1);
+    cr_assert_eq(count_told(&x), 1);
+    notify_conf_free(conf);
     fixture_end(&x);
 }
