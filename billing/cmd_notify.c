@@ -96,7 +96,8 @@ print_entry(struct print *p, struct tables_txn *txn, const struct outbox_entry *
     print_text(p, str_of(e->destination));
     print_text(p, str_of(is_spike ? "spike" : there ? alert_kind_name(alert.kind) : ""));
     print_whole(p, there ? alert.percent : 0);
-    time_format_month(is_spike ? time_month((int64_t)e->found_hour * TIME_HOUR_MS) : e->month, text);
+    time_format_month(is_spike ? time_month((int64_t)e->found_hour * TIME_HOUR_MS) : e->month,
+                      text);
     print_text(p, str_of(text));
     print_whole(p, e->attempts);
     print_time(p, e->created_ms);

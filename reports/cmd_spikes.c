@@ -333,7 +333,10 @@ const struct cli_cmd cmd_spikes_run = {
         "are looked at one minute at a time, for runaway loops.\n"
         "\n"
         "Prices are needed for those minutes.  Models without a price are watched by their tokens\n"
-        "and calls.\n",
+        "and calls.\n"
+        "\n"
+        "Whoever hears of budgets' alerts is told of a new spike (--notify), once, by the next gbill\n"
+        "notify.\n",
 };
 
 const struct cli_cmd cmd_spikes_list = {

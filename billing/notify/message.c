@@ -87,8 +87,8 @@ static void
 spike_title(const struct message_about *about, char title[MESSAGE_TITLE_BYTES])
 {
     const char *text = about->spike->text, *drivers = strstr(text, ". Most of it: ");
-    int used = snprintf(title, MESSAGE_TITLE_BYTES, "%.*s: usage spike: ",
-                        STR_ARG(about->organization));
+    int used =
+        snprintf(title, MESSAGE_TITLE_BYTES, "%.*s: usage spike: ", STR_ARG(about->organization));
     size_t size = drivers != NULL ? (size_t)(drivers - text) : strlen(text),
            room = MESSAGE_TITLE_BYTES - 1 - (size_t)used;
     if (size > room) {
@@ -172,16 +172,15 @@ alert_data(const struct message_about *about)
     message_title(about, title);
     money_format(alert->spend_pico, PICO_DIGITS, spend);
     money_format(alert->forecast_pico, PICO_DIGITS, forecast);
-    return
-        json_pack("{s:o, s:o, s:s, s:I, s:s, s:s, s:s, s:o, s:s, s:I, s:o, s:I, s:s}", "alertId",
-                  text_of(about->id), "organizationId", text_of(about->organization), "month", month, "percent",
-                  (json_int_t)alert->percent, "threshold", alert->name, "currency", alert->currency,
-                  "spend", spend, "budgetMinor",
-                  nullable(alert->has_budget, json_integer((json_int_t)alert->budget_minor)),
-                  "kind", alert_kind_name(alert->kind), "spendMinor",
-                  (json_int_t)money_round_minor(alert->spend_pico, digits), "forecast",
-                  nullable(alert->kind == ALERT_FORECAST, json_string(forecast)), "logPosition",
-                  (json_int_t)alert->position, "text", title);
+    return json_pack("{s:o, s:o, s:s, s:I, s:s, s:s, s:s, s:o, s:s, s:I, s:o, s:I, s:s}", "alertId",
+                     text_of(about->id), "organizationId", text_of(about->organization), "month",
+                     month, "percent", (json_int_t)alert->percent, "threshold", alert->name,
+                     "currency", alert->currency, "spend", spend, "budgetMinor",
+                     nullable(alert->has_budget, json_integer((json_int_t)alert->budget_minor)),
+                     "kind", alert_kind_name(alert->kind), "spendMinor",
+                     (json_int_t)money_round_minor(alert->spend_pico, digits), "forecast",
+                     nullable(alert->kind == ALERT_FORECAST, json_string(forecast)), "logPosition",
+                     (json_int_t)alert->position, "text", title);
 }
 
 static json_t *

@@ -38,15 +38,17 @@ void message_title(const struct message_about *about, char title[MESSAGE_TITLE_B
  *
  *   key  under which copies are told apart; it also names the mail
  */
-enum err_code message_webhook(const struct message_about *about, struct buf *out, struct err *err) ERR_MUST_CHECK;
-enum err_code message_slack(const struct message_about *about, struct buf *out, struct err *err) ERR_MUST_CHECK;
+enum err_code message_webhook(const struct message_about *about, struct buf *out,
+                              struct err *err) ERR_MUST_CHECK;
+enum err_code message_slack(const struct message_about *about, struct buf *out,
+                            struct err *err) ERR_MUST_CHECK;
 
 struct message_mail {
     const char *from, *from_name, *to; /* checked addresses; from_name may be NULL */
     const char *key;
 };
 
-enum err_code message_mail(const struct message_about *about, const struct message_mail *mail, struct buf *out,
-                           struct err *err) ERR_MUST_CHECK;
+enum err_code message_mail(const struct message_about *about, const struct message_mail *mail,
+                           struct buf *out, struct err *err) ERR_MUST_CHECK;
 
 #endif

@@ -129,10 +129,9 @@ read_about(struct tables_txn *txn, struct job *job)
     snprintf(job->provider, sizeof job->provider, "%.*s", STR_ARG(provider));
     snprintf(job->value, sizeof job->value, "%.*s", STR_ARG(value));
     outbox_about(txn, e, job->id);
-    job->is_there =
-        e->kind == OUTBOX_ALERT
-            ? alert_get(txn, e->organization, e->month, e->alert, &job->alert)
-            : spike_get(txn, e->organization, e->found_hour, &e->subject, &job->spike);
+    job->is_there = e->kind == OUTBOX_ALERT
+                        ? alert_get(txn, e->organization, e->month, e->alert, &job->alert)
+                        : spike_get(txn, e->organization, e->found_hour, &e->subject, &job->spike);
 }
 
 /* The first entry that is due and whose destination has not failed in this run. */

@@ -201,6 +201,6 @@ server_digest(const char *url)
         "SET timezone = 'UTC'; SELECT count(*) || ' ' || "
         "md5(coalesce(string_agg(r, E'\\n' ORDER BY r COLLATE \"C\"), '')) "
         "FROM (" ROWS("usage_hourly") " UNION ALL " ROWS("usage_monthly") " UNION ALL " ROWS("limits_snapshots") " UNION ALL " ROWS("invoices") " UNION ALL " ROWS("invoice_lines") " UNION ALL " ROWS("log_days") " UNION ALL " ROWS(
-            "budget_settings") " UNION ALL " ROWS("budget_alerts") " UNION ALL " ROWS("chargeback") " UNION ALL " ROWS("plans") " UNION ALL " ROWS("subscriptions") " UNION ALL " ROWS("forecasts") ") AS x(r)");
+            "budget_settings") " UNION ALL " ROWS("budget_alerts") " UNION ALL " ROWS("chargeback") " UNION ALL " ROWS("plans") " UNION ALL " ROWS("subscriptions") " UNION ALL " ROWS("forecasts") " UNION ALL " ROWS("usage_spikes") ") AS x(r)");
 #undef ROWS
 }

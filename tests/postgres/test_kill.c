@@ -53,6 +53,7 @@ set_up(void)
                "CREATE TABLE saved.plans AS SELECT * FROM billing.plans; "
                "CREATE TABLE saved.subscriptions AS SELECT * FROM billing.subscriptions; "
                "CREATE TABLE saved.forecasts AS SELECT * FROM billing.forecasts; "
+               "CREATE TABLE saved.usage_spikes AS SELECT * FROM billing.usage_spikes; "
                "CREATE TABLE saved.publish_state AS SELECT * FROM billing.publish_state");
 }
 
@@ -94,9 +95,9 @@ static void
 put_back(void)
 {
     static const char *const names[] = {
-        "usage_hourly",  "usage_monthly",   "limits_snapshots", "invoices",   "invoice_lines",
-        "log_days",      "budget_settings", "budget_alerts",    "chargeback", "plans",
-        "subscriptions", "forecasts",       "publish_state"};
+        "usage_hourly",  "usage_monthly",   "limits_snapshots", "invoices",     "invoice_lines",
+        "log_days",      "budget_settings", "budget_alerts",    "chargeback",   "plans",
+        "subscriptions", "forecasts",       "usage_spikes",     "publish_state"};
     char sql[2048] = "BEGIN";
     size_t used = strlen(sql);
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)

@@ -484,8 +484,8 @@ count_told(struct fixture *x)
     for (; outbox_scan_next(&scan); count++) {
         cr_assert_eq(scan.row.kind, OUTBOX_SPIKE);
         cr_assert_eq(scan.row.subject.scope, SPIKE_ORGANIZATION);
-        cr_assert(spike_get(x->txn, scan.row.organization, scan.row.found_hour, &scan.row.subject,
-                            &row));
+        cr_assert(
+            spike_get(x->txn, scan.row.organization, scan.row.found_hour, &scan.row.subject, &row));
         cr_assert_eq(row.from_hour, NOW_HOUR - 20);
     }
     outbox_scan_end(&scan);
