@@ -1,5 +1,5 @@
 /*
- * reports/api/server.h - HTTP/1.1 in front of the routes: libmicrohttpd with epoll, one
+ * reports/api/server.h - HTTP/1.1 in front of the routes: libmicrohttpd with poll, one
  * thread, which has all that changes.
  */
 #ifndef REPORTS_API_SERVER_H

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ./dev bench [ingest | check [SECONDS [CHUNK]] | rollup [EVENTS [IDS [REPEATS]]] | billing [ORGANIZATIONS] | spikes [SEED...] | forecast [SEED [by-distance]] | export [ROWS]]: ratios against this machine's own limits, in one run.
+# ./dev bench [ingest | check [SECONDS [CHUNK]] | rollup [EVENTS [IDS [REPEATS]]] | billing [ORGANIZATIONS] | spikes [SEED...] | forecast [SEED [by-distance]] | export [ROWS] | api [SECONDS]]: ratios against this machine's own limits, in one run.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bin=${GBILL_BIN:-build/release}
@@ -67,4 +67,9 @@ if [ "$what" = all ] || [ "$what" = export ]; then
     mkdir "$dir/export"
     [ "$what" = export ] || set -- export
     "$bin/tests/bench_export" "$bin/gbill" "$dir/export" "${2:-2000000}" 2> >(grep -v 'rows, as of log position' >&2)
+fi
+if [ "$what" = all ] || [ "$what" = api ]; then
+    mkdir "$dir/api"
+    [ "$what" = api ] || set -- api
+    tests/bench/api.sh "$dir/api" "${@:2}"
 fi

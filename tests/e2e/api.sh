@@ -54,6 +54,9 @@ grep -q '"calls": 1,' "$dir/checked" || fail "one call: $(cat "$dir/checked")"
 same "$(status_of -X POST "$base/api/billing/limits")" 405 "another method"
 same "$(status_of "$base/api/billing/other")" 404 "another path"
 same "$(status_of "$base/health" -H "X: $(head -c 40000 /dev/zero | tr '\0' x)")" 431 "a large head"
+for asked in "$base/health" "$base/nothing" "$base/api/billing/limits"; do
+    same "$(curl -s -o /dev/null -o /dev/null -w '%{num_connects} ' "$asked" "$asked")" "1 0 " "a connection serves both: $asked"
+done
 curl -s "$base/metrics" >"$dir/metrics"
 python3 tests/e2e/exposition.py <"$dir/metrics" || fail "metrics: $(cat "$dir/metrics")"
 limits() { status_of -H "Authorization: Bearer $1" "$base/api/billing/limits?organizationId=$2"; }
