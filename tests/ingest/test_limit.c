@@ -172,6 +172,24 @@ Test(ingest_limit, a_wrong_question_is_an_error_and_no_answer)
     cr_expect_eq(check(1), GBILL_OK, "the next question: %s", why.text);
 }
 
+Test(ingest_limit, of_an_organization_that_a_peer_may_not_write_for_it_learns_nothing)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s.peers", live_errors);
+    FILE *f = fopen(path, "w");
+    fputs("uid * for globex\n", f);
+    fclose(f);
+    live_options.peers = path;
+    begin(1000);
+    cr_expect_eq(check(1), GBILL_INPUT);
+    cr_expect_not_null(strstr(why.text, "may not ask about that organization"), "%s", why.text);
+    cr_expect_eq(reserve(1, "h"), GBILL_INPUT);
+    cr_expect_eq(release("h"), GBILL_INPUT);
+    const struct gbill_limit_question own = {.organization_id = "globex", .tokens = 1};
+    cr_expect_eq(gbill_limit_check(client, &own, SOON_MS, &answer, &why), GBILL_OK, "%s", why.text);
+    expect(true, "ok", 0, 0);
+}
+
 Test(ingest_limit, nobody_there_is_an_error_at_once_and_no_answer)
 {
     open_client();
