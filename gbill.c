@@ -27,6 +27,7 @@ static const struct schedule_job jobs[] = {
     {{"notify"}, 2000},
     {{"spikes", "run"}, 60000},
     {{"forecast", "run"}, 300000},
+    {{"optimize", "run"}, 60000},
     {{"publish"}, 1000},
 };
 
@@ -85,8 +86,8 @@ static const struct cli_cmd cmd_run = {
     .summary = "run all jobs at their cadences, in the foreground",
     .help =
         "Starts rollup and publish every second, limits, budgets and notify every two, spikes run,\n"
-        "invoice run and chargeback run every minute, forecast run every five and audit --roots every\n"
-        "hour, each as a process of its own, until SIGTERM or Ctrl-C.  An event is in Postgres within five\n"
+        "invoice run, chargeback run and optimize run every minute, forecast run every five and\n"
+        "audit --roots every hour, each as a process of its own, until SIGTERM or Ctrl-C.  An event is in Postgres within five\n"
         "seconds.  A job that fails is said and tried again, every five seconds at the slowest;\n"
         "cron or systemd timers may run the same jobs instead.\n",
 };
@@ -139,7 +140,8 @@ main(int argc, char **argv)
         TABLE("Postgres", cmd_migrate, cmd_publish),
         TABLE("Reports", cmd_report_usage, cmd_report_costs, cmd_report_export,
               cmd_report_dashboard, cmd_spikes_run, cmd_spikes_list, cmd_spikes_show,
-              cmd_forecast_run, cmd_forecast_list, cmd_forecast_show),
+              cmd_forecast_run, cmd_forecast_list, cmd_forecast_show, cmd_optimize_run,
+              cmd_optimize_list, cmd_optimize_show),
         TABLE("HTTP", api, cmd_key_create, cmd_key_list, cmd_key_revoke),
         TABLE("All together", cmd_run, cmd_status),
     };

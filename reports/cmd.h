@@ -19,5 +19,6 @@ enum err_code cmd_api_serve(struct cli *cli, const struct outlet *outlet,
 extern const struct cli_cmd cmd_api, cmd_key_create, cmd_key_list, cmd_key_revoke;
 extern const struct cli_cmd cmd_spikes_run, cmd_spikes_list, cmd_spikes_show;
 extern const struct cli_cmd cmd_forecast_run, cmd_forecast_list, cmd_forecast_show;
+extern const struct cli_cmd cmd_optimize_run, cmd_optimize_list, cmd_optimize_show;
 
 #endif
