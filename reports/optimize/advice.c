@@ -345,23 +345,6 @@ matters(const struct say *s)
     return pico >= ADVICE_PICO_MIN && pico * 1000 >= s->organization_cost * ADVICE_PERMILLE_MIN;
 }
 
-/* The other lever of the same type says more: there is one row of a type about a group. */
-static bool
-is_lesser(const struct say *s, int lever)
-{
-    for (int l = 0; l < LEVER_COUNT; l++) {
-        if (l == lever || wordings[l].type != wordings[lever].type)
-            continue;
-        const struct survey_lever *other = survey_lever_of(s->survey, s->group, (enum lever)l);
-        if (other == NULL)
-            continue;
-        money_sum mine = survey_share(s->sums), theirs = survey_share(other);
-        if (theirs > mine || (theirs == mine && l < lever))
-            return true;
-    }
-    return false;
-}
-
 static enum err_code
 say_group(struct say *s, struct efficiency *e, struct err *err)
 {
@@ -369,7 +352,7 @@ say_group(struct say *s, struct efficiency *e, struct err *err)
     for (int l = 0; code == ERR_OK && l < LEVER_COUNT; l++) {
         s->wording = &wordings[l];
         s->sums = survey_lever_of(s->survey, s->group, (enum lever)l);
-        if (!matters(s) || is_lesser(s, l))
+        if (!matters(s))
             continue;
         code = add_row(s, err);
         e->avoidable_pico += s->row.share_pico;

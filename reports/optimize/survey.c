@@ -198,15 +198,27 @@ key_at(const struct survey *s, uint32_t i)
     return (const struct survey_key *)map_key(&s->groups, i);
 }
 
+/*
+ * How a group's prompts are cached is one decision: of the levers that ask for another
+ * one, that which saves most.
+ */
 static void
-decide_losses(struct survey *s)
+decide_cache(struct survey *s, struct survey_group *g)
 {
-    for (uint32_t i = 0; i < s->levers.count; i++) {
-        const struct lever_key *key = (const struct lever_key *)map_key(&s->levers, i);
-        const struct survey_lever *sum = map_value(&s->levers, i);
-        if (sum->gain_pico <= sum->loss_pico)
-            group_at(s, key->group)->off |= 1U << key->lever;
+    static const enum lever levers[] = {LEVER_CACHE_PROMPT, LEVER_CACHE_UNREAD, LEVER_LIFE_HOUR,
+                                        LEVER_LIFE_MINUTES};
+    money_sum best = 0;
+    enum lever chosen = LEVER_COUNT;
+    for (size_t i = 0; i < sizeof levers / sizeof *levers; i++) {
+        const struct survey_lever *sum = survey_lever_of(s, g, levers[i]);
+        if (sum != NULL && survey_saving(sum) > best) {
+            best = survey_saving(sum);
+            chosen = levers[i];
+        }
     }
+    for (size_t i = 0; i < sizeof levers / sizeof *levers; i++)
+        if (levers[i] != chosen)
+            g->off |= 1U << levers[i];
 }
 
 /* Is the gaps' variance at most so small a part of their mean, squared? */
@@ -325,7 +337,8 @@ static enum err_code
 decide(struct survey *s, struct err *err)
 {
     enum err_code code = ERR_OK;
-    decide_losses(s);
+    for (uint32_t i = 0; i < s->groups.count; i++)
+        decide_cache(s, group_at(s, i));
     uint32_t *order = map_sorted(&s->groups);
     if (order == NULL)
         return no_memory(err);

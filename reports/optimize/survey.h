@@ -39,7 +39,7 @@ struct survey_group {
     uint64_t simple_calls;          /* lever_is_simple() */
     uint64_t simple_tokens[EVENT_CLASSES];
     /* Decided after the first walk. */
-    uint32_t off;   /* bit 1 << lever: it would cost more than it saves */
+    uint32_t off;   /* bit 1 << lever: another one is better, or it costs more than it saves */
     uint32_t model; /* dictionary: to try; 0: none */
     uint32_t reasoning_permille;
     uint64_t model_calls, model_failed_calls; /* that the organization has of it */
@@ -88,7 +88,7 @@ void survey_clear(struct survey *s);
 enum err_code survey_run(struct survey *s, const struct survey_options *options,
                          struct err *err) ERR_MUST_CHECK;
 
-/* What a lever has to say of a group; NULL: nothing, or it would cost more than it saves. */
+/* What a lever has to say of a group; NULL: nothing, or it is off. */
 const struct survey_lever *survey_lever_of(const struct survey *s, const struct survey_group *group,
                                            enum lever lever);
 
