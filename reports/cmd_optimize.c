@@ -92,19 +92,32 @@ run(struct cli *cli, struct err *err)
 
 /* Those for a program; a person has what fits a line. */
 static const struct print_column columns[] = {
-    {"id", PRINT_TEXT},          {"organization", PRINT_TEXT},  {"type", PRINT_TEXT},
-    {"priority", PRINT_TEXT},    {"status", PRINT_TEXT},        {"candidate", PRINT_TEXT},
-    {"confidence", PRINT_WHOLE}, {"title", PRINT_TEXT},         {"description", PRINT_TEXT},
-    {"saving", PRINT_AMOUNT},    {"savingNotInOthers", PRINT_AMOUNT},
-    {"costOfCalls", PRINT_AMOUNT}, {"currency", PRINT_TEXT},    {"calls", PRINT_WHOLE},
-    {"from", PRINT_TEXT},        {"to", PRINT_TEXT},            {"impact", PRINT_TEXT},
-    {"implementation", PRINT_TEXT}, {"evidence", PRINT_TEXT},   {"createdAt", PRINT_TEXT},
+    {"id", PRINT_TEXT},
+    {"organization", PRINT_TEXT},
+    {"type", PRINT_TEXT},
+    {"priority", PRINT_TEXT},
+    {"status", PRINT_TEXT},
+    {"candidate", PRINT_TEXT},
+    {"confidence", PRINT_WHOLE},
+    {"title", PRINT_TEXT},
+    {"description", PRINT_TEXT},
+    {"saving", PRINT_AMOUNT},
+    {"savingNotInOthers", PRINT_AMOUNT},
+    {"costOfCalls", PRINT_AMOUNT},
+    {"currency", PRINT_TEXT},
+    {"calls", PRINT_WHOLE},
+    {"from", PRINT_TEXT},
+    {"to", PRINT_TEXT},
+    {"impact", PRINT_TEXT},
+    {"implementation", PRINT_TEXT},
+    {"evidence", PRINT_TEXT},
+    {"createdAt", PRINT_TEXT},
     {"logPosition", PRINT_WHOLE},
 };
 
 static const struct print_column table_columns[] = {
-    {"organization", PRINT_TEXT}, {"priority", PRINT_TEXT}, {"status", PRINT_TEXT},
-    {"saving", PRINT_AMOUNT},     {"currency", PRINT_TEXT}, {"sure%", PRINT_WHOLE},
+    {"organization", PRINT_TEXT},   {"priority", PRINT_TEXT}, {"status", PRINT_TEXT},
+    {"saving", PRINT_AMOUNT},       {"currency", PRINT_TEXT}, {"sure%", PRINT_WHOLE},
     {"recommendation", PRINT_TEXT},
 };
 
@@ -185,8 +198,8 @@ read_filter(const struct conf *conf, struct filter *ret, struct err *err)
                        "names them",
                        type);
     if (status != NULL && !recommendation_status_find(str_of(status), &ret->status))
-        return err_set(err, ERR_USAGE,
-                       "--status %.64s is none; give pending, applied or dismissed", status);
+        return err_set(err, ERR_USAGE, "--status %.64s is none; give pending, applied or dismissed",
+                       status);
     return ERR_OK;
 }
 
@@ -336,17 +349,16 @@ row_json(const struct recommendation *r)
 {
     char id[RECOMMENDATION_ID_TEXT_BYTES];
     recommendation_id_text(r->id, id);
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "id", id,
-                     "type", recommendation_type_name(r->type), "priority",
-                     recommendation_priority_name(r->priority), "status",
-                     recommendation_status_name(r->status), "candidate", r->candidate,
-                     "confidencePercent", r->confidence_percent, "title",
-                     text_json(r->texts[RECOMMENDATION_TITLE]), "description",
-                     text_json(r->texts[RECOMMENDATION_DESCRIPTION]), "impact",
-                     object_json(r->texts[RECOMMENDATION_IMPACT]), "implementation",
-                     object_json(r->texts[RECOMMENDATION_IMPLEMENTATION]), "evidence",
-                     object_json(r->texts[RECOMMENDATION_EVIDENCE]), "createdAt",
-                     time_json(r->created_ms));
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:b, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "id", id, "type",
+        recommendation_type_name(r->type), "priority", recommendation_priority_name(r->priority),
+        "status", recommendation_status_name(r->status), "candidate", r->candidate,
+        "confidencePercent", r->confidence_percent, "title",
+        text_json(r->texts[RECOMMENDATION_TITLE]), "description",
+        text_json(r->texts[RECOMMENDATION_DESCRIPTION]), "impact",
+        object_json(r->texts[RECOMMENDATION_IMPACT]), "implementation",
+        object_json(r->texts[RECOMMENDATION_IMPLEMENTATION]), "evidence",
+        object_json(r->texts[RECOMMENDATION_EVIDENCE]), "createdAt", time_json(r->created_ms));
 }
 
 static enum err_code

@@ -24,7 +24,11 @@ struct wording {
 
 static const struct wording wordings[] = {
     [LEVER_CACHE_PROMPT] =
-        {RECOMMENDATION_CACHE_PROMPT, false, 90, 70, "Cache the prompts of",
+        {RECOMMENDATION_CACHE_PROMPT,
+         false,
+         90,
+         70,
+         "Cache the prompts of",
          "The same tokens are sent again within five minutes and paid for in full each time; "
          "reading them from the provider's cache costs a fraction.  What writing the cache costs "
          "is already taken off.",
@@ -35,15 +39,24 @@ static const struct wording wordings[] = {
           "automatic; give calls with the same prefix one prompt_cache_key.",
           "Look at the share of cache reads in gbill report usage a day later."}},
     [LEVER_CACHE_UNREAD] =
-        {RECOMMENDATION_CACHE_UNREAD, false, 95, 95, "Do not write the cache for",
+        {RECOMMENDATION_CACHE_UNREAD,
+         false,
+         95,
+         95,
+         "Do not write the cache for",
          "More is paid for writing the provider's cache than its reads save: without caching, "
          "the same calls would have cost less.",
          "cost of the calls - cost with all cache tokens as plain input",
          {"Take cache_control out of these calls, or of the part of the prompt that changes.",
           "If the prompts do repeat, look why they are not read: less than the model's minimum, a "
-          "changing first token, more than the cache's life between two calls.", NULL}},
+          "changing first token, more than the cache's life between two calls.",
+          NULL}},
     [LEVER_LIFE_HOUR] =
-        {RECOMMENDATION_CACHE_LIFE, false, 85, 85, "Keep the cache for an hour for",
+        {RECOMMENDATION_CACHE_LIFE,
+         false,
+         85,
+         85,
+         "Keep the cache for an hour for",
          "The cache is written anew because calls come more than five minutes and less than an "
          "hour apart; an entry that lives an hour costs more once and is then read.",
          "cost of the calls - cost with one-hour writes, and reads where the last use is 5 to 60 "
@@ -51,13 +64,21 @@ static const struct wording wordings[] = {
          {"Ask for the one-hour life: cache_control {\"type\": \"ephemeral\", \"ttl\": \"1h\"}.",
           NULL, NULL}},
     [LEVER_LIFE_MINUTES] =
-        {RECOMMENDATION_CACHE_LIFE, false, 85, 85, "Keep the cache for five minutes only for",
+        {RECOMMENDATION_CACHE_LIFE,
+         false,
+         85,
+         85,
+         "Keep the cache for five minutes only for",
          "One-hour cache entries are paid for, and used again within five minutes or not at all.",
          "cost of the calls - cost with five-minute writes, also where the last use is 5 to 60 "
          "minutes old",
          {"Leave the ttl of cache_control out: five minutes is the default.", NULL, NULL}},
     [LEVER_BATCH] =
-        {RECOMMENDATION_BATCH, false, 95, 60, "Send as a batch:",
+        {RECOMMENDATION_BATCH,
+         false,
+         95,
+         60,
+         "Send as a batch:",
          "Nobody waits for these calls: they say \"interactive\": false, or come as evenly as a "
          "machine sends them.  The provider's batch interface answers within a day, for less.",
          "cost of the calls - cost in the batch tier",
@@ -65,7 +86,11 @@ static const struct wording wordings[] = {
           "Read the answers when they are there; the same models give the same answers.",
           "Keep single calls for whoever waits at a screen."}},
     [LEVER_SERVICE_TIER] =
-        {RECOMMENDATION_SERVICE_TIER, false, 95, 60, "Use a slower service tier for",
+        {RECOMMENDATION_SERVICE_TIER,
+         false,
+         95,
+         60,
+         "Use a slower service tier for",
          "Nobody waits for these calls, but they are served at a tier that costs more than one "
          "that may take longer.",
          "cost of the calls - cost in the flex tier, or in the standard tier where there is no "
@@ -73,14 +98,22 @@ static const struct wording wordings[] = {
          {"Set service_tier to \"flex\" (or leave \"priority\" out) for calls without an audience.",
           "Try again later when the provider says that it has no room.", NULL}},
     [LEVER_LONG_CONTEXT] =
-        {RECOMMENDATION_LONG_CONTEXT, false, 80, 80, "Stay below the long-context price of",
+        {RECOMMENDATION_LONG_CONTEXT,
+         false,
+         80,
+         80,
+         "Stay below the long-context price of",
          "The whole request costs more once its input passes a threshold, and these calls pass it "
          "by a tenth or less.",
          "cost of the calls - cost with the input cut to the threshold",
          {"Count tokens before sending, and trim the oldest or least needed part to fit.",
           "Or split the request in two.", NULL}},
     [LEVER_RETRIES] =
-        {RECOMMENDATION_RETRIES, false, 90, 60, "Pay less for retries of",
+        {RECOMMENDATION_RETRIES,
+         false,
+         90,
+         60,
+         "Pay less for retries of",
          "Calls failed and were charged all the same, or the same prompt was sent again within ten "
          "minutes although it had been answered.",
          "cost of the failed calls, and of those that repeat an answered prompt within ten minutes",
@@ -88,14 +121,22 @@ static const struct wording wordings[] = {
           "Wait longer after each failure, and stop after a few.",
           "Let one request of a user run at a time."}},
     [LEVER_TRUNCATION] =
-        {RECOMMENDATION_TRUNCATION, false, 85, 85, "Do not cut answers short for",
+        {RECOMMENDATION_TRUNCATION,
+         false,
+         85,
+         85,
+         "Do not cut answers short for",
          "Answers ended at the length limit and were asked for again: the first ones were for "
          "nothing.",
          "cost of truncated calls whose prompt came again within ten minutes",
          {"Give the output limit more room: only what is generated is charged.",
           "Or ask to go on from where the answer ended, instead of from the start.", NULL}},
     [LEVER_MODEL] =
-        {RECOMMENDATION_MODEL, true, 40, 40, "Try a smaller model for",
+        {RECOMMENDATION_MODEL,
+         true,
+         40,
+         40,
+         "Try a smaller model for",
          "The answers are short, hardly reasoned and use no tools, and a cheaper model of the same "
          "provider does other work for you already.  Whether its answers are as good has to be "
          "tried.",
@@ -104,14 +145,22 @@ static const struct wording wordings[] = {
          {"Send a few percent of these calls to the other model and compare the answers.",
           "If they serve, change the rest; if not, dismiss this.", NULL}},
     [LEVER_CONTEXT_GROWTH] =
-        {RECOMMENDATION_CONTEXT_GROWTH, true, 50, 50, "Shorten long conversations of",
+        {RECOMMENDATION_CONTEXT_GROWTH,
+         true,
+         50,
+         50,
+         "Shorten long conversations of",
          "Each turn sends the whole conversation again, so its cost grows with the square of its "
          "length.  Summaries instead of old turns would keep the input as it was at turn ten.",
          "cost of the calls from turn eleven on - cost with the input of turn ten",
          {"Replace old turns by a summary once a conversation has ten turns.",
           "Compare answers before and after: what was left out may have been needed.", NULL}},
     [LEVER_REASONING] =
-        {RECOMMENDATION_REASONING, true, 40, 40, "Reason less in",
+        {RECOMMENDATION_REASONING,
+         true,
+         40,
+         40,
+         "Reason less in",
          "The part of the output that is reasoning is half as much again as is usual in your "
          "other calls, or more.",
          "cost of the calls - cost with reasoning as usual beside the same answers",
@@ -177,8 +226,8 @@ enum recommendation_priority
 advice_priority(money_sum saving_pico, money_sum cost_pico)
 {
     return saving_pico * 1000 >= cost_pico * ADVICE_HIGH_PERMILLE     ? RECOMMENDATION_HIGH
-         : saving_pico * 1000 >= cost_pico * ADVICE_MEDIUM_PERMILLE ? RECOMMENDATION_MEDIUM
-                                                                    : RECOMMENDATION_LOW;
+           : saving_pico * 1000 >= cost_pico * ADVICE_MEDIUM_PERMILLE ? RECOMMENDATION_MEDIUM
+                                                                      : RECOMMENDATION_LOW;
 }
 
 /* ---- one row ---- */
@@ -212,12 +261,12 @@ write_impact(struct say *s, struct err *err)
     money_format(r->share_pico, PICO_DIGITS, share);
     money_format(r->cost_pico, PICO_DIGITS, cost);
     money_format(money_divide(r->saving_pico * MONTH_DAYS * 24, hours), PICO_DIGITS, month);
-    return advice_json(
-        s->advice,
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:b}", "currency", r->currency, "saving", saving,
-                  "savingNotInOthers", share, "savingPer30Days", month, "costOfCalls", cost, "calls",
-                  (json_int_t)r->calls, "candidate", r->candidate),
-        &s->row.texts[RECOMMENDATION_IMPACT], err);
+    return advice_json(s->advice,
+                       json_pack("{s:s, s:s, s:s, s:s, s:s, s:I, s:b}", "currency", r->currency,
+                                 "saving", saving, "savingNotInOthers", share, "savingPer30Days",
+                                 month, "costOfCalls", cost, "calls", (json_int_t)r->calls,
+                                 "candidate", r->candidate),
+                       &s->row.texts[RECOMMENDATION_IMPACT], err);
 }
 
 static enum err_code
@@ -253,6 +302,7 @@ write_evidence(struct say *s, struct err *err)
                           s->type.size_bytes, "from", from, "to", to);
     if (o == NULL)
         return no_memory(err);
+    add_count(o, "confidencePercent", s->row.confidence_percent);
     add_count(o, "calls", s->sums->calls);
     add_count(o, "ofCalls", g->calls);
     add_count(o, "callsThatSaySo", s->sums->strong_calls);
@@ -277,12 +327,11 @@ write_words(struct say *s, struct err *err)
     const struct wording *w = s->wording;
     struct str *texts = s->row.texts;
     struct str other = w->type == RECOMMENDATION_MODEL
-                         ? dict_text(s->survey->options->txn, s->group->model)
-                         : (struct str){"", 0};
-    enum err_code code =
-        advice_text(s->advice, &texts[RECOMMENDATION_TITLE], err, "%s %.*s on %.*s%s%.*s", w->title,
-                    STR_ARG(s->type), STR_ARG(s->model), other.size_bytes > 0 ? ": " : "",
-                    STR_ARG(other));
+                           ? dict_text(s->survey->options->txn, s->group->model)
+                           : (struct str){"", 0};
+    enum err_code code = advice_text(
+        s->advice, &texts[RECOMMENDATION_TITLE], err, "%s %.*s on %.*s%s%.*s", w->title,
+        STR_ARG(s->type), STR_ARG(s->model), other.size_bytes > 0 ? ": " : "", STR_ARG(other));
     if (code == ERR_OK)
         code = advice_text(s->advice, &texts[RECOMMENDATION_DESCRIPTION], err, "%s", w->why);
     if (code == ERR_OK)
@@ -320,8 +369,8 @@ add_row(struct say *s, struct err *err)
     };
     if (w->type == RECOMMENDATION_MODEL && s->group->model_same_type)
         r->confidence_percent = 60;
-    r->priority = advice_priority(w->candidate ? r->saving_pico : r->share_pico,
-                                  s->organization_cost);
+    r->priority =
+        advice_priority(w->candidate ? r->saving_pico : r->share_pico, s->organization_cost);
     if (w->candidate && r->priority == RECOMMENDATION_HIGH)
         r->priority = RECOMMENDATION_MEDIUM;
     snprintf(r->currency, sizeof r->currency, "%s", b->currency);
@@ -386,7 +435,8 @@ advice_make(struct advice *advice, struct survey *survey, const uint32_t *order,
     }
     s.organization_cost = e.actual_pico;
     for (size_t k = from; code == ERR_OK && k < to; k++) {
-        const struct survey_key *key = (const struct survey_key *)map_key(&survey->groups, order[k]);
+        const struct survey_key *key =
+            (const struct survey_key *)map_key(&survey->groups, order[k]);
         s.group = map_value(&survey->groups, order[k]);
         s.provider = name(&s, key->provider);
         s.model = name(&s, key->model);

@@ -14,12 +14,13 @@ enum {
     ADVICE_HIGH_PERMILLE = 100,
     ADVICE_MEDIUM_PERMILLE = 20,
 };
-#define ADVICE_PICO_MIN (MONEY_PICO_PER_UNIT / 100) /* nor is less than a hundredth of the currency */
+#define ADVICE_PICO_MIN \
+    (MONEY_PICO_PER_UNIT / 100) /* nor is less than a hundredth of the currency */
 
 /* The rows of one organization. */
 struct advice {
-    struct list rows;    /* struct recommendation: pending, first found now */
-    struct arena texts;  /* theirs */
+    struct list rows;   /* struct recommendation: pending, first found now */
+    struct arena texts; /* theirs */
 };
 
 /* What all rows have in common. */

@@ -63,8 +63,8 @@ count_of(struct str text)
 {
     int64_t count;
     return money_parse(text, 0, &count) && count > 0 && (uint64_t)count <= EVENT_COUNT_MAX
-             ? (uint64_t)count
-             : 0;
+               ? (uint64_t)count
+               : 0;
 }
 
 /* Sources of the words: OpenAI's chat completions, OpenAI's responses, Anthropic's messages. */
@@ -201,8 +201,8 @@ ask_cache_prompt(struct ask *a)
     if (kept < min)
         kept = 0;
     uint64_t reads = least(less(kept, a->cached), n[EVENT_INPUT]);
-    uint64_t writes = least(less(keeps, kept > a->cached ? kept : a->cached),
-                            n[EVENT_INPUT] - reads);
+    uint64_t writes =
+        least(less(keeps, kept > a->cached ? kept : a->cached), n[EVENT_INPUT] - reads);
     struct event_usage copy = *a->call->usage;
     int64_t pico;
     copy.tokens[EVENT_INPUT] -= reads + writes;
@@ -227,7 +227,8 @@ ask_cache_unread(struct ask *a)
         copy.tokens[c] = 0;
     }
     propose(a, LEVER_CACHE_UNREAD, &copy,
-            a->call->usage->tokens[EVENT_CACHE_WRITE] + a->call->usage->tokens[EVENT_CACHE_WRITE_1H],
+            a->call->usage->tokens[EVENT_CACHE_WRITE] +
+                a->call->usage->tokens[EVENT_CACHE_WRITE_1H],
             true);
 }
 

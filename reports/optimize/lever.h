@@ -15,17 +15,17 @@
 #include "store/tables/recommendation.h"
 
 /* lever, the recommendation that it becomes, candidate */
-#define LEVERS(X)                          \
-    X(CACHE_PROMPT, CACHE_PROMPT, false)   \
-    X(CACHE_UNREAD, CACHE_UNREAD, false)   \
-    X(LIFE_HOUR, CACHE_LIFE, false)        \
-    X(LIFE_MINUTES, CACHE_LIFE, false)     \
-    X(BATCH, BATCH, false)                 \
-    X(SERVICE_TIER, SERVICE_TIER, false)   \
-    X(LONG_CONTEXT, LONG_CONTEXT, false)   \
-    X(RETRIES, RETRIES, false)             \
-    X(TRUNCATION, TRUNCATION, false)       \
-    X(MODEL, MODEL, true)                  \
+#define LEVERS(X)                           \
+    X(CACHE_PROMPT, CACHE_PROMPT, false)    \
+    X(CACHE_UNREAD, CACHE_UNREAD, false)    \
+    X(LIFE_HOUR, CACHE_LIFE, false)         \
+    X(LIFE_MINUTES, CACHE_LIFE, false)      \
+    X(BATCH, BATCH, false)                  \
+    X(SERVICE_TIER, SERVICE_TIER, false)    \
+    X(LONG_CONTEXT, LONG_CONTEXT, false)    \
+    X(RETRIES, RETRIES, false)              \
+    X(TRUNCATION, TRUNCATION, false)        \
+    X(MODEL, MODEL, true)                   \
     X(CONTEXT_GROWTH, CONTEXT_GROWTH, true) \
     X(REASONING, REASONING, true)
 
@@ -44,9 +44,9 @@ enum {
     /* The longest minimum of any model: OpenAI's, and everybody else's (Anthropic's). */
     LEVER_PREFIX_OPENAI_MIN = 1024,
     LEVER_PREFIX_MIN = 4096,
-    LEVER_CLIFF_PERCENT = 10,      /* so far above a threshold is just above it */
-    LEVER_SETTLED_TURN = 10,       /* a conversation's input may grow so long */
-    LEVER_SHORT_OUTPUT = 500,      /* tokens of an answer that a smaller model may give */
+    LEVER_CLIFF_PERCENT = 10, /* so far above a threshold is just above it */
+    LEVER_SETTLED_TURN = 10,  /* a conversation's input may grow so long */
+    LEVER_SHORT_OUTPUT = 500, /* tokens of an answer that a smaller model may give */
     LEVER_SHORT_REASONING_PERCENT = 10,
     /* One tokenizer makes up to so much more of the same text than another of Anthropic's. */
     LEVER_TOKENIZER_PERCENT = 130,
@@ -55,15 +55,15 @@ enum {
 
 /* What is known of a group of calls before a lever is asked; all 0 when nothing is. */
 struct lever_terms {
-    bool machine;               /* they come as evenly as a machine sends them */
-    struct str model;           /* LEVER_MODEL: to try; empty: none */
+    bool machine;                /* they come as evenly as a machine sends them */
+    struct str model;            /* LEVER_MODEL: to try; empty: none */
     uint32_t reasoning_permille; /* LEVER_REASONING: usual part of output; 0: nothing is unusual */
 };
 
 struct lever_opinion {
-    int64_t pico[LEVER_COUNT]; /* > 0: would be saved; < 0: would be spent beside */
-    uint32_t concerned;        /* bit 1 << lever: it has something to say */
-    uint32_t strong;           /* bit: the call says so itself, it is not inferred */
+    int64_t pico[LEVER_COUNT];    /* > 0: would be saved; < 0: would be spent beside */
+    uint32_t concerned;           /* bit 1 << lever: it has something to say */
+    uint32_t strong;              /* bit: the call says so itself, it is not inferred */
     uint64_t tokens[LEVER_COUNT]; /* that it is about */
 };
 
@@ -107,7 +107,8 @@ bool lever_ask(struct lever_walk *w, const struct lever_call *call, const struct
 
 /* What a call would cost as an altered copy; false: it has no price. */
 bool lever_cost(const struct lever_walk *w, const struct lever_call *call,
-                const struct event_usage *copy, int64_t *ret_pico) __attribute__((warn_unused_result));
+                const struct event_usage *copy, int64_t *ret_pico)
+    __attribute__((warn_unused_result));
 
 /* A call may be one for a smaller model: a short answer, hardly reasoned, without tools. */
 bool lever_is_simple(const struct event_usage *usage);

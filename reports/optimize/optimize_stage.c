@@ -153,7 +153,8 @@ opens_again(const struct recommendation *stored, const struct recommendation *fo
         (int64_t)found->from_hour * TIME_HOUR_MS < stored->answered_ms)
         return false;
     return found->saving_pico >=
-           stored->answered_pico * (stored->status == RECOMMENDATION_DISMISSED ? DISMISSED_TIMES : 1);
+           stored->answered_pico *
+               (stored->status == RECOMMENDATION_DISMISSED ? DISMISSED_TIMES : 1);
 }
 
 static enum err_code

@@ -153,8 +153,8 @@ write_row(const struct look *l, const struct plan *best, const struct charged *c
     struct str *texts = row->texts;
     money_format(row->saving_pico, PICO_DIGITS, saving);
     money_format(money_divide(row->saving_pico, PLAN_CHOICE_MONTHS), PICO_DIGITS, month);
-    enum err_code code = advice_text(advice, &texts[RECOMMENDATION_SUBJECT], err, "%.*s",
-                                     STR_ARG(best->id));
+    enum err_code code =
+        advice_text(advice, &texts[RECOMMENDATION_SUBJECT], err, "%.*s", STR_ARG(best->id));
     if (code == ERR_OK)
         code = advice_text(advice, &texts[RECOMMENDATION_TITLE], err,
                            "Change from the %.*s to the %.*s plan", STR_ARG(now->name),
@@ -177,12 +177,12 @@ write_row(const struct look *l, const struct plan *best, const struct charged *c
                       "plan", best->id.data, best->id.size_bytes),
             &texts[RECOMMENDATION_IMPLEMENTATION], err);
     if (code == ERR_OK)
-        code = advice_json(advice,
-                           json_pack("{s:s, s:s%, s:o, s:o}", "formula", formula, "presentPlan",
-                                     now->id.data, now->id.size_bytes, "charged",
-                                     months_of(l, charged), "wouldCharge",
-                                     months_of(l, best_charged)),
-                           &texts[RECOMMENDATION_EVIDENCE], err);
+        code = advice_json(
+            advice,
+            json_pack("{s:s, s:i, s:s%, s:o, s:o}", "formula", formula, "confidencePercent",
+                      row->confidence_percent, "presentPlan", now->id.data, now->id.size_bytes,
+                      "charged", months_of(l, charged), "wouldCharge", months_of(l, best_charged)),
+            &texts[RECOMMENDATION_EVIDENCE], err);
     return code;
 }
 
@@ -210,9 +210,8 @@ add_row(const struct look *l, const struct advice_basis *basis, const struct pla
         return code;
     recommendation_id_of(dict_text(l->txn, l->organization), row.type,
                          row.texts[RECOMMENDATION_SUBJECT], row.id);
-    return list_add(&advice->rows, &row)
-             ? ERR_OK
-             : err_set(err, ERR_LIMIT, "no memory for recommendations");
+    return list_add(&advice->rows, &row) ? ERR_OK
+                                         : err_set(err, ERR_LIMIT, "no memory for recommendations");
 }
 
 /* ---- all ---- */
@@ -240,7 +239,8 @@ choose(struct look *l, const struct advice_basis *basis, struct charged *charged
     if (!ok[present])
         return ERR_OK;
     for (size_t i = 0; i < book->plan_count; i++)
-        if (ok[i] && charged[i].sum < charged[best].sum && is_cheaper(&charged[i], &charged[present]))
+        if (ok[i] && charged[i].sum < charged[best].sum &&
+            is_cheaper(&charged[i], &charged[present]))
             best = i;
     return best == present ? ERR_OK
                            : add_row(l, basis, &book->plans[best], &charged[present],
@@ -266,9 +266,9 @@ plan_choice_make(struct plan_choice *choice, struct tables_txn *txn,
     struct charged *charged = calloc(choice->book->plan_count, sizeof *charged);
     bool *ok = calloc(choice->book->plan_count, sizeof *ok);
     code = charged == NULL || ok == NULL
-             ? err_set(err, ERR_LIMIT, "no memory for the charges of %zu plans",
-                       choice->book->plan_count)
-             : choose(&l, basis, charged, ok, advice, err);
+               ? err_set(err, ERR_LIMIT, "no memory for the charges of %zu plans",
+                         choice->book->plan_count)
+               : choose(&l, basis, charged, ok, advice, err);
     free(charged);
     free(ok);
     return code;

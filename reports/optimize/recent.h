@@ -15,12 +15,12 @@
 enum { RECENT_SETS = 1 << 16, RECENT_WAYS = 4 };
 
 struct recent_call {
-    uint64_t key;             /* 0: no call */
-    uint64_t id;              /* hash of its organization and id */
-    int64_t time_utc_ms;      /* event time */
-    uint64_t input, cached;   /* tokens: all input; of it what the provider kept or had kept */
-    uint64_t settled_input;   /* all input of the conversation's call of turn SETTLED_TURN */
-    uint32_t turn;            /* from 1 */
+    uint64_t key;           /* 0: no call */
+    uint64_t id;            /* hash of its organization and id */
+    int64_t time_utc_ms;    /* event time */
+    uint64_t input, cached; /* tokens: all input; of it what the provider kept or had kept */
+    uint64_t settled_input; /* all input of the conversation's call of turn SETTLED_TURN */
+    uint32_t turn;          /* from 1 */
     bool failed, truncated;
 };
 

@@ -278,13 +278,13 @@ decide_model(struct survey *s, const uint32_t *order, size_t from, size_t to, ui
         const struct survey_group *other = group_at(s, order[k]);
         bool same_type = get_be32(other_key->type) == get_be32(key->type);
         if (get_be32(other_key->provider) != get_be32(key->provider) ||
-            get_be32(other_key->model) == get_be32(key->model) ||
-            other->calls < SURVEY_CALLS_MIN || !fails_no_more(g, other) ||
+            get_be32(other_key->model) == get_be32(key->model) || other->calls < SURVEY_CALLS_MIN ||
+            !fails_no_more(g, other) ||
             !mean_cost(s, key, g, dict_text(s->options->txn, get_be32(other_key->model)), &pico) ||
             (money_sum)pico * 100 > (money_sum)own * SURVEY_MODEL_PERCENT)
             continue;
-        if (g->model != 0 && (g->model_same_type > same_type ||
-                              (g->model_same_type == same_type && pico >= best)))
+        if (g->model != 0 &&
+            (g->model_same_type > same_type || (g->model_same_type == same_type && pico >= best)))
             continue;
         best = pico;
         g->model = get_be32(other_key->model);
@@ -298,8 +298,8 @@ static uint32_t
 reasoning_permille(const struct survey_group *g)
 {
     return g->calls < SURVEY_CALLS_MIN || g->output == 0 || g->reasoning > g->output
-             ? 0
-             : (uint32_t)((money_sum)g->reasoning * 1000 / g->output);
+               ? 0
+               : (uint32_t)((money_sum)g->reasoning * 1000 / g->output);
 }
 
 static int
@@ -389,9 +389,8 @@ const struct survey_lever *
 survey_lever_of(const struct survey *s, const struct survey_group *group, enum lever lever)
 {
     const struct lever_key key = {group->index, (uint32_t)lever};
-    return (group->off & 1U << lever) != 0
-             ? NULL
-             : map_find(&s->levers, &key, map_hash(&s->levers, &key));
+    return (group->off & 1U << lever) != 0 ? NULL
+                                           : map_find(&s->levers, &key, map_hash(&s->levers, &key));
 }
 
 money_sum

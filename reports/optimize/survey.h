@@ -14,11 +14,11 @@
 #include "store/tables/dict.h"
 
 enum {
-    SURVEY_CALLS_MIN = 20,        /* of a group, before its kind of call is judged */
-    SURVEY_MACHINE_GAPS_MIN = 50, /* as evenly as a machine: so many gaps, which */
-    SURVEY_MACHINE_PERCENT = 5,   /* differ by no more than this (standard deviation) */
-    SURVEY_MODEL_PERCENT = 80,    /* another model is tried if it costs at most so much */
-    SURVEY_FAILED_POINTS = 2,     /* and fails at most so many of a hundred calls more */
+    SURVEY_CALLS_MIN = 20,           /* of a group, before its kind of call is judged */
+    SURVEY_MACHINE_GAPS_MIN = 50,    /* as evenly as a machine: so many gaps, which */
+    SURVEY_MACHINE_PERCENT = 5,      /* differ by no more than this (standard deviation) */
+    SURVEY_MODEL_PERCENT = 80,       /* another model is tried if it costs at most so much */
+    SURVEY_FAILED_POINTS = 2,        /* and fails at most so many of a hundred calls more */
     SURVEY_REASONING_GROUPS_MIN = 3, /* of an organization, for what is usual */
     SURVEY_REASONING_PERCENT = 150,  /* of the usual part is unusual */
 };

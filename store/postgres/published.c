@@ -4,6 +4,7 @@
 
 #include "store/postgres/published_budget.h"
 #include "store/postgres/published_forecast.h"
+#include "store/postgres/published_optimize.h"
 #include "store/postgres/published_spike.h"
 #include "store/tables/invoice.h"
 #include "store/tables/limit.h"
@@ -472,5 +473,24 @@ const struct published published[PUBLISHED_COUNT] = {
                     "created_at"},
         .put_key = published_forecast_key,
         .put_row = published_forecast_row,
+    },
+    {
+        .table = TABLE_RECOMMENDATIONS,
+        .name = "optimization_recommendations",
+        .key_count = 2,
+        .columns = {"organization_id", "id", "type", "priority", "title", "description", "impact",
+                    "implementation", "evidence", "status", "created_at"},
+        .put_key = published_recommendation_key,
+        .put_row = published_recommendation_row,
+    },
+    {
+        .table = TABLE_EFFICIENCY,
+        .name = "efficiency",
+        .key_count = 2,
+        .columns = {"organization_id", "last_day", "first_day", "score", "currency", "calls",
+                    "unpriced_calls", "actual", "avoidable", "candidates", "actual_cents",
+                    "avoidable_cents", "log_position", "created_at"},
+        .put_key = published_efficiency_key,
+        .put_row = published_efficiency_row,
     },
 };

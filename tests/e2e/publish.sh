@@ -21,7 +21,7 @@ events() {
                "\"outputTokens\":%d}\n", i, i % 10, i % 37, i, i % 7 }'
 }
 digest() {
-    for t in usage_hourly usage_monthly limits_snapshots invoices invoice_lines log_days budget_settings budget_alerts chargeback plans subscriptions usage_spikes forecasts; do
+    for t in usage_hourly usage_monthly limits_snapshots invoices invoice_lines log_days budget_settings budget_alerts chargeback plans subscriptions usage_spikes forecasts optimization_recommendations efficiency; do
         pg_sql "$1" "SELECT t::text FROM billing.$t t ORDER BY 1"
     done | sha256sum
 }
@@ -76,7 +76,7 @@ before=$(pg_sql "$PG_URL" "SELECT pg_snapshot_xmax(pg_current_snapshot())")
 grep -q 'nothing to publish: Postgres shows event 2001, version 1' "$dir/out" || fail "$(cat "$dir/out")"
 "$bin/gbill" publish --json | python3 -c 'import json, sys
 rows = json.load(sys.stdin)
-assert len(rows) == 13 and all(r["mode"] == "nothing" and r["sent"] == 0 for r in rows), rows' ||
+assert len(rows) == 15 and all(r["mode"] == "nothing" and r["sent"] == 0 for r in rows), rows' ||
     fail "publish --json"
 [ "$(pg_sql "$PG_URL" "SELECT pg_snapshot_xmax(pg_current_snapshot())")" = "$before" ] ||
     fail "a publish of nothing wrote to Postgres"

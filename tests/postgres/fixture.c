@@ -15,11 +15,13 @@
 #include "store/tables/cursor.h"
 #include "store/tables/dict.h"
 #include "store/tables/dirty.h"
+#include "store/tables/efficiency.h"
 #include "store/tables/forecast.h"
 #include "store/tables/invoice.h"
 #include "store/tables/limit.h"
 #include "store/tables/log_day.h"
 #include "store/tables/plan_version.h"
+#include "store/tables/recommendation.h"
 #include "store/tables/spike.h"
 #include "store/tables/standing.h"
 #include "store/tables/usage.h"
@@ -384,6 +386,46 @@ put_forecast(struct writer *w, const char *organization)
     cr_assert_eq(forecast_put(w->txn, &row, &w->err), ERR_OK);
 }
 
+static void
+put_recommendation(struct writer *w, const char *organization)
+{
+    const uint32_t day = (uint32_t)time_day_of(2026, 11, 29);
+    struct recommendation row = {
+        .organization = number(w, organization),
+        .type = RECOMMENDATION_BATCH,
+        .priority = RECOMMENDATION_HIGH,
+        .status = RECOMMENDATION_DISMISSED,
+        .from_hour = (day - 28) * 24,
+        .to_hour = day * 24,
+        .calls = 7,
+        .currency = "USD",
+        .created_ms = 1796083200123,
+        .position = 100,
+    };
+    const char *const texts[] = {
+        "s", "a\ttitle", "why", "{\"saving\":\"1.5\"}", "{\"steps\":[]}", "{\"calls\":7}"};
+    for (uint8_t i = 0; i < RECOMMENDATION_ID_BYTES; i++)
+        row.id[i] = i;
+    for (int i = 0; i < RECOMMENDATION_TEXTS; i++)
+        row.texts[i] = str_of(texts[i]);
+    cr_assert_eq(recommendation_put(w->txn, &row, &w->err), ERR_OK);
+    const struct efficiency efficiency = {
+        .organization = row.organization,
+        .from_hour = row.from_hour,
+        .to_hour = row.to_hour,
+        .score = 75,
+        .currency = "USD",
+        .calls = 90,
+        .unpriced_calls = 3,
+        .actual_pico = 6 * MONEY_PICO_PER_UNIT + 1,
+        .avoidable_pico = MONEY_PICO_PER_UNIT * 3 / 2,
+        .candidate_pico = MONEY_PICO_PER_UNIT / 4,
+        .computed_ms = 1796083200123,
+        .position = 100,
+    };
+    cr_assert_eq(efficiency_put(w->txn, &efficiency, &w->err), ERR_OK);
+}
+
 void
 fixture_fill(const char *directory)
 {
@@ -413,6 +455,7 @@ fixture_fill(const char *directory)
     put_chargeback(&w, "acme", "", -1, false);
     put_spike(&w, "acme");
     put_forecast(&w, "acme");
+    put_recommendation(&w, "acme");
     move_cursor(&w, 100);
     end(&w);
 }

@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/postgres/published.h"
+
 static const char directory_variable[] = "GBILL_TEST_POSTGRES"; /* the tests are other processes */
 static char directory[64] = "/tmp/gbill-postgres-XXXXXX";
 static pid_t server_pid;
@@ -195,12 +197,14 @@ server_create(const char *database, const char *copy_of)
 const char *
 server_digest(const char *url)
 {
-#define ROWS(table) "SELECT '" table "' || t::text FROM billing." table " t"
-    return server_value(
-        url,
-        "SET timezone = 'UTC'; SELECT count(*) || ' ' || "
-        "md5(coalesce(string_agg(r, E'\\n' ORDER BY r COLLATE \"C\"), '')) "
-        "FROM (" ROWS("usage_hourly") " UNION ALL " ROWS("usage_monthly") " UNION ALL " ROWS("limits_snapshots") " UNION ALL " ROWS("invoices") " UNION ALL " ROWS("invoice_lines") " UNION ALL " ROWS("log_days") " UNION ALL " ROWS(
-            "budget_settings") " UNION ALL " ROWS("budget_alerts") " UNION ALL " ROWS("chargeback") " UNION ALL " ROWS("plans") " UNION ALL " ROWS("subscriptions") " UNION ALL " ROWS("forecasts") " UNION ALL " ROWS("usage_spikes") ") AS x(r)");
-#undef ROWS
+    char sql[4096] = "SET timezone = 'UTC'; SELECT count(*) || ' ' || "
+                     "md5(coalesce(string_agg(r, E'\\n' ORDER BY r COLLATE \"C\"), '')) FROM (";
+    size_t used = strlen(sql);
+    for (size_t i = 0; i < PUBLISHED_COUNT; i++)
+        used += (size_t)snprintf(sql + used, sizeof sql - used,
+                                 "%sSELECT '%s' || t::text FROM billing.%s t",
+                                 i > 0 ? " UNION ALL " : "", published[i].name, published[i].name);
+    used += (size_t)snprintf(sql + used, sizeof sql - used, ") AS x(r)");
+    cr_assert_lt(used, sizeof sql);
+    return server_value(url, sql);
 }

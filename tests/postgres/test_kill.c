@@ -10,6 +10,7 @@
 #include "fixture.h"
 #include "server.h"
 #include "store/base/clock.h"
+#include "store/postgres/published.h"
 
 enum { RANDOM_KILLS = 32, TOUCHED_ROWS = 2000, POINTS_MAX = 1000 };
 
@@ -39,22 +40,15 @@ set_up(void)
     snprintf(digest_after, sizeof digest_after, "%s", server_digest(server_url(after)));
     cr_assert_str_neq(digest_before, digest_after);
     work = fixture_directory();
-    server_run(server_url(base),
-               "CREATE SCHEMA saved; "
-               "CREATE TABLE saved.usage_hourly AS SELECT * FROM billing.usage_hourly; "
-               "CREATE TABLE saved.usage_monthly AS SELECT * FROM billing.usage_monthly; "
-               "CREATE TABLE saved.limits_snapshots AS SELECT * FROM billing.limits_snapshots; "
-               "CREATE TABLE saved.invoices AS SELECT * FROM billing.invoices; "
-               "CREATE TABLE saved.invoice_lines AS SELECT * FROM billing.invoice_lines; "
-               "CREATE TABLE saved.log_days AS SELECT * FROM billing.log_days; "
-               "CREATE TABLE saved.budget_settings AS SELECT * FROM billing.budget_settings; "
-               "CREATE TABLE saved.budget_alerts AS SELECT * FROM billing.budget_alerts; "
-               "CREATE TABLE saved.chargeback AS SELECT * FROM billing.chargeback; "
-               "CREATE TABLE saved.plans AS SELECT * FROM billing.plans; "
-               "CREATE TABLE saved.subscriptions AS SELECT * FROM billing.subscriptions; "
-               "CREATE TABLE saved.forecasts AS SELECT * FROM billing.forecasts; "
-               "CREATE TABLE saved.usage_spikes AS SELECT * FROM billing.usage_spikes; "
-               "CREATE TABLE saved.publish_state AS SELECT * FROM billing.publish_state");
+    server_run(server_url(base), "CREATE SCHEMA saved; "
+                                 "CREATE TABLE saved.publish_state AS SELECT * FROM "
+                                 "billing.publish_state");
+    for (size_t i = 0; i < PUBLISHED_COUNT; i++) {
+        char sql[256];
+        snprintf(sql, sizeof sql, "CREATE TABLE saved.%s AS SELECT * FROM billing.%s",
+                 published[i].name, published[i].name);
+        server_run(server_url(base), sql);
+    }
 }
 
 TestSuite(postgres_kill, .init = set_up, .fini = fixture_clear, .timeout = 60);
@@ -94,20 +88,18 @@ publish_in_child(const char *data, const char *url, enum fault fault, unsigned n
 static void
 put_back(void)
 {
-    static const char *const names[] = {
-        "usage_hourly",  "usage_monthly",   "limits_snapshots", "invoices",     "invoice_lines",
-        "log_days",      "budget_settings", "budget_alerts",    "chargeback",   "plans",
-        "subscriptions", "forecasts",       "usage_spikes",     "publish_state"};
-    char sql[2048] = "BEGIN";
+    char sql[4096] = "BEGIN; DELETE FROM billing.publish_state; "
+                     "INSERT INTO billing.publish_state SELECT * FROM saved.publish_state";
     size_t used = strlen(sql);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        used +=
-            (size_t)snprintf(sql + used, sizeof sql - used, "; DELETE FROM billing.%s", names[i]);
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+    for (size_t i = 0; i < PUBLISHED_COUNT; i++)
+        used += (size_t)snprintf(sql + used, sizeof sql - used, "; DELETE FROM billing.%s",
+                                 published[i].name);
+    for (size_t i = 0; i < PUBLISHED_COUNT; i++)
         used += (size_t)snprintf(sql + used, sizeof sql - used,
-                                 "; INSERT INTO billing.%s SELECT * FROM saved.%s", names[i],
-                                 names[i]);
-    snprintf(sql + used, sizeof sql - used, "; COMMIT");
+                                 "; INSERT INTO billing.%s SELECT * FROM saved.%s",
+                                 published[i].name, published[i].name);
+    used += (size_t)snprintf(sql + used, sizeof sql - used, "; COMMIT");
+    cr_assert_lt(used, sizeof sql);
     server_run(server_url(base), sql);
 }
 

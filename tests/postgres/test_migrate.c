@@ -87,7 +87,7 @@ Test(postgres_migrate, an_empty_database_gets_every_file_and_a_second_run_does_n
         cr_assert_eq(migrate.files[i].state, MIGRATE_NOW);
     cr_assert_str_eq(
         applied(),
-        "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes 8rate_limits 9forecasts");
+        "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes 8rate_limits 9forecasts 10recommendations");
     char before[512];
     snprintf(before, sizeof before, "%s",
              server_value(url, "SELECT string_agg(ctid::text || xmin || applied_at, ' ') FROM "
@@ -111,36 +111,36 @@ Test(postgres_migrate, a_dry_run_says_what_is_pending_and_changes_nothing)
 Test(postgres_migrate, a_new_file_alone_is_applied)
 {
     must_migrate();
-    put_file("010_more.sql", "CREATE TABLE billing.more (n integer);\n");
+    put_file("011_more.sql", "CREATE TABLE billing.more (n integer);\n");
     must_migrate();
-    cr_assert_eq(migrate.files[8].state, MIGRATE_BEFORE);
-    cr_assert_eq(migrate.files[9].state, MIGRATE_NOW);
+    cr_assert_eq(migrate.files[9].state, MIGRATE_BEFORE);
+    cr_assert_eq(migrate.files[10].state, MIGRATE_NOW);
     cr_assert_str_eq(
         applied(),
-        "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes 8rate_limits 9forecasts 10more");
+        "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes 8rate_limits 9forecasts 10recommendations 11more");
 }
 
 Test(postgres_migrate, a_file_that_fails_leaves_nothing_of_itself_and_names_its_line)
 {
-    put_file("010_bad.sql", "CREATE TABLE billing.half (n integer);\n-- \xc3\xa9\nSELEC 1;\n");
+    put_file("011_bad.sql", "CREATE TABLE billing.half (n integer);\n-- \xc3\xa9\nSELEC 1;\n");
     cr_assert_eq(run_migrate(false), ERR_CONFIG);
-    cr_assert_not_null(strstr(err.text, "010_bad.sql: line 3: syntax error"), "%s", err.text);
+    cr_assert_not_null(strstr(err.text, "011_bad.sql: line 3: syntax error"), "%s", err.text);
     cr_assert_str_eq(
         applied(),
-        "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes 8rate_limits 9forecasts");
+        "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes 8rate_limits 9forecasts 10recommendations");
     cr_assert_str_eq(server_value(url, "SELECT to_regclass('billing.half') IS NULL"), "t");
-    put_file("010_bad.sql", "CREATE TABLE billing.half (n integer);\n");
+    put_file("011_bad.sql", "CREATE TABLE billing.half (n integer);\n");
     must_migrate();
 }
 
 Test(postgres_migrate, a_file_that_ends_its_transaction_is_refused)
 {
-    put_file("010_commit.sql", "CREATE TABLE billing.half (n integer); COMMIT;\n");
+    put_file("011_commit.sql", "CREATE TABLE billing.half (n integer); COMMIT;\n");
     cr_assert_eq(run_migrate(false), ERR_CONFIG);
-    cr_assert_not_null(strstr(err.text, "010_commit.sql ends its transaction"), "%s", err.text);
+    cr_assert_not_null(strstr(err.text, "011_commit.sql ends its transaction"), "%s", err.text);
     cr_assert_str_eq(
         applied(),
-        "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes 8rate_limits 9forecasts");
+        "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes 8rate_limits 9forecasts 10recommendations");
 }
 
 Test(postgres_migrate, an_applied_file_that_changed_is_refused_even_in_a_dry_run)
@@ -174,7 +174,7 @@ Test(postgres_migrate, gaps_twins_odd_names_and_empty_directories_are_refused)
     static const struct {
         const char *file, *says;
     } cases[] = {
-        {"011_x.sql", "migration 010 is missing, 011_x is there"},
+        {"012_x.sql", "migration 011 is missing, 012_x is there"},
         {"002_twin.sql", "two migrations have the number 002"},
         {"000_x.sql", "two migrations have the number 000"},
         {"6_x.sql", "named NNN_name.sql"},
@@ -270,18 +270,19 @@ reader_url(void)
     return server_url_as(database, role, NULL);
 }
 
-static const char *const secured[] = {"usage_hourly",  "usage_monthly", "limits_snapshots",
-                                      "invoices",      "invoice_lines", "budget_settings",
-                                      "budget_alerts", "chargeback",    "subscriptions",
-                                      "usage_spikes",  "forecasts"};
+static const char *const secured[] = {
+    "usage_hourly",  "usage_monthly",   "limits_snapshots", "invoices",
+    "invoice_lines", "budget_settings", "budget_alerts",    "chargeback",
+    "subscriptions", "usage_spikes",    "forecasts",        "optimization_recommendations",
+    "efficiency"};
 enum { SECURED = sizeof secured / sizeof secured[0] };
 
 Test(postgres_migrate, a_reader_sees_the_organization_it_set_and_no_other)
 {
-    static const char *const acme[SECURED] = {"12", "2", "4", "2", "6", "1",
-                                              "2",  "3", "1", "1", "1"};
-    static const char *const globex[SECURED] = {"12", "2", "4", "0", "0", "1",
-                                                "0",  "0", "0", "0", "0"};
+    static const char *const acme[SECURED] = {"12", "2", "4", "2", "6", "1", "2",
+                                              "3",  "1", "1", "1", "1", "1"};
+    static const char *const globex[SECURED] = {"12", "2", "4", "0", "0", "1", "0",
+                                                "0",  "0", "0", "0", "0", "0"};
     for (size_t i = 0; i < SECURED; i++) {
         char sql[256];
         snprintf(sql, sizeof sql,

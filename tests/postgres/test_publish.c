@@ -59,7 +59,7 @@ Test(postgres_publish, the_first_publish_sends_every_row_exactly)
     result = fixture_must_publish(data, url, false);
     cr_assert_eq(result.mode, PUBLISH_FULL);
     cr_assert_str_eq(result.why, "the database is new to this log");
-    const uint64_t rows[PUBLISHED_COUNT] = {24, 4, 8, 2, 6, 1, 2, 2, 3, 2, 1, 1, 1};
+    const uint64_t rows[PUBLISHED_COUNT] = {24, 4, 8, 2, 6, 1, 2, 2, 3, 2, 1, 1, 1, 1, 1};
     for (size_t i = 0; i < PUBLISHED_COUNT; i++) {
         cr_assert_eq(result.counts[i].sent, rows[i], "%s", published[i].name);
         cr_assert_eq(result.counts[i].written, rows[i], "%s", published[i].name);
@@ -120,6 +120,19 @@ Test(postgres_publish, a_forecast_arrives_with_its_interval_and_the_way_there)
                      "[{\"day\": \"2026-11-29\", \"low\": \"35.5\", \"cost\": \"40\", \"high\": "
                      "\"50\"}, {\"day\": \"2026-11-30\", \"low\": \"36\", \"cost\": \"41.5\", "
                      "\"high\": \"60\"}]");
+}
+
+Test(postgres_publish, a_recommendation_and_the_efficiency_arrive)
+{
+    fixture_must_publish(data, url, false);
+    cr_assert_str_eq(
+        VALUE("SELECT t::text FROM billing.optimization_recommendations t"),
+        "(000102030405060708090a0b0c0d0e0f,acme,batch,high,\"a\ttitle\",why,\"{\"\"saving\"\": "
+        "\"\"1.5\"\"}\",\"{\"\"steps\"\": []}\",\"{\"\"calls\"\": 7}\",dismissed,\"2026-12-01 "
+        "00:00:00.123+00\")");
+    cr_assert_str_eq(VALUE("SELECT t::text FROM billing.efficiency t"),
+                     "(acme,2026-11-28,2026-11-01,75,USD,90,3,6.000000000001,1.5,0.25,600,150,100,"
+                     "\"2026-12-01 00:00:00.123+00\")");
 }
 
 Test(postgres_publish, the_roots_of_days_arrive_and_every_reader_may_check_them)
