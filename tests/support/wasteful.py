@@ -2,23 +2,24 @@
 """Usage events of organizations that each waste money in one way, as JSON lines for
 gbill send, and what gbill optimize must say of them.
 
-    wasteful.py DAY events    the events of DAY (YYYY-MM-DD)
-    wasteful.py DAY expected  organization, type, saving, savingNotInOthers in dollars, calls
-
-The amounts are worked out here from the rates below, which are those of the test's own
-price book (the third word "prices"), in whole picos.
+    wasteful.py DAY prices             the price book that the amounts are worked out by
+    wasteful.py DAY events [COPIES]    the events of DAY (YYYY-MM-DD)
+    wasteful.py DAY expected [COPIES]  organization, type, saving, savingNotInOthers in
+                                       dollars, calls
 """
 import json
 import sys
 from datetime import datetime, timedelta, timezone
 
-# dollars per million tokens = micro-dollars... per token in picos: rate * 10^6
+# Dollars per million tokens.
 RATES = {
     ("openai", "big", "standard"): {"input": 5, "cache_read": 1, "output": 20},
     ("openai", "big", "batch"): {"input": 2, "cache_read": 1, "output": 10},
     ("openai", "big", "flex"): {"input": 3, "cache_read": 1, "output": 12},
     ("openai", "big", "priority"): {"input": 10, "cache_read": 2, "output": 40},
     ("openai", "small", "standard"): {"input": 1, "cache_read": 1, "output": 4},
+    ("openai", "mid", "standard"): {"input": 5, "cache_read": 1, "output": 20},
+    ("openai", "mid", "priority"): {"input": 10, "cache_read": 1, "output": 40},
     ("anthropic", "claude", "standard"): {
         "input": 4, "cache_read": 1, "cache_write": 5, "cache_write_1h": 8, "output": 20},
 }
@@ -29,7 +30,8 @@ MICRO = 10**6  # picos of a token at one dollar per million
 
 def prices():
     models = []
-    for provider, model in (("openai", "big"), ("openai", "small"), ("anthropic", "claude")):
+    for provider, model in (("openai", "big"), ("openai", "small"), ("openai", "mid"),
+                            ("anthropic", "claude")):
         rows = []
         for tier in ("standard", "batch", "flex", "priority"):
             rates = RATES.get((provider, model, tier))
@@ -45,12 +47,14 @@ def prices():
 
 
 class Maker:
-    def __init__(self, day):
+    def __init__(self, day, suffix):
+        self.suffix = suffix
         self.start = datetime.fromisoformat(day).replace(tzinfo=timezone.utc)
         self.events = []
         self.expected = []
 
     def call(self, org, kind, second, model="big", tokens_in=0, out=0, usage=None, **more):
+        org += self.suffix
         provider = "anthropic" if model == "claude" else "openai"
         event = {"kind": "usage", "id": f"{org}-{kind}-{len(self.events)}", "organizationId": org,
                  "userId": "u", "type": kind, "provider": provider, "model": model,
@@ -66,7 +70,7 @@ class Maker:
         self.events.append(event)
 
     def expect(self, org, kind, saving, share, calls):
-        self.expected.append((org, kind, saving, share, calls))
+        self.expected.append((org + self.suffix, kind, saving, share, calls))
 
     def filler(self, org, seconds, count=1, model="big", **more):
         """What wastes nothing: one uneven call, so that the rest is not all there is."""
@@ -79,8 +83,11 @@ def make(m):
     for i in range(40):
         m.call("batchy", "nightly", i * i, tokens_in=1000, out=100, interactive=False)
     m.expect("batchy", "batch", 40 * 4000, 40 * 4000, 40)
-    # Served at priority though nobody waits, where batch is dearer than nothing else: flex is
-    # never the largest, so it has no share and no row.
+    # A model without batch or flex, paid at priority: the standard tier costs half.
+    for i in range(20):
+        m.call("prior", "report", i * i, model="mid", tokens_in=1000, out=100, interactive=False,
+               serviceTier="priority")
+    m.expect("prior", "service-tier", 20 * 7000, 20 * 7000, 20)
     # The same prefix of 2,000 tokens, every minute 30 times: OpenAI writes for nothing.
     for i in range(30):
         m.call("cachy", "chat", i * 60 + i % 7, tokens_in=2500, out=10, prefixHash="p1",
@@ -104,6 +111,15 @@ def make(m):
                usage={"input_tokens": 100, "cache_creation_input_tokens": 10000,
                       "cache_read_input_tokens": 0, "output_tokens": 10})
     m.expect("lively", "cache-life", (19 * 4 - 3) * 10000, (19 * 4 - 3) * 10000, 19)
+    # The other way round: one-hour writes that are used every two minutes, at 8 instead of 5.
+    for i in range(20):
+        m.call("brief", "chat", i * 120 + i % 3, model="claude", conversationId="b",
+               usage={"input_tokens": 100, "output_tokens": 10,
+                      "cache_read_input_tokens": 10000 if i else 0,
+                      "cache_creation_input_tokens": 1000 if i else 10000,
+                      "cache_creation": {"ephemeral_5m_input_tokens": 0,
+                                         "ephemeral_1h_input_tokens": 1000 if i else 10000}})
+    m.expect("brief", "cache-life", 29000 * 3, 29000 * 3, 20)
     # Just above the threshold: 205,000 tokens cost 10 each and 30 of output.
     for i in range(5):
         m.call("longy", "read", i * i * 100, tokens_in=205000, out=1000)
@@ -142,8 +158,13 @@ def make(m):
                 "completion_tokens_details": {"reasoning_tokens": part}})
     # usual: 200 of 1,000; beside 500 of answer that is 125: 375 of each call less
     m.expect("thinky", "reasoning", 25 * 375 * 20, 0, 25)
-    # Priority that nobody waits for, of a model without batch or flex: none here, so a
-    # machine's even calls instead: every 30 s exactly, untagged.
+    # Nobody waits, and a third failed: those are given to retries, whole, and not to batch.
+    for i in range(30):
+        m.call("overlap", "nightly", i * i * 3, tokens_in=1000, out=0 if i % 3 == 0 else 100,
+               interactive=False, **({"status": "failed"} if i % 3 == 0 else {}))
+    m.expect("overlap", "batch", 20 * 4000 + 10 * 3000, 20 * 4000, 30)
+    m.expect("overlap", "retries", 10 * 5000, 10 * 5000, 10)
+    # A machine's even calls, every 30 s exactly, of which nothing is said.
     for i in range(60):
         m.call("cron", "poll", i * 30, tokens_in=1000, out=100)
     m.expect("cron", "batch", 60 * 4000, 60 * 4000, 60)
@@ -158,15 +179,21 @@ def dollars(picos):
 
 def main():
     day, what = sys.argv[1:3]
-    m = Maker(day)
-    make(m)
+    copies = int(sys.argv[3]) if len(sys.argv) > 3 else 1
     if what == "prices":
         json.dump(prices(), sys.stdout)
-    elif what == "events":
-        for event in sorted(m.events, key=lambda e: e["createdAt"]):
+        return
+    events, expected = [], []
+    for copy in range(copies):
+        m = Maker(day, f"-{copy}")
+        make(m)
+        events += m.events
+        expected += m.expected
+    if what == "events":
+        for event in sorted(events, key=lambda e: e["createdAt"]):
             print(json.dumps(event))
     elif what == "expected":
-        for org, kind, saving, share, calls in sorted(m.expected):
+        for org, kind, saving, share, calls in sorted(expected):
             print(f"{org},{kind},{dollars(saving * MICRO)},{dollars(share * MICRO)},{calls}")
 
 
