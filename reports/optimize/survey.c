@@ -313,7 +313,7 @@ by_number(const void *a, const void *b)
 static enum err_code
 decide_reasoning(struct survey *s, const uint32_t *order, size_t from, size_t to, struct err *err)
 {
-    uint32_t *parts = calloc(to - from, sizeof *parts);
+    uint32_t *parts = calloc(to - from + 1, sizeof *parts);
     size_t count = 0;
     if (parts == NULL)
         return no_memory(err);
