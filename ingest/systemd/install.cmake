@@ -8,7 +8,7 @@ set(GBILL_DOCDIR "${CMAKE_INSTALL_FULL_DOCDIR}")
 set(GBILL_UNITS "${CMAKE_CURRENT_LIST_DIR}")
 
 foreach(unit gbill-agent.service gbill.service gbill-jobs.service gbill-publish.service
-        gbill-notify.service gbill-ship.service)
+        gbill-notify.service gbill-ship.service gbill-api.service)
     configure_file("${GBILL_UNITS}/${unit}.in" "${CMAKE_BINARY_DIR}/systemd/${unit}" @ONLY)
     install(FILES "${CMAKE_BINARY_DIR}/systemd/${unit}" DESTINATION lib/systemd/system)
 endforeach()

@@ -44,7 +44,7 @@ units=$(dirname "$(find "$dir" -name gbill-agent.service)")
 prefix=${units%/lib/systemd/system}
 prefix=${prefix#"$dir"}
 for file in bin/gbill sbin/gbill-agent share/gbill/prices.json share/gbill/plans.json lib/sysusers.d/gbill.conf \
-    lib/systemd/system/gbill-{agent,jobs,publish,notify,ship}.service lib/systemd/system/gbill-{jobs,publish,notify}.timer \
+    lib/systemd/system/gbill-{agent,jobs,publish,notify,ship,api}.service lib/systemd/system/gbill-{jobs,publish,notify}.timer \
     lib/systemd/system/gbill.service; do
     [ -s "$dir$prefix/$file" ] || fail "$prefix/$file is not installed"
 done
@@ -74,6 +74,7 @@ exposure gbill-jobs.service 2
 exposure gbill-publish.service 11
 exposure gbill-notify.service 11
 exposure gbill-ship.service 11
+exposure gbill-api.service 11
 ! systemd-analyze security --offline=true --threshold=3 "$units/gbill-agent.service" >/dev/null 2>&1 ||
     fail "systemd-analyze security does not judge"
 

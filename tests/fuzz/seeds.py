@@ -252,6 +252,14 @@ def main():
         write("answer", name, pack(answer))
     write("quarantine", "one", pack(["why", "gbill.usage", 1763942400000, 1000, b"\x81\x01\x02"]))
     write("quarantine", "two", 2 * pack(["", "", -1, 0, b""]))
+    call = {"id": "1", "organizationId": "acme", "userId": "u", "type": "chat", "provider": "openai", "model": "m",
+            "inputTokens": 5, "outputTokens": 7, "metadata": {"a": [1, 2.5, None, True]}}
+    budget = {"monthlyBudget": 5000, "alertThresholds": {"warning": 80}, "spikeDetection": {"threshold": 300},
+              "autoLimits": {"enabled": True, "pauseAt": 100}, "emailAlerts": False}
+    for name, (route, body) in {"one": (b"0", call), "batch": (b"0", {"events": [call, dict(call, id=None), 7]}),
+                                "other": (b"0", dict(call, organizationId="rival")), "budget": (b"1", budget)}.items():
+        write("post", name, route + json.dumps(body, separators=(",", ":")).encode())
+    write("post", "deep", b"0" + b"[" * 40)
     for name, book in PRICES.items():
         write("prices", name, json.dumps(book).encode())
     plans = (HERE.parent.parent / "schemas" / "plans.json").read_bytes()
