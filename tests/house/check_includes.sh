@@ -32,7 +32,7 @@ reports/pdf: store/base reports/pdf
 <msgpack.h>: store ingest tests
 <pango/pangocairo.h>: reports
 <cairo-pdf.h>: reports
-<microhttpd.h>: reports
+<microhttpd.h>: reports tests
 '
 
 check_tree() { # in the tree's root: one line per wrong include
