@@ -14,7 +14,6 @@
 #include "store/tables/cursor.h"
 #include "store/tables/dict.h"
 #include "store/tables/organization.h"
-#include "store/tables/spike.h"
 
 enum {
     TEXTS_BYTES_MAX = 4 * 1024 * 1024,
@@ -212,10 +211,12 @@ read_forecast(struct gathering *g)
 
 /* ---- spikes ---- */
 
-static money_sum
-excess_of(const struct board_spike *spike)
+/* Money first: what is told by its cost before what is told by tokens, and that before calls. */
+static bool
+is_less(const struct board_spike *a, const struct board_spike *b)
 {
-    return spike->actual_pico - spike->usual_pico;
+    return a->leading != b->leading ? a->leading < b->leading
+                                    : a->actual - a->usual < b->actual - b->usual;
 }
 
 /* They come by the hour they were found at; where there are too many the least makes room. */
@@ -223,18 +224,20 @@ static void
 take_spike(struct gathering *g, const struct spike *row)
 {
     struct board *b = g->board;
+    enum spike_measure leading = spike_leading(row->measures);
     struct board_spike spike = {.from_hour = row->from_hour,
                                 .to_hour = row->to_hour,
                                 .peak_hour = row->peak_hour,
                                 .burst = row->burst,
-                                .actual_pico = row->actual.cost_pico,
-                                .usual_pico = row->usual.cost_pico};
+                                .leading = leading,
+                                .actual = spike_measure_of(&row->actual, leading),
+                                .usual = spike_measure_of(&row->usual, leading)};
     size_t least = 0;
     b->spikes_found++;
     if (b->spike_count == BOARD_SPIKES_MAX) {
         for (size_t i = 1; i < b->spike_count; i++)
-            least = excess_of(&b->spikes[i]) < excess_of(&b->spikes[least]) ? i : least;
-        if (excess_of(&b->spikes[least]) >= excess_of(&spike))
+            least = is_less(&b->spikes[i], &b->spikes[least]) ? i : least;
+        if (!is_less(&b->spikes[least], &spike))
             return;
         b->spike_count--;
         memmove(&b->spikes[least], &b->spikes[least + 1],

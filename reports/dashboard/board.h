@@ -12,6 +12,7 @@
 #include "store/tables/efficiency.h"
 #include "store/tables/forecast.h"
 #include "store/tables/recommendation.h"
+#include "store/tables/spike.h"
 #include "store/tables/usage.h"
 
 enum {
@@ -39,7 +40,7 @@ struct board_sum {
 struct board_day {
     struct board_sum sum;
     money_sum adjustment_pico; /* credits and debits of an operator; either sign */
-    uint32_t spikes;           /* whose dearest hour is in it */
+    uint32_t spikes;           /* whose largest hour is in it */
 };
 
 /* A project, a user, or a model with its provider. */
@@ -61,7 +62,8 @@ struct board_cut {
 struct board_spike {
     uint32_t from_hour, to_hour, peak_hour; /* since 1970; to exclusive */
     bool burst;
-    money_sum actual_pico, usual_pico;
+    enum spike_measure leading; /* what it is told by, and what the next two are of */
+    money_sum actual, usual;
     const char *text; /* all of it in words */
 };
 
@@ -105,7 +107,7 @@ struct board {
     struct forecast_row forecast; /* of costs alone: adjustment_pico is in no figure of it */
 
     struct board_spike
-        spikes[BOARD_SPIKES_MAX]; /* by time; the dearest ones where there are more */
+        spikes[BOARD_SPIKES_MAX]; /* by time; the largest ones where there are more */
     size_t spike_count, spikes_found;
     struct board_advice advice[BOARD_ADVICE_MAX]; /* pending ones, by falling share_pico */
     size_t advice_count, advice_found;

@@ -341,7 +341,7 @@ put_week(struct html *h, const struct board *b)
     for (int i = 1; i <= 5; i++)
         html_printf(h, "<rect class=\"s%d\" x=\"%d\" width=\"14\" height=\"12\"/>", i,
                     14 * (i - 1));
-    html_put(h, "</svg>from the cheapest fifth of the hours to the dearest</li></ul>\n");
+    html_put(h, "</svg>from the quietest fifth of the hours to the busiest</li></ul>\n");
     chart_week(h, b);
     end_top(h);
     table_week(h, b);
@@ -374,15 +374,27 @@ put_hours(struct html *h, uint32_t from_hour, uint32_t to_hour)
 }
 
 static void
+spike_figure(struct html *h, const struct board *b, enum spike_measure measure, money_sum value)
+{
+    char text[WORDS_BYTES];
+    if (measure == SPIKE_COST) {
+        money(h, b, value);
+        return;
+    }
+    words_whole((uint64_t)value, text);
+    html_printf(h, "%s&nbsp;%s", text, spike_measure_name(measure));
+}
+
+static void
 put_spike_head(struct html *h, const struct board *b, const struct board_spike *s)
 {
     html_put(h, "<div class=\"head\"><h3>");
     put_hours(h, s->from_hour, s->to_hour);
     html_put(h, s->burst ? ": a runaway loop" : "");
     html_put(h, "</h3><span class=\"sum\">");
-    money(h, b, s->actual_pico);
+    spike_figure(h, b, s->leading, s->actual);
     html_put(h, "<span class=\"unit\"> (usual: ");
-    money(h, b, s->usual_pico);
+    spike_figure(h, b, s->leading, s->usual);
     html_put(h, ")</span></span></div>");
 }
 
@@ -392,7 +404,7 @@ put_spikes(struct html *h, const struct board *b)
 {
     if (b->spikes_found == 0)
         return;
-    begin_card(h, "Spikes", "Spending out of the ordinary, as gbill spikes found it.");
+    begin_card(h, "Spikes", "Spending and usage out of the ordinary, as gbill spikes found it.");
     end_top(h);
     html_put(h, "<ol class=\"list\">\n");
     for (size_t i = 0; i < b->spike_count; i++) {
@@ -407,7 +419,7 @@ put_spikes(struct html *h, const struct board *b)
     }
     html_put(h, "</li>\n</ol>\n");
     if (b->spikes_found > b->spike_count)
-        html_printf(h, "<p class=\"hint\">The %zu dearest of %zu; gbill spikes list has all.</p>\n",
+        html_printf(h, "<p class=\"hint\">The %zu largest of %zu; gbill spikes list has all.</p>\n",
                     b->spike_count, b->spikes_found);
     end_card(h);
 }

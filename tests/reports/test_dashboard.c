@@ -413,7 +413,8 @@ Test(reports_dashboard, the_time_before_counts_as_far_as_this_one_has_gone)
 }
 
 static void
-put_spike(struct fixture *x, const char *from, money_sum cost, bool withdrawn)
+put_spike(struct fixture *x, const char *from, money_sum cost, bool withdrawn,
+          enum spike_measure leading)
 {
     struct err err;
     int64_t ms;
@@ -425,6 +426,9 @@ put_spike(struct fixture *x, const char *from, money_sum cost, bool withdrawn)
                         .to_hour = hour + 3,
                         .peak_hour = hour + 1,
                         .withdrawn = withdrawn,
+                        .measures = (uint8_t)(1 << leading | 1 << SPIKE_CALLS),
+                        .actual.tokens = 7000000,
+                        .usual.tokens = 12,
                         .actual.cost_pico = cost,
                         .usual.cost_pico = USD,
                         .currency = "USD",
@@ -432,27 +436,34 @@ put_spike(struct fixture *x, const char *from, money_sum cost, bool withdrawn)
     cr_assert_eq(spike_put(x->txn, &row, &err), ERR_OK, "%s", err.text);
 }
 
-Test(reports_dashboard, spikes_are_marked_on_the_day_of_their_dearest_hour_and_the_dearest_listed)
+Test(reports_dashboard, spikes_are_marked_on_the_day_of_their_largest_hour_and_the_largest_listed)
 {
     struct fixture x = begin();
-    put_spike(&x, "2026-10-31T23:00Z", 90 * USD, false);
-    put_spike(&x, "2026-11-30T23:00Z", 90 * USD, false); /* its dearest hour is in December */
-    put_spike(&x, "2026-11-02T10:00Z", 80 * USD, true);
+    put_spike(&x, "2026-10-31T23:00Z", 90 * USD, false, SPIKE_COST);
+    put_spike(&x, "2026-11-30T23:00Z", 90 * USD, false,
+              SPIKE_COST); /* its largest hour is in December */
+    put_spike(&x, "2026-11-02T10:00Z", 80 * USD, true, SPIKE_COST);
     for (int i = 0; i < BOARD_SPIKES_MAX + 2; i++) {
         char from[32];
         snprintf(from, sizeof from, "2026-11-%02dT12:00Z", i + 1);
-        put_spike(&x, from, (i == 3 || i == 20 ? 2 : 10 + i) * USD, false);
+        /* Two are less than all others: one costs least, one is told by its tokens. */
+        put_spike(&x, from, (i == 3 ? 2 : 10 + i) * USD, false,
+                  i == 20 ? SPIKE_TOKENS : SPIKE_COST);
     }
     struct board *b = board_of(&x, "acme", "2026-11", NULL, NULL, "2026-11-10");
     cr_assert_eq(b->spikes_found, BOARD_SPIKES_MAX + 3);
     cr_assert_eq(b->spike_count, BOARD_SPIKES_MAX);
     cr_assert(b->days[0].spikes == 2 && b->days[1].spikes == 1 && b->days[29].spikes == 0);
-    cr_assert(b->spikes[0].actual_pico == 90 * USD);
+    cr_assert(b->spikes[0].actual == 90 * USD);
     cr_assert_str_eq(b->spikes[0].text, "it spent");
     for (size_t i = 1; i < b->spike_count; i++)
-        cr_assert(b->spikes[i].actual_pico > 10 * USD &&
+        cr_assert(b->spikes[i].leading == SPIKE_COST && b->spikes[i].actual > 10 * USD &&
                   b->spikes[i - 1].from_hour < b->spikes[i].from_hour);
     cr_assert_eq(b->begun_days, BOARD_SPIKES_MAX + 2);
+    board_end(b);
+    b = board_of(&x, "acme", NULL, "2026-11-21", "2026-11-22", "2026-11-22");
+    cr_assert(b->spike_count == 1 && b->spikes[0].leading == SPIKE_TOKENS);
+    cr_assert(b->spikes[0].actual == 7000000 && b->spikes[0].usual == 12);
     board_end(b);
     fixture_end(&x);
 }

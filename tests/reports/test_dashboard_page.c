@@ -189,8 +189,12 @@ Test(reports_dashboard_page, names_of_markup_are_text_wherever_they_stand)
         b->cuts[by] = b->cuts[BOARD_USERS];
         b->cuts[by].parts[0].provider = evil;
     }
-    b->spikes[0] = (struct board_spike){
-        .from_hour = 24 * b->from_day, .to_hour = 24 * b->from_day + 24, .text = evil};
+    b->spikes[0] = (struct board_spike){.from_hour = 24 * b->from_day,
+                                        .to_hour = 24 * b->from_day + 24,
+                                        .leading = SPIKE_TOKENS,
+                                        .actual = 56994100,
+                                        .usual = 12,
+                                        .text = evil};
     b->spike_count = b->spikes_found = 1;
     b->advice[0] = (struct board_advice){.title = evil, .description = evil, .currency = "USD"};
     b->advice_count = b->advice_found = 1;
@@ -204,6 +208,7 @@ Test(reports_dashboard_page, names_of_markup_are_text_wherever_they_stand)
     has(page, "no price");
     has(page, "3 of 6 calls have no price");
     has(page, "Sun 1 Nov</time>, 00:00 to 24:00</h3>");
+    has(page, "56,994,100&nbsp;tokens<span class=\"unit\"> (usual: 12&nbsp;tokens)");
     free(page);
     free(b);
 }
