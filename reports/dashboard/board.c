@@ -16,7 +16,7 @@
 #include "store/tables/organization.h"
 
 enum {
-    TEXTS_BYTES_MAX = 4 * 1024 * 1024,
+    TEXTS_BYTES_MAX = 32 * 1024 * 1024,
     DAY_HOURS = BOARD_DAY_HOURS,
     WEEKDAY_OF_DAY_0 = 3, /* 1970-01-01 was a Thursday; 0 is Monday */
 };

@@ -106,7 +106,7 @@ table_spending(struct html *h, const struct board *board)
     snprintf(caption, sizeof caption, "Spending at the end of each day, in %s", board->currency);
     begin(h, caption);
     column(h, "Day");
-    column(h, "Calls");
+    column(h, "Cost of calls");
     column(h, "Adjustments");
     column(h, "Since the start");
     if (board->has_forecast) {
@@ -227,7 +227,7 @@ table_cut(struct html *h, const struct board *board, enum board_cut_by by)
     begin(h, heads[by][0]);
     column(h, heads[by][1]);
     if (by == BOARD_MODELS)
-        column(h, "Provider");
+        html_put(h, "<th scope=\"col\" class=\"word\">Provider</th>");
     sum_columns(h, board);
     column(h, "Share");
     begin_rows(h);
