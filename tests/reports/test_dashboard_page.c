@@ -1,5 +1,6 @@
 /* What a dashboard draws, of boards made by hand. */
 #include <criterion/criterion.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
