@@ -95,6 +95,13 @@ echo
 "$bin/gbill" invoice show --org org-05 --month "$month"
 say "A report"
 "$bin/gbill" report costs --by model
+say "What comes, what is out of the ordinary, what could be spared"
+"$bin/gbill" spikes run
+"$bin/gbill" forecast run
+"$bin/gbill" optimize run
+"$bin/gbill" optimize show org-01
+"$bin/gbill" report dashboard --org org-01 --month "$month" -o "$bin/demo.html"
+echo "all of it on one page: ${bin#"$PWD"/}/demo.html"
 
 say "Proofs"
 sql() { pg_sql "$DATABASE_URL" "$1"; }
