@@ -266,12 +266,20 @@ read_spikes(struct gathering *g)
 
 /* ---- advice ---- */
 
+/* The largest part of what could be spared first; then what would save most if it served. */
+static bool
+comes_before(const struct recommendation *row, const struct board_advice *other)
+{
+    return row->share_pico != other->share_pico ? row->share_pico > other->share_pico
+                                                : row->saving_pico > other->saving_pico;
+}
+
 static void
 take_advice(struct gathering *g, const struct recommendation *row)
 {
     struct board *b = g->board;
     size_t at = b->advice_count;
-    while (at > 0 && b->advice[at - 1].share_pico < row->share_pico)
+    while (at > 0 && comes_before(row, &b->advice[at - 1]))
         at--;
     b->advice_found++;
     if (at == BOARD_ADVICE_MAX)

@@ -109,7 +109,8 @@ struct board {
     struct board_spike
         spikes[BOARD_SPIKES_MAX]; /* by time; the largest ones where there are more */
     size_t spike_count, spikes_found;
-    struct board_advice advice[BOARD_ADVICE_MAX]; /* pending ones, by falling share_pico */
+    struct board_advice
+        advice[BOARD_ADVICE_MAX]; /* pending ones, by falling share_pico, saving_pico */
     size_t advice_count, advice_found;
     bool has_efficiency;
     struct efficiency efficiency; /* the newest */

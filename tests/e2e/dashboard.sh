@@ -13,6 +13,7 @@ at=$(date -u -d "@$now" +%FT%TZ) today=$(date -u -d "@$now" +%F)
 from=$(date -u -d "@$((now - 20 * 86400))" +%F) to=$(date -u -d "@$((now + 86400))" +%F)
 gbill spikes run >/dev/null
 gbill forecast run --now "$at" >/dev/null
+gbill optimize run --now "$at" >/dev/null
 gbill budgets --now "$at" >/dev/null
 agent_stop
 
