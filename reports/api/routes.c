@@ -9,6 +9,7 @@
 #include "reports/api/views.h"
 #include "reports/usage_print.h"
 #include "reports/usage_walk.h"
+#include "store/base/base64.h"
 #include "store/base/cli.h"
 #include "store/base/file.h"
 #include "store/tables/cursor.h"
@@ -231,19 +232,21 @@ answer_openapi(const struct api_request *request, struct answer *answer, struct 
 }
 
 static const struct route routes[] = {
-    {"GET", "/api/billing/limits", KEY_READ, 0, ROUTE_LIGHT, answer_limits},
-    {"GET", "/api/billing/usage", KEY_READ, 0, ROUTE_HEAVY, answer_usage},
-    {"POST", "/api/billing/usage", KEY_WRITE, POST_USAGE_BYTES_MAX, ROUTE_LIGHT, post_usage},
-    {"GET", "/api/billing/usage/export", KEY_READ, 0, ROUTE_FILE, view_export},
-    {"GET", "/api/billing/dashboard", KEY_READ, 0, ROUTE_HEAVY, view_dashboard},
-    {"GET", "/api/billing/optimization", KEY_READ, 0, ROUTE_HEAVY, view_optimization},
-    {"GET", "/api/billing/budget", KEY_READ, 0, ROUTE_LIGHT, view_budget},
-    {"PUT", "/api/billing/budget", KEY_ADMIN, VIEW_BUDGET_BYTES_MAX, ROUTE_LIGHT, view_budget_put},
-    {"GET", "/api/billing/invoices", KEY_READ, 0, ROUTE_HEAVY, view_invoices},
-    {"GET", "/api/billing/invoices/{number}", KEY_READ, 0, ROUTE_HEAVY, view_invoice},
-    {"GET", "/api/billing/openapi.json", 0, 0, ROUTE_LIGHT, answer_openapi},
-    {"GET", "/health", 0, 0, ROUTE_LIGHT, answer_health},
-    {"GET", "/metrics", 0, 0, ROUTE_LIGHT, answer_metrics},
+    {"GET", "/api/billing/limits", KEY_READ, false, 0, ROUTE_LIGHT, answer_limits},
+    {"GET", "/api/billing/usage", KEY_READ, false, 0, ROUTE_HEAVY, answer_usage},
+    {"POST", "/api/billing/usage", KEY_WRITE, false, POST_USAGE_BYTES_MAX, ROUTE_LIGHT, post_usage},
+    {"GET", "/api/billing/usage/export", KEY_READ, false, 0, ROUTE_FILE, view_export},
+    {"GET", "/api/billing/dashboard", KEY_READ, false, 0, ROUTE_HEAVY, view_dashboard},
+    {"GET", "/api/billing/optimization", KEY_READ, false, 0, ROUTE_HEAVY, view_optimization},
+    {"GET", "/api/billing/budget", KEY_READ, false, 0, ROUTE_LIGHT, view_budget},
+    {"PUT", "/api/billing/budget", KEY_ADMIN, false, VIEW_BUDGET_BYTES_MAX, ROUTE_LIGHT,
+     view_budget_put},
+    {"GET", "/api/billing/invoices", KEY_READ, false, 0, ROUTE_HEAVY, view_invoices},
+    {"GET", "/api/billing/invoices/{number}", KEY_READ, false, 0, ROUTE_HEAVY, view_invoice},
+    {"GET", "/api/billing/openapi.json", 0, false, 0, ROUTE_LIGHT, answer_openapi},
+    {"GET", "/", KEY_READ, true, 0, ROUTE_HEAVY, view_page},
+    {"GET", "/health", 0, false, 0, ROUTE_LIGHT, answer_health},
+    {"GET", "/metrics", 0, false, 0, ROUTE_LIGHT, answer_metrics},
 };
 
 static bool
@@ -288,5 +291,23 @@ route_bearer(const char *header, struct str *ret)
     const char *key = header + sizeof scheme - 1;
     key += strspn(key, " ");
     *ret = str_of(key);
+    return ret->size_bytes > 0;
+}
+
+bool
+route_password(const char *header, char room[ROUTE_PASSWORD_BYTES], struct str *ret)
+{
+    static const char scheme[] = "Basic ";
+    size_t size;
+    if (header == NULL || strncasecmp(header, scheme, sizeof scheme - 1) != 0)
+        return false;
+    header += sizeof scheme - 1;
+    if (!base64_decode(str_of(header + strspn(header, " ")), (unsigned char *)room,
+                       ROUTE_PASSWORD_BYTES, &size))
+        return false;
+    const char *colon = memchr(room, ':', size);
+    if (colon == NULL)
+        return false;
+    *ret = (struct str){colon + 1, size - (size_t)(colon + 1 - room)};
     return ret->size_bytes > 0;
 }

@@ -47,7 +47,8 @@ enum route_weight {
 struct route {
     const char *method, *path; /* the path may end in {…}: any text without a slash */
     unsigned scope;            /* 0: for everybody */
-    size_t body_bytes_max;     /* of JSON, which may name the organization; 0: it takes no body */
+    bool page; /* for a browser: it may sign in by name and password, and names no organization */
+    size_t body_bytes_max; /* of JSON, which may name the organization; 0: it takes no body */
     enum route_weight weight;
     enum err_code (*answer)(const struct api_request *request, struct answer *answer,
                             struct err *err);
@@ -70,5 +71,16 @@ const struct route *route_find(const char *method, const char *path, const char 
  *   header  any bytes are safe; NULL: there is none
  */
 bool route_bearer(const char *header, struct str *ret) __attribute__((warn_unused_result));
+
+/*
+ * The same of "Authorization: Basic …" (RFC 7617), in which the key is the password and
+ * the name is any: how a browser asks for it by itself.  Only for what is read and shown:
+ * a browser sends it along with what other pages make it ask.
+ *
+ *   room  *ret points into it
+ */
+enum { ROUTE_PASSWORD_BYTES = 256 };
+bool route_password(const char *header, char room[ROUTE_PASSWORD_BYTES], struct str *ret)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -17,7 +17,10 @@
 #include "reports/api/rates.h"
 #include "reports/api/repeats.h"
 #include "reports/api/workers.h"
+#include "reports/dashboard/style.h"
 #include "store/base/log.h"
+
+#define PAGE_REFRESH_S "60"
 
 enum {
     MEMORY_PER_CONNECTION = 16 * 1024,
@@ -124,6 +127,7 @@ authorize(struct exchange *x)
     const struct keys *keys;
     struct str text;
     struct err err;
+    char password[ROUTE_PASSWORD_BYTES];
     const char *named = parameter(x->connection, "organizationId");
     enum err_code code = shelf_keys(&s->shelf, &keys, &err);
     if (code != ERR_OK) {
@@ -131,12 +135,15 @@ authorize(struct exchange *x)
         answer_error(answer, code, &err);
         return false;
     }
-    const struct key *key = route_bearer(header(x->connection, "Authorization"), &text)
-                                ? keys_find(keys, text, clock_now_ms(s->options.clock))
-                                : NULL;
+    const char *sent = header(x->connection, "Authorization");
+    bool given = route_bearer(sent, &text) ||
+                 (x->route->page && route_password(sent, password, &text));
+    const struct key *key = given ? keys_find(keys, text, clock_now_ms(s->options.clock)) : NULL;
     if (key == NULL) {
         answer_problem(answer, 401, "unauthorized", "no valid key was given",
-                       "send Authorization: Bearer KEY; gbill key create makes one");
+                       x->route->page
+                           ? "sign in with a key as the password; gbill key create makes one"
+                           : "send Authorization: Bearer KEY; gbill key create makes one");
         return false;
     }
     memcpy(x->key_id, key->id, sizeof x->key_id);
@@ -147,7 +154,7 @@ authorize(struct exchange *x)
     if ((key->scopes & x->route->scope) != x->route->scope)
         answer_problem(answer, 403, "scope", "the key is not for this",
                        "use a key whose scopes allow it");
-    else if (named == NULL && x->route->body_bytes_max == 0)
+    else if (named == NULL && x->route->body_bytes_max == 0 && !x->route->page)
         answer_problem(answer, 400, "organization_missing", "organizationId is missing",
                        "name it in the query");
     else if (named != NULL && strcmp(named, key->organization) != 0)
@@ -221,6 +228,23 @@ make_response(struct answer *answer)
     return response;
 }
 
+/* A page is live: the browser asks for it again.  401 makes it ask for a key. */
+static void
+add_page(const struct answer *answer, struct MHD_Response *response)
+{
+    char policy[STYLE_POLICY_BYTES];
+    if (answer->status == 401)
+        (void)MHD_add_response_header(
+            response, "WWW-Authenticate",
+            "Basic realm=\"gbill: a key is the password, any name\", charset=\"UTF-8\"");
+    if (answer->status != 200)
+        return;
+    style_policy(policy);
+    (void)MHD_add_response_header(response, "Content-Security-Policy", policy);
+    (void)MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+    (void)MHD_add_response_header(response, "Refresh", PAGE_REFRESH_S);
+}
+
 static enum MHD_Result
 send_answer(struct exchange *x)
 {
@@ -240,7 +264,9 @@ send_answer(struct exchange *x)
     (void)MHD_add_response_header(response, "Content-Type", answer->type);
     (void)MHD_add_response_header(response, "Cache-Control", "no-store");
     (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    if (answer->status == 401)
+    if (x->route != NULL && x->route->page)
+        add_page(answer, response);
+    else if (answer->status == 401)
         (void)MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
     if (answer->status == 405)
         (void)MHD_add_response_header(response, "Allow", x->allow);

@@ -32,6 +32,10 @@ enum err_code view_optimization(const struct api_request *request, struct answer
 enum err_code view_dashboard(const struct api_request *request, struct answer *answer,
                              struct err *err) ERR_MUST_CHECK;
 
+/* The same for a person: HTML (reports/dashboard/). */
+enum err_code view_page(const struct api_request *request, struct answer *answer,
+                        struct err *err) ERR_MUST_CHECK;
+
 /* CSV, into a file of the answer's. */
 enum err_code view_export(const struct api_request *request, struct answer *answer,
                           struct err *err) ERR_MUST_CHECK;

@@ -49,6 +49,18 @@ gbill invoice run --now "$(date -u -d "$(date -u +%Y-%m-01) 1 month" +%Y-%m)-02"
 number_of() { gbill invoice list --org "$1" --json | sed -n 's/.*"number":\([1-9][0-9]*\).*/\1/p' | head -1; }
 same "$(status_of "$base/health")" 200 "health behind it"
 tests/support/api_check.py "$base" "$key" acme "$other" rival "$write" "$(number_of acme)" "$(number_of rival)" >"$dir/checked" || fail "api_check: $(cat "$dir/checked")"
+# A browser that signs in with the key sees the page, and asks for nothing else.
+python3 - "${base/:\/\//://anybody:$key@}/" <<'PY' || fail "the page in a browser"
+import sys
+sys.path.insert(0, "tests/support")
+from browser import Browser
+with Browser() as browser:
+    page = browser.open(sys.argv[1], 390)
+    assert page.value("document.querySelector('h1').innerText") == "acme", page.value("document.body.innerText")
+    assert len(page.value("[...document.styleSheets].filter(s => s.cssRules.length > 9)")) == 1, "no style"
+    others = [url for url in page.requests if not url.endswith("/")]
+    assert not others and not page.complaints, (others, page.complaints)
+PY
 grep -q '"used": 100,' "$dir/checked" || fail "100 credits are used: $(cat "$dir/checked")"
 grep -q '"calls": 1,' "$dir/checked" || fail "one call: $(cat "$dir/checked")"
 same "$(status_of -X POST "$base/api/billing/limits")" 405 "another method"

@@ -90,6 +90,25 @@ gbill audit >/dev/null || fail "the balance"
 # A rebuild of the tables gives the same bytes, whatever was recommended.
 gbill rollup --check >/dev/null || fail "rollup --check after recommendations"
 
+# The same by HTTP, as its document says.
+key=$(gbill key create --org overlap-0 2>/dev/null)
+gbill api --listen "$dir/api.sock" 2>"$dir/api.log" &
+children="$children $!"
+wait_for "$dir/api.sock"
+curl -sf --unix-socket "$dir/api.sock" -H "Authorization: Bearer $key" \
+    "http://api/api/billing/optimization?organizationId=overlap-0" >"$dir/answer" || fail "the API: $(cat "$dir/api.log")"
+python3 - "$dir/answer" <<'PY' || fail "the API's answer"
+import json, sys
+from decimal import Decimal as D
+import jsonschema
+answer, document = json.load(open(sys.argv[1])), json.load(open("schemas/openapi.json"))
+content = document["paths"]["/api/billing/optimization"]["get"]["responses"]["200"]["content"]
+jsonschema.Draft202012Validator(dict(content["application/json"]["schema"], components=document["components"])).validate(answer)
+found = {r["type"]: r["status"] for r in answer["recommendations"]}
+assert found == {"batch": "pending", "retries": "applied"} and answer["analysis"]["score"] == 32, answer
+assert sum(D(r["impact"]["savingNotInOthers"]) for r in answer["recommendations"]) == D(answer["analysis"]["avoidable"]), answer
+PY
+
 pg_start "$dir/pg"
 export DATABASE_URL=$PG_URL
 gbill migrate >/dev/null

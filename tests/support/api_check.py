@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """api_check.py BASE KEY ORG OTHER_KEY OTHER_ORG NO_READ_KEY INVOICE OTHER_INVOICE: ask every route of the OpenAPI document
 that the server itself serves, hold each answer against it, and try every way to another organization."""
+import base64
 import json
 import sys
 import urllib.error
@@ -96,6 +97,35 @@ def check_get(path, mine, theirs, no):
     check_tokens(path, "GET", None, organizationId=org)
 
 
+def basic(password, name="anybody"):
+    return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
+
+
+def check_page(path, org, key, other_org, other_key, no):
+    """The organization is the key's: by password or as everywhere else, and nowhere else by password."""
+    for token, name, not_in_it in ((basic(key), org, other_org), (basic(other_key), other_org, org),
+                                   ("Bearer " + key, org, other_org), (basic(key, ""), org, other_org),
+                                   (basic(key, "a name"), org, other_org)):
+        page = check(path, 200, token)
+        if name not in page or not_in_it in page or "<script" in page:
+            sys.exit(f"{path}: is not {name}'s alone")
+    check(path, 200, basic(key), organizationId=org, month="2026-11")
+    check(path, 400, basic(key), month="2026-13")
+    check(path, 403, basic(key), organizationId=other_org)
+    check(path, 403, no)
+    for wrong in (basic(key[:-1]), basic(""), basic(key + "0"), "Basic " + key, "Basic ", "Basic !", "Basic " + "A" * 3000,
+                  "Basic " + base64.b64encode(key.encode()).decode()):
+        check(path, 401, wrong)
+    status, headers, _ = ask(path)
+    if status != 401 or not headers["WWW-Authenticate"].startswith("Basic realm="):
+        sys.exit(f"{path}: a browser would not ask for a key")
+    _, headers, _ = ask(path, basic(key))
+    if "default-src 'none'" not in headers["Content-Security-Policy"] or headers["Cache-Control"] != "no-store":
+        sys.exit(f"{path}: {headers}")
+    check("/api/billing/usage", 401, basic(key), organizationId=org)
+    check("/api/billing/budget", 401, basic(key), "PUT", bodies["/api/billing/budget", "PUT"])
+
+
 # A body that is good, of each route that takes one.
 bodies = {("/api/billing/usage", "POST"): {"id": "check-1", "userId": "u", "type": "chat", "provider": "openai",
                                            "model": "gpt-4o-mini", "inputTokens": 1, "outputTokens": 1},
@@ -132,7 +162,9 @@ for path, methods in document["paths"].items():
         secured += 1
         theirs = "Bearer " + other_key
         reader, writer = "Bearer " + key, "Bearer " + no_read
-        if method == "get":
+        if path == "/":
+            check_page(path, org, key, other_org, other_key, writer)
+        elif method == "get":
             check_get(path, reader, theirs, writer)
         else:
             check_body(path, method.upper(), writer, theirs, reader)
