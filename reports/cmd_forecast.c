@@ -88,17 +88,6 @@ static const struct print_column table_columns[] = {
 };
 
 static void
-print_pico(struct print *p, const struct forecast_row *row, money_sum pico)
-{
-    char text[MONEY_TEXT_BYTES];
-    if (p->form == PRINT_TABLE)
-        money_format_fixed(pico, PICO_DIGITS, currency_minor_digits(row->currency), text);
-    else
-        money_format(pico, PICO_DIGITS, text);
-    print_amount(p, text);
-}
-
-static void
 print_month(struct print *p, int32_t month)
 {
     char text[TIME_TEXT_BYTES];
@@ -112,10 +101,10 @@ print_people_row(struct print *p, struct tables_txn *txn, const struct forecast_
     const struct forecast_range *cost = &row->ranges[FORECAST_COST];
     print_text(p, dict_text(txn, row->organization));
     print_month(p, row->month);
-    print_pico(p, row, cost->so_far);
-    print_pico(p, row, cost->expected);
-    print_pico(p, row, cost->low);
-    print_pico(p, row, cost->high);
+    print_pico(p, cost->so_far, row->currency);
+    print_pico(p, cost->expected, row->currency);
+    print_pico(p, cost->low, row->currency);
+    print_pico(p, cost->high, row->currency);
     print_text(p, str_of(row->currency));
     print_whole(p, (uint64_t)row->ranges[FORECAST_CALLS].expected);
     print_whole(p, (uint64_t)row->ranges[FORECAST_TOKENS].expected);
@@ -135,7 +124,7 @@ print_row(struct print *p, struct tables_txn *txn, const struct forecast_row *ro
         const money_sum values[] = {r->so_far, r->expected, r->low, r->high};
         for (size_t i = 0; i < CLI_COUNT(values); i++) {
             if (k == FORECAST_COST)
-                print_pico(p, row, values[i]);
+                print_pico(p, values[i], row->currency);
             else
                 print_whole(p, (uint64_t)values[i]);
         }
@@ -276,9 +265,9 @@ show_json(struct str organization, const struct forecast_row *row)
         time_format_day((int64_t)row->first_day + i, day);
         print_text(&p, organization);
         print_text(&p, str_of(day));
-        print_pico(&p, row, row->days[i].expected);
-        print_pico(&p, row, row->days[i].low);
-        print_pico(&p, row, row->days[i].high);
+        print_pico(&p, row->days[i].expected, row->currency);
+        print_pico(&p, row->days[i].low, row->currency);
+        print_pico(&p, row->days[i].high, row->currency);
         print_text(&p, str_of(row->currency));
     }
     print_end(&p);

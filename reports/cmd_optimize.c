@@ -1,14 +1,13 @@
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "billing/cmd_shared.h"
 #include "billing/plan/plan.h"
 #include "reports/cmd.h"
 #include "reports/optimize/optimize_stage.h"
+#include "reports/optimize/optimize_view.h"
 #include "rollup/price/price.h"
 #include "store/base/currency.h"
 #include "store/base/list.h"
@@ -122,17 +121,6 @@ static const struct print_column table_columns[] = {
 };
 
 static void
-print_pico(struct print *p, const char *currency, money_sum pico)
-{
-    char text[MONEY_TEXT_BYTES];
-    if (p->form == PRINT_TABLE)
-        money_format_fixed(pico, PICO_DIGITS, currency_minor_digits(currency), text);
-    else
-        money_format(pico, PICO_DIGITS, text);
-    print_amount(p, text);
-}
-
-static void
 print_time(struct print *p, int64_t utc_ms)
 {
     char text[TIME_TEXT_BYTES];
@@ -154,9 +142,9 @@ print_row(struct print *p, struct tables_txn *txn, const struct recommendation *
     print_whole(p, r->confidence_percent);
     print_text(p, r->texts[RECOMMENDATION_TITLE]);
     print_text(p, r->texts[RECOMMENDATION_DESCRIPTION]);
-    print_pico(p, r->currency, r->saving_pico);
-    print_pico(p, r->currency, r->share_pico);
-    print_pico(p, r->currency, r->cost_pico);
+    print_pico(p, r->saving_pico, r->currency);
+    print_pico(p, r->share_pico, r->currency);
+    print_pico(p, r->cost_pico, r->currency);
     print_text(p, str_of(r->currency));
     print_whole(p, r->calls);
     print_time(p, (int64_t)r->from_hour * TIME_HOUR_MS);
@@ -174,7 +162,7 @@ print_people_row(struct print *p, struct tables_txn *txn, const struct recommend
     print_text(p, dict_text(txn, r->organization));
     print_text(p, str_of(recommendation_priority_name(r->priority)));
     print_text(p, str_of(recommendation_status_name(r->status)));
-    print_pico(p, r->currency, r->saving_pico);
+    print_pico(p, r->saving_pico, r->currency);
     print_text(p, str_of(r->currency));
     print_whole(p, r->confidence_percent);
     print_text(p, r->texts[RECOMMENDATION_TITLE]);
@@ -250,17 +238,6 @@ run_list(struct cli *cli, struct err *err)
 
 /* ---- show ---- */
 
-static int
-by_share(const void *a, const void *b)
-{
-    const struct recommendation *x = a, *y = b;
-    if (x->share_pico != y->share_pico)
-        return x->share_pico < y->share_pico ? 1 : -1;
-    if (x->saving_pico != y->saving_pico)
-        return x->saving_pico < y->saving_pico ? 1 : -1;
-    return memcmp(x->id, y->id, sizeof x->id);
-}
-
 static void
 show_steps(const struct recommendation *r)
 {
@@ -316,90 +293,6 @@ show_text(struct str organization, const struct efficiency *e, const struct list
         show_row(&r[i]);
 }
 
-static json_t *
-amount_json(money_sum pico)
-{
-    char text[MONEY_TEXT_BYTES];
-    money_format(pico, PICO_DIGITS, text);
-    return json_string(text);
-}
-
-static json_t *
-time_json(int64_t utc_ms)
-{
-    char text[TIME_TEXT_BYTES];
-    time_format_ms(utc_ms, text);
-    return json_string(text);
-}
-
-static json_t *
-text_json(struct str text)
-{
-    return json_stringn(text.data, text.size_bytes);
-}
-
-static json_t *
-object_json(struct str text)
-{
-    return json_loadb(text.data, text.size_bytes, 0, NULL);
-}
-
-static json_t *
-row_json(const struct recommendation *r)
-{
-    char id[RECOMMENDATION_ID_TEXT_BYTES];
-    recommendation_id_text(r->id, id);
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:b, s:i, s:o, s:o, s:o, s:o, s:o, s:o}", "id", id, "type",
-        recommendation_type_name(r->type), "priority", recommendation_priority_name(r->priority),
-        "status", recommendation_status_name(r->status), "candidate", r->candidate,
-        "confidencePercent", r->confidence_percent, "title",
-        text_json(r->texts[RECOMMENDATION_TITLE]), "description",
-        text_json(r->texts[RECOMMENDATION_DESCRIPTION]), "impact",
-        object_json(r->texts[RECOMMENDATION_IMPACT]), "implementation",
-        object_json(r->texts[RECOMMENDATION_IMPLEMENTATION]), "evidence",
-        object_json(r->texts[RECOMMENDATION_EVIDENCE]), "createdAt", time_json(r->created_ms));
-}
-
-static enum err_code
-show_json(struct str organization, const struct efficiency *e, const struct list *rows,
-          struct err *err)
-{
-    const struct recommendation *r = rows->items;
-    json_t *list = json_array();
-    for (size_t i = 0; i < rows->count; i++)
-        json_array_append_new(list, row_json(&r[i]));
-    json_t *root = json_pack(
-        "{s:o, s:i, s:s, s:o, s:o, s:o, s:I, s:I, s:o, s:o, s:o}", "organizationId",
-        text_json(organization), "efficiency", e->score, "currency", e->currency, "actual",
-        amount_json(e->actual_pico), "avoidable", amount_json(e->avoidable_pico), "candidates",
-        amount_json(e->candidate_pico), "calls", (json_int_t)e->calls, "unpricedCalls",
-        (json_int_t)e->unpriced_calls, "from", time_json((int64_t)e->from_hour * TIME_HOUR_MS),
-        "to", time_json((int64_t)e->to_hour * TIME_HOUR_MS), "recommendations", list);
-    bool ok = root != NULL && json_dumpf(root, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER) == 0;
-    json_decref(root);
-    if (!ok)
-        return err_set(err, ERR_LIMIT, "no memory for the recommendations");
-    putchar('\n');
-    return ERR_OK;
-}
-
-/* An organization's rows, the largest share first; their texts live as long as txn. */
-static enum err_code
-read_rows(struct tables_txn *txn, uint32_t organization, struct list *ret, struct err *err)
-{
-    struct recommendation_scan scan;
-    enum err_code code = ERR_OK;
-    recommendation_scan_begin(&scan, txn, organization);
-    while (code == ERR_OK && recommendation_scan_next(&scan))
-        if (!list_add(ret, &scan.row))
-            code = err_set(err, ERR_LIMIT, "no memory for the recommendations");
-    recommendation_scan_end(&scan);
-    if (ret->count > 0)
-        qsort(ret->items, ret->count, ret->item_bytes, by_share);
-    return code;
-}
-
 static enum err_code
 run_show(struct cli *cli, struct err *err)
 {
@@ -417,12 +310,13 @@ run_show(struct cli *cli, struct err *err)
                        "%.256s was not looked at yet; run gbill optimize run, which looks at whole "
                        "UTC days",
                        conf->args[0]);
-    if (code == ERR_OK)
-        code = read_rows(txn, organization, &rows, err);
-    if (code == ERR_OK && conf_flag(conf, "json"))
-        code = show_json(dict_text(txn, organization), &efficiency, &rows, err);
-    else if (code == ERR_OK)
-        show_text(dict_text(txn, organization), &efficiency, &rows);
+    if (code == ERR_OK && conf_flag(conf, "json")) {
+        code = optimize_json(txn, organization, NULL, stdout, err);
+    } else if (code == ERR_OK) {
+        code = optimize_rows(txn, organization, NULL, &rows, err);
+        if (code == ERR_OK)
+            show_text(dict_text(txn, organization), &efficiency, &rows);
+    }
     list_clear(&rows);
     cmd_shared_close(tables, txn);
     return code;

@@ -101,7 +101,7 @@ read_hours(const struct conf *conf, struct reprice_options *o, struct err *err)
 }
 
 static void
-print_pico(struct print *p, money_sum pico)
+print_exact(struct print *p, money_sum pico)
 {
     char text[MONEY_TEXT_BYTES];
     money_format(pico, PICO_DIGITS, text);
@@ -113,9 +113,9 @@ print_sum(struct print *p, const struct reprice_sum *sum)
 {
     print_whole(p, sum->calls);
     print_whole(p, sum->changed);
-    print_pico(p, sum->folded_pico);
-    print_pico(p, sum->new_pico);
-    print_pico(p, sum->new_pico - sum->folded_pico);
+    print_exact(p, sum->folded_pico);
+    print_exact(p, sum->new_pico);
+    print_exact(p, sum->new_pico - sum->folded_pico);
     print_whole(p, sum->unpriced_folded);
     print_whole(p, sum->unpriced_new);
 }

@@ -6,10 +6,11 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "store/base/currency.h"
 #include "store/base/digits.h"
 #include "store/base/utf8.h"
 
-enum { PRINT_TABLE_BYTES_MAX = 256 * 1024 * 1024 };
+enum { PRINT_TABLE_BYTES_MAX = 256 * 1024 * 1024, PICO_DIGITS = 12 };
 
 /* What a byte of a text means to a writer of CSV or JSON. */
 enum { QUOTED_IN_CSV = 1, ESCAPED_IN_JSON = 2, BEYOND_ASCII = 4 };
@@ -269,6 +270,17 @@ print_amount(struct print *p, const char *decimal)
         put_bytes(p, "\"", quoted ? 1 : 0);
     }
     end_cell(p);
+}
+
+void
+print_pico(struct print *p, money_sum pico, const char *currency)
+{
+    char text[MONEY_TEXT_BYTES];
+    if (p->form == PRINT_TABLE)
+        money_format_fixed(pico, PICO_DIGITS, currency_minor_digits(currency), text);
+    else
+        money_format(pico, PICO_DIGITS, text);
+    print_amount(p, text);
 }
 
 void

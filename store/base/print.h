@@ -15,6 +15,7 @@
 
 #include "store/base/buf.h"
 #include "store/base/bytes.h"
+#include "store/base/money.h"
 
 enum print_form { PRINT_TABLE, PRINT_CSV, PRINT_JSON, PRINT_JSON_LINES };
 
@@ -65,6 +66,9 @@ void print_text(struct print *p, struct str text);
 void print_whole(struct print *p, uint64_t value);
 void print_amount(struct print *p,
                   const char *decimal); /* also for PRINT_WHOLE cells ready as text */
+
+/* An amount in picos: exact for programs; a table shows as many digits as the currency has. */
+void print_pico(struct print *p, money_sum pico, const char *currency);
 
 /* There is no value: empty in a table and in CSV, null in JSON. */
 void print_null(struct print *p);

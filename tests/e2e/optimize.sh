@@ -58,8 +58,9 @@ gbill optimize show overlap-0 --json | python3 -c 'import json, sys
 from decimal import Decimal as D
 r = json.load(sys.stdin)
 shares = [D(x["impact"]["savingNotInOthers"]) for x in r["recommendations"]]
-assert sum(shares) == D(r["avoidable"]) == D("0.13"), r
-assert D(r["actual"]) == D("0.19") and r["efficiency"] == 32 and r["calls"] == 30, r
+a = r["analysis"]
+assert sum(shares) == D(a["avoidable"]) == D("0.13"), r
+assert D(a["cost"]) == D("0.19") and a["score"] == 32 and a["calls"] == 30, r
 assert shares == sorted(shares, reverse=True), shares
 for x in r["recommendations"]:
     assert x["evidence"]["formula"] and x["implementation"]["steps"] and x["evidence"]["calls"], x' ||
