@@ -3,22 +3,12 @@
 #include "reports/dashboard/dashboard.h"
 #include "reports/export.h"
 
-static enum err_code
-make(const struct api_request *request, struct tables_txn *txn, struct board_query *query,
-     struct buf *page, struct err *err)
-{
-    char currency[EXPORT_CURRENCY_BYTES];
-    export_currency(txn, currency);
-    query->currency = currency;
-    query->organization = request->organization;
-    return dashboard_make(txn, query, page, err);
-}
-
 enum err_code
 view_page(const struct api_request *request, struct answer *answer, struct err *err)
 {
     struct tables_txn *txn = NULL;
-    struct board_query query = {0};
+    char currency[EXPORT_CURRENCY_BYTES];
+    struct board_query query = {.organization = request->organization, .currency = currency};
     struct buf page;
     uint32_t number;
     buf_init(&page, DASHBOARD_BYTES_MAX);
@@ -27,8 +17,10 @@ view_page(const struct api_request *request, struct answer *answer, struct err *
         request->parameter(request->context, "to"), clock_now_ms(request->clock), &query, err);
     if (code == ERR_OK)
         code = view_begin(request, &txn, &number, err);
-    if (code == ERR_OK)
-        code = make(request, txn, &query, &page, err);
+    if (code == ERR_OK) {
+        export_currency(txn, currency);
+        code = dashboard_make(txn, &query, &page, err);
+    }
     shelf_end(request->shelf, txn);
     if (code == ERR_OK) {
         answer->type = "text/html; charset=utf-8";
