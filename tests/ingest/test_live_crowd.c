@@ -259,7 +259,7 @@ Test(ingest_live_crowd, a_thousand_callers_and_kill_9_lose_and_leak_nothing)
         try_crowd();
         all += settled;
     }
-    cr_log_warn("live crowd: %d callers, %u kills; used to the token what %" PRIu64
+    cr_log_info("live crowd: %d callers, %u kills; used to the token what %" PRIu64
                 " events used; of the last crowd %" PRIu64 " were reserved, %" PRIu64
                 " refused, %" PRIu64 " said again",
                 CALLERS, kills, all, granted, refused, said_again);

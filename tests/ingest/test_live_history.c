@@ -483,6 +483,6 @@ Test(ingest_live_history, what_is_settled_held_and_free_is_the_limit_whatever_ha
         run_history(number++);
         count++;
     } while (__real_clock_monotonic_ns() < until_ns);
-    cr_log_warn("live histories: %" PRIu64 " of %d steps, the last of seed %" PRIu64, count, STEPS,
+    cr_log_info("live histories: %" PRIu64 " of %d steps, the last of seed %" PRIu64, count, STEPS,
                 number - 1);
 }
