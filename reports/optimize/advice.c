@@ -440,7 +440,7 @@ advice_make(struct advice *advice, struct survey *survey, const uint32_t *order,
         s.group = map_value(&survey->groups, order[k]);
         s.provider = name(&s, key->provider);
         s.model = name(&s, key->model);
-        s.type = name(&s, key->type);
+        s.type = get_be32(key->type) != 0 ? name(&s, key->type) : str_of("other types");
         code = say_group(&s, &e, err);
     }
     if (code != ERR_OK)

@@ -65,9 +65,11 @@ key_of(struct survey *s, const struct event *event, struct survey_key *ret, stru
 }
 
 static enum err_code
-group_of(struct survey *s, const struct survey_key *key, struct survey_group **ret, struct err *err)
+group_of(struct survey *s, struct survey_key *key, struct survey_group **ret, struct err *err)
 {
     size_t count = s->groups.count;
+    if (count >= SURVEY_GROUPS_MAX && map_find(&s->groups, key, map_hash(&s->groups, key)) == NULL)
+        put_be32(key->type, 0);
     *ret = map_at(&s->groups, key, map_hash(&s->groups, key));
     if (*ret == NULL)
         return no_memory(err);

@@ -14,6 +14,7 @@
 #include "store/tables/dict.h"
 
 enum {
+    SURVEY_GROUPS_MAX = 1 << 18,     /* beyond it, types that are new are one type */
     SURVEY_CALLS_MIN = 20,           /* of a group, before its kind of call is judged */
     SURVEY_MACHINE_GAPS_MIN = 50,    /* as evenly as a machine: so many gaps, which */
     SURVEY_MACHINE_PERCENT = 5,      /* differ by no more than this (standard deviation) */
@@ -23,7 +24,11 @@ enum {
     SURVEY_REASONING_PERCENT = 150,  /* of the usual part is unusual */
 };
 
-/* Dictionary numbers, big-endian: the memcmp order is by organization first. */
+/*
+ * Dictionary numbers, big-endian: the memcmp order is by organization first.  Type 0
+ * stands for those beyond SURVEY_GROUPS_MAX: who makes one up for each call costs no
+ * memory.
+ */
 struct survey_key {
     uint8_t organization[4], provider[4], model[4], type[4];
 };
