@@ -28,6 +28,7 @@ static const struct schedule_job jobs[] = {
     {{"spikes", "run"}, 60000},
     {{"forecast", "run"}, 300000},
     {{"optimize", "run"}, 60000},
+    {{"tokens", "learn"}, 3600000},
     {{"publish"}, 1000},
 };
 
@@ -87,7 +88,7 @@ static const struct cli_cmd cmd_run = {
     .help =
         "Starts rollup and publish every second, limits, budgets and notify every two, spikes run,\n"
         "invoice run, chargeback run and optimize run every minute, forecast run every five and\n"
-        "audit --roots every hour, each as a process of its own, until SIGTERM or Ctrl-C.  An event is in Postgres within five\n"
+        "audit --roots and tokens learn every hour, each as a process of its own, until SIGTERM or Ctrl-C.  An event is in Postgres within five\n"
         "seconds.  A job that fails is said and tried again, every five seconds at the slowest;\n"
         "cron or systemd timers may run the same jobs instead.\n",
 };
@@ -132,6 +133,7 @@ main(int argc, char **argv)
               cmd_quarantine_show, cmd_quarantine_redrive),
         TABLE("Fold", cmd_rollup, cmd_audit, cmd_prices_check, cmd_prices_show, cmd_prices_diff,
               cmd_prices_import),
+        TABLE("Tokens", cmd_tokens_learn, cmd_tokens_ratios, cmd_tokens_estimate),
         TABLE("Billing", cmd_limits, cmd_check, cmd_invoice_run, cmd_invoice_list, cmd_invoice_show,
               cmd_invoice_pdf, cmd_invoice_verify, cmd_plans_check, cmd_plans_show, cmd_plans_rate,
               cmd_chargeback_run, cmd_chargeback),

@@ -219,10 +219,11 @@ price_id_of(const struct price_book *book, struct batch_decoder *d, uint32_t pro
 }
 
 static void
-take_usage(const struct batch_shared *shared, struct batch_decoder *d, const struct event *e,
+take_usage(const struct batch_shared *shared, struct batch_decoder *d, struct event *e,
            int64_t receive_utc_ms, struct batch_usage *to)
 {
-    const struct event_usage *u = &e->usage;
+    struct event_usage *u = &e->usage;
+    ratio_estimate(shared->ratios, receive_utc_ms, u);
     memcpy(to->tokens, u->tokens, EVENT_TEXT_CLASSES * sizeof to->tokens[0]);
     if (u->media)
         memcpy(to->tokens, u->tokens, sizeof to->tokens);
@@ -233,6 +234,7 @@ take_usage(const struct batch_shared *shared, struct batch_decoder *d, const str
     to->reasoning_tokens = u->reasoning_tokens;
     to->latency_us = u->latency_us;
     to->failed = u->failed;
+    to->uncounted = u->uncounted != 0;
     struct price_query query = {e->organization, e->time_utc_ms, receive_utc_ms};
     struct cost cost = cost_of_id(
         shared->book, price_id_of(shared->book, d, to->provider, to->model, u), u, &query);

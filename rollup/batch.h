@@ -11,6 +11,7 @@
 #define ROLLUP_BATCH_H
 
 #include "rollup/price/cost.h"
+#include "rollup/price/ratio.h"
 #include "store/base/arena.h"
 #include "store/base/buf.h"
 #include "store/log/frame.h"
@@ -26,6 +27,7 @@ struct batch_usage {
     uint32_t project, user, type, provider, model, tier;
     uint64_t tokens[EVENT_CLASSES], reasoning_tokens, latency_us;
     bool failed, media, charged_uses; /* see struct event_usage */
+    bool uncounted;                   /* no tokens are known yet: all are 0 */
     enum cost_state state;
     int64_t cost_pico;
     uint64_t fees[EVENT_FEES];
@@ -56,7 +58,8 @@ struct batch_item {
 
 /* What every thread that decodes shares; only the dictionary ever changes. */
 struct batch_shared {
-    const struct price_book *book; /* borrowed */
+    const struct price_book *book;   /* borrowed */
+    const struct ratio_book *ratios; /* borrowed */
     uint8_t id_secret[HASH_SECRET_BYTES];
     struct dict dict;
 };

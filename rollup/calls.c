@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "rollup/price/ratio.h"
 #include "store/base/file.h"
 #include "store/base/list.h"
 #include "store/log/reader.h"
@@ -21,6 +22,7 @@ struct walk {
     void *context;
     int64_t received_from_ms, received_to_ms; /* the part of the log to read */
     struct cursor cursor;
+    struct ratio_book *ratios;
     struct ids *ids;
     bool has_voids;
     struct log_reader *reader;
@@ -110,6 +112,7 @@ read_frame(struct walk *w, const struct log_frame *frame, struct err *err)
             event.time_utc_ms >= o->to_ms ||
             (o->organization.size_bytes > 0 && !str_equal(event.organization, o->organization)))
             continue;
+        ratio_estimate(w->ratios, frame->receive_utc_ms, &event.usage);
         const struct id_entry entry = {hash_id_of(w->id_secret, event.organization, event.id),
                                        id_mark(seq, 0)};
         const uint64_t unknown = 0;
@@ -191,7 +194,9 @@ calls_walk(const struct calls_options *options,
     list_init(&w.events, sizeof(struct event));
     list_init(&w.entries, sizeof(struct id_entry));
     list_init(&w.marks, sizeof(uint64_t));
-    enum err_code code = ids_open(options->txn, &w.ids, err);
+    enum err_code code = ratio_book_load(options->data_directory, &w.ratios, err);
+    if (code == ERR_OK)
+        code = ids_open(options->txn, &w.ids, err);
     if (code == ERR_OK)
         code = open_log(&w, err);
     if (code == ERR_OK)
@@ -202,5 +207,6 @@ calls_walk(const struct calls_options *options,
     buf_clear(&w.stored);
     log_reader_close(w.reader);
     ids_close(w.ids);
+    ratio_book_free(w.ratios);
     return code;
 }

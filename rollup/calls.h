@@ -31,9 +31,10 @@ struct calls_options {
 /*
  * Call visit for every call, in the order of the log.
  *
- *   visit  event points into memory that is gone after the call; an error ends the walk
+ *   visit  event points into memory that is gone after the call, and has the tokens that the
+ *          ratio book of the data directory gives it (price/ratio.h); an error ends the walk
  *
- * Errors: visit's; ERR_NOT_FOUND when there is no log; ERR_CONFLICT when the tables
+ * Errors: visit's; those of ratio_book_load(); ERR_NOT_FOUND when there is no log; ERR_CONFLICT when the tables
  * were folded from another one; ERR_CORRUPT, ERR_IO; ERR_LIMIT out of memory.  Days of
  * the log that are no longer kept are passed over: whoever needs all calls compares
  * their sum with the tables.

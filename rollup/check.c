@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "rollup/job.h"
+#include "rollup/price/ratio.h"
 #include "store/base/file.h"
 #include "store/tables/cursor.h"
 #include "store/tables/digest.h"
@@ -163,6 +164,12 @@ rollup_check(const struct rollup_options *options, uint8_t ret_digest[HASH_SHA25
                        "%s is not the price book of the last fold; run gbill rollup, or give "
                        "--prices the one it used",
                        options->price_path);
+    if (code == ERR_OK &&
+        memcmp(cursor_get(c.scratch_txn).ratio_book, cursor.ratio_book, HASH_SHA256_BYTES) != 0)
+        code = err_set(err, ERR_CONFLICT,
+                       "%s/" RATIO_FILE_NAME " is not the ratio book of the last fold; run gbill "
+                       "rollup",
+                       options->data_directory);
     if (code == ERR_OK)
         code = compare(&c, ret_digest, err);
 out:

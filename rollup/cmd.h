@@ -7,6 +7,7 @@
 #include "store/base/cli.h"
 
 extern const struct cli_cmd cmd_rollup, cmd_audit;
+extern const struct cli_cmd cmd_tokens_learn, cmd_tokens_ratios, cmd_tokens_estimate;
 extern const struct cli_cmd cmd_prices_check, cmd_prices_show, cmd_prices_diff, cmd_prices_import;
 
 /* cmd_reprice.c: what cmd_rollup does with --reprice; refuse its options without it. */

@@ -259,7 +259,8 @@ post(struct fold *fold, const struct posting *p, struct err *err)
         return post_setting(fold, p, err);
     if (!sums_add(&fold->hourly, p->key, p->hash, &item->usage, 1))
         return no_memory(err);
-    if (item->usage.state == COST_UNPRICED && !list_add(&fold->unpriced, &item->seq))
+    const uint64_t note = item->seq << 1 | item->usage.uncounted;
+    if (item->usage.state == COST_UNPRICED && !list_add(&fold->unpriced, &note))
         return no_memory(err);
     return ERR_OK;
 }
@@ -519,7 +520,7 @@ write_lists(const struct fold *fold, struct tables_txn *txn, struct err *err)
     for (size_t i = 0; code == ERR_OK && i < fold->taken_back.count; i++)
         code = take_setting_back(txn, &back[i], err);
     for (size_t i = 0; code == ERR_OK && i < fold->unpriced.count; i++)
-        code = unpriced_add(txn, unpriced[i], err);
+        code = unpriced_put(txn, unpriced[i] >> 1, (unpriced[i] & 1) != 0, err);
     for (size_t i = 0; code == ERR_OK && i < fold->priced_out.count; i++)
         code = unpriced_remove(txn, out[i], err);
     for (size_t i = 0; code == ERR_OK && i < fold->conflicts.count; i++)
@@ -596,18 +597,25 @@ fold_reset(struct fold *fold)
 }
 
 enum err_code
-fold_repriced(struct tables_txn *txn, const struct batch_item *item, struct err *err)
+fold_repriced(struct tables_txn *txn, const struct batch_item *item, bool was_uncounted,
+              struct err *err)
 {
     uint8_t key[USAGE_KEY_BYTES];
     const struct batch_usage *u = &item->usage;
-    struct usage_row more = {
-        .unpriced_calls = (uint64_t)-1, /* one less, modulo 2^64 */
-        .estimated_calls = u->state == COST_ESTIMATED,
-        .cost_pico = u->cost_pico,
-    };
+    struct usage_row more = {.cost_pico = u->cost_pico};
     struct balance balance = {0};
-    balance.events[BALANCE_UNPRICED] = (uint64_t)-1;
-    balance.events[item->usage.state == COST_ESTIMATED ? BALANCE_ESTIMATED : BALANCE_PRICED] = 1;
+    bool priced = u->state != COST_UNPRICED;
+    if (priced) {
+        more.unpriced_calls = (uint64_t)-1; /* one less, modulo 2^64 */
+        more.estimated_calls = u->state == COST_ESTIMATED;
+        balance.events[BALANCE_UNPRICED] = (uint64_t)-1;
+        balance.events[u->state == COST_ESTIMATED ? BALANCE_ESTIMATED : BALANCE_PRICED] = 1;
+    }
+    if (was_uncounted) {
+        more.reasoning_tokens = u->reasoning_tokens;
+        memcpy(more.tokens, u->tokens,
+               (u->media ? EVENT_CLASSES : EVENT_TEXT_CLASSES) * sizeof more.tokens[0]);
+    }
     key_of(item, hour_of(item), key);
     enum err_code code = usage_add(txn, TABLE_HOURLY, key, &more, err);
     key_of(item, (uint32_t)time_month(item->time_utc_ms), key);
@@ -615,5 +623,8 @@ fold_repriced(struct tables_txn *txn, const struct batch_item *item, struct err 
         code = usage_add(txn, TABLE_MONTHLY, key, &more, err);
     if (code == ERR_OK)
         code = balance_add(txn, item->organization, hour_of(item), &balance, err);
-    return code == ERR_OK ? unpriced_remove(txn, item->seq, err) : code;
+    if (code != ERR_OK)
+        return code;
+    return priced ? unpriced_remove(txn, item->seq, err)
+                  : unpriced_put(txn, item->seq, u->uncounted, err);
 }

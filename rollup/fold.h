@@ -34,7 +34,7 @@ struct fold {
     struct list marks;     /* u64 for each event of a batch: seen_batch()'s */
     struct list settings;  /* struct batch_item of the kinds that have a table */
     struct arena records;  /* of the budgets among them */
-    struct list unpriced;  /* u64 seq */
+    struct list unpriced;  /* u64: seq << 1, and 1 where it is uncounted */
     struct list conflicts; /* struct conflict */
     struct list named;     /* struct void_row: what the transaction's void events name */
     /* What follows from void events. */
@@ -140,11 +140,12 @@ enum err_code fold_voids(struct fold *fold, struct tables_txn *txn, struct again
                          struct err *err) ERR_MUST_CHECK;
 
 /*
- * Move one usage event from unpriced to priced, in the tables.
+ * Give an unpriced call, in the tables, its cost, its tokens, or both.
  *
- *   item  as again_event() gives it, now with a cost
+ *   item           as again_event() gives it: with a cost now, or counted now
+ *   was_uncounted  its tokens are in no sum yet: they are added
  */
 enum err_code fold_repriced(struct tables_txn *txn, const struct batch_item *item,
-                            struct err *err) ERR_MUST_CHECK;
+                            bool was_uncounted, struct err *err) ERR_MUST_CHECK;
 
 #endif

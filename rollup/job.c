@@ -18,6 +18,7 @@ struct job {
     char log_directory[FILE_PATH_BYTES_MAX];
     int lock_fd;
     struct price_book *book;
+    struct ratio_book *ratios;
     struct tables *tables;
     struct tables_txn *txn;  /* writing; a rebuild's, that of repricing, the last one */
     struct tables_txn *view; /* reading, while a fold is gathered */
@@ -57,6 +58,9 @@ open_job(struct job *j, const struct rollup_options *o, struct err *err)
         code = file_path(lock_path, tables, "rollup.lock", err);
     if (code == ERR_OK)
         code = file_lock(lock_path, "gbill rollup", &j->lock_fd, err);
+    if (code ==
+        ERR_OK) /* locked: what is learned meanwhile holds for what comes later (ratio_learn.h) */
+        code = ratio_book_load(o->data_directory, &j->ratios, err);
     if (code == ERR_OK)
         code = tables_open(tables, TABLES_WRITE, &j->tables, err);
     if (code == ERR_OK)
@@ -80,6 +84,7 @@ close_job(struct job *j)
     log_reader_close(j->quarantine);
     tables_close(j->tables);
     price_book_free(j->book);
+    ratio_book_free(j->ratios);
     if (j->lock_fd >= 0)
         close(j->lock_fd);
 }
@@ -163,7 +168,15 @@ start(struct job *j, struct err *err)
                        "%s/tables.mdb was folded from another log; use --rebuild to fold this one",
                        j->options->data_directory);
     memcpy(j->cursor.log_identity, identity, HASH_SHA256_BYTES);
+    if (memcmp(j->cursor.ratio_book, none, sizeof none) != 0 &&
+        memcmp(j->ratios->sha256, none, sizeof none) == 0)
+        return err_set(err, ERR_NOT_FOUND,
+                       "%s/" RATIO_FILE_NAME
+                       ": is gone, and calls were estimated by it; restore it "
+                       "from a backup, or begin a new one with gbill tokens learn",
+                       j->options->data_directory);
     j->shared.book = j->book;
+    j->shared.ratios = j->ratios;
     hash_secret_init(j->shared.id_secret, identity);
     size_t batch_events = j->txn_events < BATCH_EVENTS ? j->txn_events : BATCH_EVENTS;
     code = feed_open(j->events, &j->shared, j->cursor.seq, j->options->until_seq, batch_events,
@@ -173,7 +186,15 @@ start(struct job *j, struct err *err)
     return code;
 }
 
-/* Price what was unpriced, if the book is not the one it was unpriced with. */
+/* Are the books those of the last fold? */
+static bool
+same_books(const struct job *j)
+{
+    return memcmp(j->cursor.price_book, j->book->sha256, HASH_SHA256_BYTES) == 0 &&
+           memcmp(j->cursor.ratio_book, j->ratios->sha256, HASH_SHA256_BYTES) == 0;
+}
+
+/* Price, and count, what could not be by the books of then. */
 static enum err_code
 reprice(struct job *j, uint64_t *ret_repriced, struct err *err)
 {
@@ -182,12 +203,13 @@ reprice(struct job *j, uint64_t *ret_repriced, struct err *err)
     enum err_code code = begin(j, err);
     while (code == ERR_OK && unpriced_next(j->txn, seq, &seq)) {
         const struct batch_item *item;
+        bool was_uncounted = unpriced_is_uncounted(j->txn, seq);
         code = again_event(&j->again, j->txn, seq, &item, err);
-        if (code == ERR_OK && item->usage.state != COST_UNPRICED) {
-            code = fold_repriced(j->txn, item, err);
-            ++*ret_repriced;
-        }
-        /* The cursor keeps the old book's name until all are done. */
+        bool priced = code == ERR_OK && item->usage.state != COST_UNPRICED;
+        if (code == ERR_OK && (priced || (was_uncounted && !item->usage.uncounted)))
+            code = fold_repriced(j->txn, item, was_uncounted, err);
+        *ret_repriced += priced;
+        /* The cursor keeps the old books' names until all are done. */
         if (code == ERR_OK && ++in_txn % REPRICE_EVENTS_PER_TXN == 0) {
             code = end(j, err);
             if (code == ERR_OK)
@@ -297,8 +319,7 @@ static bool
 is_idle(const struct job *j, const struct rollup_result *r)
 {
     return r->sum.events[BALANCE_ACCEPTED] == 0 && r->sum.events[BALANCE_QUARANTINED] == 0 &&
-           r->repriced == 0 && !j->options->rebuild &&
-           memcmp(j->cursor.price_book, j->book->sha256, HASH_SHA256_BYTES) == 0;
+           r->repriced == 0 && !j->options->rebuild && same_books(j);
 }
 
 /* The last fold, and all that is written once. */
@@ -317,6 +338,7 @@ finish(struct job *j, struct fold *fold, struct rollup_result *r, struct err *er
     if (code != ERR_OK || is_idle(j, r))
         return code;
     memcpy(j->cursor.price_book, j->book->sha256, HASH_SHA256_BYTES);
+    memcpy(j->cursor.ratio_book, j->ratios->sha256, HASH_SHA256_BYTES);
     code = book_keep(j->txn, j->options->price_path, j->book->sha256, err);
     if (code != ERR_OK)
         return code;
@@ -372,8 +394,7 @@ rollup_run(const struct rollup_options *options, struct rollup_result *ret, stru
     enum err_code code = open_job(&job, options, err);
     if (code == ERR_OK)
         code = start(&job, err);
-    if (code == ERR_OK && !options->rebuild &&
-        memcmp(job.cursor.price_book, job.book->sha256, HASH_SHA256_BYTES) != 0)
+    if (code == ERR_OK && !options->rebuild && !same_books(&job))
         code = reprice(&job, &r.repriced, err);
     if (code == ERR_OK)
         code = fold_log(&job, &r, err);

@@ -202,6 +202,8 @@ struct cost
 cost_of_id(const struct price_book *book, const struct price_id *id,
            const struct event_usage *usage, const struct price_query *query)
 {
+    if (usage->uncounted != 0)
+        return unpriced(COST_NO_RATIO, PRICE_STANDARD);
     return usage->iterations.size_bytes > 0 ? cost_of_iterations(book, id, usage, query)
                                             : cost_of_pass(id, usage, query);
 }

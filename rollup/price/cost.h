@@ -16,21 +16,22 @@
 
 enum cost_state {
     COST_PRICED,
-    COST_ESTIMATED, /* has a cost; the app counted the tokens, not the provider */
+    COST_ESTIMATED, /* has a cost; the app counted the tokens, or its bytes told them (ratio.h) */
     COST_UNPRICED,
 };
 
-#define COST_REASONS(X)                                                        \
-    X(NONE, "priced")                                                          \
-    X(NO_MODEL, "the price book has no such provider and model")               \
-    X(NO_ALIAS, "the alias names no model at that time")                       \
-    X(UNKNOWN_TIER, "the service tier is a word the price book does not know") \
-    X(NO_TIER, "the model has no price for this service tier at that time")    \
-    X(NO_ROW, "the model has no price at that time")                           \
-    X(NO_RATE, "a token class that was used has no rate")                      \
-    X(NO_FEE, "a use that is charged by the piece has no fee")                 \
-    X(NO_REGION, "the model has no factor for this region")                    \
-    X(NO_SPEED, "the model has no factor for this speed")                      \
+#define COST_REASONS(X)                                                                          \
+    X(NONE, "priced")                                                                            \
+    X(NO_MODEL, "the price book has no such provider and model")                                 \
+    X(NO_ALIAS, "the alias names no model at that time")                                         \
+    X(UNKNOWN_TIER, "the service tier is a word the price book does not know")                   \
+    X(NO_TIER, "the model has no price for this service tier at that time")                      \
+    X(NO_ROW, "the model has no price at that time")                                             \
+    X(NO_RATE, "a token class that was used has no rate")                                        \
+    X(NO_FEE, "a use that is charged by the piece has no fee")                                   \
+    X(NO_REGION, "the model has no factor for this region")                                      \
+    X(NO_SPEED, "the model has no factor for this speed")                                        \
+    X(NO_RATIO, "the call has no counts, and no ratio of tokens to bytes is known of its model") \
     X(OVERFLOW, "the cost does not fit 63 bits of pico-dollars")
 
 enum cost_reason {
@@ -55,7 +56,7 @@ struct cost {
  * Price one event; where it names iterations, each on its own model and band.
  *
  *   book   borrowed
- *   usage  borrowed, as event_parse() left it
+ *   usage  borrowed, as event_parse() and then ratio_estimate() left it
  *   query  whose event it is; its time, which decides which price holds; when it
  *          arrived, which decides which prices were known
  *

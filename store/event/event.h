@@ -76,10 +76,20 @@ enum event_fee {
     EVENT_FEES
 };
 
+/* The two sides of a call. */
+enum event_side { EVENT_SENT, EVENT_RECEIVED, EVENT_SIDES };
+
 struct event_usage {
     struct str user, project, type, provider, model, tier; /* project, tier: may be empty */
     uint64_t tokens[EVENT_CLASSES];
-    uint64_t reasoning_tokens; /* part of EVENT_OUTPUT, an annotation */
+    uint64_t reasoning_tokens;   /* part of EVENT_OUTPUT, an annotation */
+    uint64_t bytes[EVENT_SIDES]; /* of the texts; 0: none, or the event does not say */
+    /*
+     * Bits 1 << enum event_side: sides without a count, whose tokens are to be estimated
+     * from bytes and are 0 until then (rollup/price/ratio.h).  Not set where bytes are 0:
+     * no text is no tokens.
+     */
+    uint8_t uncounted;
     uint64_t latency_us;
     bool failed;       /* status says so */
     bool estimated;    /* the app counted, not the provider */

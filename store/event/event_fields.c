@@ -39,7 +39,9 @@ static const uint8_t fields[EVENT_KINDS][FIELD_COUNT] = {
                      [FIELD_STATUS] = FIELD_OUTCOME,
                      [FIELD_METADATA] = FIELD_SCALAR_MAP,
                      [FIELD_ESTIMATED] = FIELD_BOOL,
-                     [FIELD_HOLD] = FIELD_TEXT},
+                     [FIELD_HOLD] = FIELD_TEXT,
+                     [FIELD_INPUT_BYTES] = FIELD_WHOLE,
+                     [FIELD_OUTPUT_BYTES] = FIELD_WHOLE},
     [EVENT_RESOURCE] =
         {COMMON, [FIELD_RESOURCE] = FIELD_TEXT | REQ, [FIELD_ACTION] = FIELD_TEXT | REQ,
          [FIELD_RESOURCE_ID] = FIELD_TEXT | REQ, [FIELD_HOLD] = FIELD_TEXT},

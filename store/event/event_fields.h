@@ -67,7 +67,9 @@
     X(VOIDS, "voids", 'v', 'd')                         \
     X(AT, "at", 'a', 't')                               \
     X(RECOMMENDATION, "recommendation", 'r', 'o')       \
-    X(HOLD, "hold", 'h', 'd')
+    X(HOLD, "hold", 'h', 'd')                           \
+    X(INPUT_BYTES, "inputBytes", 'i', 'u')              \
+    X(OUTPUT_BYTES, "outputBytes", 'o', 'p')
 
 enum event_field {
 #define EVENT_FIELD_ENUM(slot, name, first, other) FIELD_##slot,

@@ -466,6 +466,36 @@ usage_from_object(const struct slots *s, struct event_usage *u, struct event_def
     return true;
 }
 
+/* One side of a call: its count, or what to estimate it from.  No part without its whole. */
+static bool
+take_side(const struct slots *s, struct event_usage *u, enum event_side side,
+          struct event_defect *defect)
+{
+    static const struct {
+        enum event_field count, bytes;
+        uint64_t parts;
+    } sides[EVENT_SIDES] = {
+        [EVENT_SENT] = {FIELD_INPUT, FIELD_INPUT_BYTES,
+                        BIT(CACHED) | BIT(CACHE_WRITE) | BIT(CACHE_WRITE_1H) | BIT(AUDIO_INPUT) |
+                            BIT(AUDIO_CACHED) | BIT(IMAGE_INPUT) | BIT(IMAGE_CACHED)},
+        [EVENT_RECEIVED] = {FIELD_OUTPUT, FIELD_OUTPUT_BYTES,
+                            BIT(REASONING) | BIT(AUDIO_OUTPUT) | BIT(IMAGE_OUTPUT)},
+    };
+    const char *name = event_field_name(sides[side].count);
+    uint64_t parts = s->filled & sides[side].parts;
+    if (has(s, sides[side].count))
+        return true;
+    if (!has(s, sides[side].bytes))
+        return event_defect_set(defect, "%s is missing (or give usage, or %s)", name,
+                                event_field_name(sides[side].bytes));
+    if (parts != 0)
+        return event_defect_set(defect, "%s is given without %s", event_field_name(first_of(parts)),
+                                name);
+    if (u->bytes[side] > 0)
+        u->uncounted |= (uint8_t)(1U << side);
+    return true;
+}
+
 static bool
 take_usage(const struct slots *s, struct event *e, struct event_defect *defect)
 {
@@ -487,14 +517,12 @@ take_usage(const struct slots *s, struct event *e, struct event_defect *defect)
         uint64_t ms;
         u->latency_us = mp_whole(v, &ms) ? ms * 1000 : (uint64_t)(v->f * 1000 + 0.5);
     }
-    bool ok;
-    if (has(s, FIELD_USAGE))
-        ok = usage_from_object(s, u, defect);
-    else if (has(s, FIELD_INPUT) && has(s, FIELD_OUTPUT))
-        ok = usage_from_counts(s, u, defect);
-    else
-        ok = event_defect_set(defect, "%s is missing (or give usage)",
-                              has(s, FIELD_INPUT) ? "outputTokens" : "inputTokens");
+    u->bytes[EVENT_SENT] = whole_of(s, FIELD_INPUT_BYTES);
+    u->bytes[EVENT_RECEIVED] = whole_of(s, FIELD_OUTPUT_BYTES);
+    bool ok = has(s, FIELD_USAGE)
+                  ? usage_from_object(s, u, defect)
+                  : take_side(s, u, EVENT_SENT, defect) &&
+                        take_side(s, u, EVENT_RECEIVED, defect) && usage_from_counts(s, u, defect);
     return ok && ((s->filled & FEE_COUNTS) == 0 || take_fees(s, u, defect));
 }
 

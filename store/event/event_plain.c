@@ -19,7 +19,18 @@ struct plain_field {
     uint16_t text_at;
 };
 
-enum plain_count { INPUT, OUTPUT, CACHED, WRITE, WRITE_1H, REASONING, LATENCY, COUNTS };
+enum plain_count {
+    INPUT,
+    OUTPUT,
+    CACHED,
+    WRITE,
+    WRITE_1H,
+    REASONING,
+    LATENCY,
+    INPUT_BYTES,
+    OUTPUT_BYTES,
+    COUNTS
+};
 
 #define TEXT(member)                                                  \
     {                                                                 \
@@ -46,6 +57,8 @@ static const struct plain_field plain_fields[FIELD_COUNT] = {
     [FIELD_CACHE_WRITE_1H] = COUNT(WRITE_1H),
     [FIELD_REASONING] = COUNT(REASONING),
     [FIELD_LATENCY] = COUNT(LATENCY),
+    [FIELD_INPUT_BYTES] = COUNT(INPUT_BYTES),
+    [FIELD_OUTPUT_BYTES] = COUNT(OUTPUT_BYTES),
     [FIELD_CREATED_AT] = {.kind = PLAIN_TIME},
     [FIELD_STATUS] = {.kind = PLAIN_STATUS},
     [FIELD_HOLD] = TEXT(hold),
@@ -93,6 +106,8 @@ take_counts(const uint64_t counts[COUNTS], struct event_usage *u)
     u->tokens[EVENT_OUTPUT] = counts[OUTPUT];
     u->reasoning_tokens = counts[REASONING];
     u->latency_us = counts[LATENCY] * 1000;
+    u->bytes[EVENT_SENT] = counts[INPUT_BYTES];
+    u->bytes[EVENT_RECEIVED] = counts[OUTPUT_BYTES];
     return counts[REASONING] <= counts[OUTPUT];
 }
 

@@ -1,7 +1,7 @@
 /*
  * store/tables/cursor.h - how far the log has been folded, and with what.
  *
- * One row, moved in the same transaction as everything the fold changed.
+ * One row, and one for the ratio book where there is one, moved in the same transaction as everything the fold changed.
  */
 #ifndef STORE_TABLES_CURSOR_H
 #define STORE_TABLES_CURSOR_H
@@ -16,6 +16,7 @@ struct cursor {
     uint8_t chain[HASH_SHA256_BYTES];      /* of the last frame folded */
     uint8_t price_book[HASH_SHA256_BYTES]; /* the book of the last fold */
     uint8_t log_identity[HASH_SHA256_BYTES];
+    uint8_t ratio_book[HASH_SHA256_BYTES]; /* of the last fold; zeros: there was none */
 };
 
 /* All zero when nothing has been folded. */

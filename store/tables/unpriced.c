@@ -7,11 +7,21 @@ key_of(uint8_t key[8], uint64_t seq)
     return (struct bytes){key, 8};
 }
 
+/* The value: nothing, or one byte where the tokens are not known either. */
 enum err_code
-unpriced_add(struct tables_txn *txn, uint64_t seq, struct err *err)
+unpriced_put(struct tables_txn *txn, uint64_t seq, bool uncounted, struct err *err)
+{
+    static const uint8_t mark[] = {1};
+    uint8_t key[8];
+    return tables_put(txn, TABLE_UNPRICED, key_of(key, seq), (struct bytes){mark, uncounted}, err);
+}
+
+bool
+unpriced_is_uncounted(struct tables_txn *txn, uint64_t seq)
 {
     uint8_t key[8];
-    return tables_put(txn, TABLE_UNPRICED, key_of(key, seq), (struct bytes){key, 0}, err);
+    struct bytes value;
+    return tables_get(txn, TABLE_UNPRICED, key_of(key, seq), &value) && value.size_bytes > 0;
 }
 
 enum err_code

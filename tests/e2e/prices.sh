@@ -55,7 +55,7 @@ call() {
 "$bin/gbill" send "$dir/calls.jsonl" >/dev/null 2>&1
 "$bin/gbill" quarantine list >"$dir/quarantine"
 grep -q 'cached and cache-write tokens (6) exceed' "$dir/quarantine" || fail "$(cat "$dir/quarantine")"
-grep -q 'inputTokens is missing (or give usage)' "$dir/quarantine" || fail "$(cat "$dir/quarantine")"
+grep -q 'inputTokens is missing (or give usage, or inputBytes)' "$dir/quarantine" || fail "$(cat "$dir/quarantine")"
 
 "$bin/gbill" rollup --prices "$dir/book.json" >/dev/null 2>&1
 cost() { "$bin/gbill" report costs --by org,model --csv 2>/dev/null | tr -d '\r' | grep "^$1,$2," | cut -d, -f5; }

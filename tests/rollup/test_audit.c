@@ -337,7 +337,7 @@ Test(rollup_audit, lists_that_are_too_long_are_named)
     struct void_row waits = {.target = {3, 4}, .void_seq = 8, .outcome = VOID_WAITING};
     struct id_entry id = {.hash = {5, 6}, .mark = id_mark(8, 0)};
     begin();
-    cr_assert_eq(unpriced_add(txn, 1, &err), ERR_OK);
+    cr_assert_eq(unpriced_put(txn, 1, false, &err), ERR_OK);
     cr_assert_eq(conflict_put(txn, &conflict, &err), ERR_OK);
     cr_assert_eq(void_put(txn, &voided, &err), ERR_OK);
     cr_assert_eq(void_put(txn, &waits, &err), ERR_OK);

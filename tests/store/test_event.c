@@ -540,8 +540,8 @@ Test(store_event, a_call_that_says_nothing_of_its_tokens_is_a_defect)
 {
     struct event e;
     cr_assert_not(parse(EVENT_USAGE, "{" CALL ", 'usage': null, 'status': 'ok'}", &e));
-    cr_assert_not_null(strstr(defect.text, "inputTokens is missing (or give usage)"), "%s",
-                       defect.text);
+    cr_assert_not_null(strstr(defect.text, "inputTokens is missing (or give usage, or inputBytes)"),
+                       "%s", defect.text);
     cr_assert_not(parse(EVENT_USAGE, "{" CALL ", 'usage': {}}", &e));
     cr_assert(parse(EVENT_USAGE,
                     "{" CALL ", 'usage': null, 'inputTokens': 7, 'outputTokens': 9,"
@@ -549,6 +549,63 @@ Test(store_event, a_call_that_says_nothing_of_its_tokens_is_a_defect)
                     &e),
               "%s", defect.text);
     cr_assert(e.usage.estimated);
+}
+
+Test(store_event, a_side_without_a_count_is_known_by_its_bytes_and_parts_need_their_whole)
+{
+    static const struct {
+        const char *fields;
+        unsigned uncounted;
+        uint64_t sent, received, input, output;
+    } right[] = {
+        {"'inputBytes': 400, 'outputBytes': 90", 3, 400, 90, 0, 0},
+        {"'inputTokens': 10, 'outputBytes': 90", 2, 0, 90, 10, 0},
+        {"'inputBytes': 400, 'outputTokens': 5", 1, 400, 0, 0, 5},
+        {"'inputTokens': 10, 'outputTokens': 5, 'inputBytes': 400, 'outputBytes': 90", 0, 400, 90,
+         10, 5},
+        {"'inputBytes': 400, 'outputBytes': 0", 1, 400, 0, 0, 0}, /* no text is no tokens */
+        {"'inputBytes': 0, 'outputBytes': 0", 0, 0, 0, 0, 0},
+        {"'inputTokens': 10, 'cachedInputTokens': 4, 'outputBytes': 1000000000000", 2, 0,
+         1000000000000, 6, 0},
+        {"'usage': {'prompt_tokens': 10, 'completion_tokens': 5}, 'inputBytes': 400,"
+         " 'outputBytes': 90",
+         0, 400, 90, 10, 5},
+        {"'usage': {'prompt_tokens': 10}, 'outputBytes': 90", 0, 0, 90, 10, 0},
+    };
+    static const struct {
+        const char *fields, *says;
+    } wrong[] = {
+        {"'inputBytes': 400", "outputTokens is missing (or give usage, or outputBytes)"},
+        {"'outputBytes': 400", "inputTokens is missing (or give usage, or inputBytes)"},
+        {"'inputTokens': 400", "outputTokens is missing"},
+        {"'inputBytes': -1, 'outputBytes': 1", "inputBytes is not a whole number"},
+        {"'inputBytes': 1, 'outputBytes': 1000000000001", "outputBytes is not a whole number"},
+        {"'inputBytes': 'text', 'outputBytes': 1", "inputBytes is not a whole number"},
+        {"'inputBytes': 1, 'outputBytes': 1, 'cachedInputTokens': 1",
+         "cachedInputTokens is given without inputTokens"},
+        {"'inputBytes': 1, 'outputTokens': 1, 'imageInputTokens': 1",
+         "imageInputTokens is given without inputTokens"},
+        {"'inputTokens': 1, 'outputBytes': 1, 'reasoningTokens': 1",
+         "reasoningTokens is given without outputTokens"},
+    };
+    struct event e;
+    char json[512];
+    for (size_t i = 0; i < sizeof right / sizeof right[0]; i++) {
+        snprintf(json, sizeof json, "{" CALL ", %s}", right[i].fields);
+        cr_assert(parse(EVENT_USAGE, json, &e), "%s: %s", json, defect.text);
+        const struct event_usage *u = &e.usage;
+        cr_expect_eq(u->uncounted, right[i].uncounted, "%s", json);
+        cr_expect_eq(u->bytes[EVENT_SENT], right[i].sent, "%s", json);
+        cr_expect_eq(u->bytes[EVENT_RECEIVED], right[i].received, "%s", json);
+        cr_expect_eq(u->tokens[EVENT_INPUT], right[i].input, "%s", json);
+        cr_expect_eq(u->tokens[EVENT_OUTPUT], right[i].output, "%s", json);
+        cr_expect_not(u->estimated, "%s: only who estimates says so", json);
+    }
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
+        snprintf(json, sizeof json, "{" CALL ", %s}", wrong[i].fields);
+        cr_assert_not(parse(EVENT_USAGE, json, &e), "%s", json);
+        cr_expect_not_null(strstr(defect.text, wrong[i].says), "%s: %s", json, defect.text);
+    }
 }
 
 /* A record of random declared fields with right and wrong values, in a random order. */
@@ -591,6 +648,8 @@ random_record(uint64_t *seed, char *json, size_t size)
         "'model': 5",
         "'inputTokens': 70000.0",
         "'usage': {'x': 1}",
+        "'inputBytes': 9",
+        "'outputBytes': 1000000000001",
     };
     size_t n = 0;
     json[n++] = '{';

@@ -31,7 +31,9 @@ same_usage(const struct event_usage *a, const struct event_usage *b)
            same_text(a->model, b->model) && same_text(a->tier, b->tier) &&
            same_text(a->region, b->region) && same_text(a->speed, b->speed) &&
            a->reasoning_tokens == b->reasoning_tokens && a->latency_us == b->latency_us &&
-           a->failed == b->failed && a->estimated == b->estimated && a->media == b->media &&
+           a->uncounted == b->uncounted && a->bytes[EVENT_SENT] == b->bytes[EVENT_SENT] &&
+           a->bytes[EVENT_RECEIVED] == b->bytes[EVENT_RECEIVED] && a->failed == b->failed &&
+           a->estimated == b->estimated && a->media == b->media &&
            a->charged_uses == b->charged_uses && a->fallback == b->fallback &&
            a->iterations.size_bytes == b->iterations.size_bytes;
 }
