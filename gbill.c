@@ -87,10 +87,11 @@ static const struct cli_cmd cmd_run = {
     .summary = "run all jobs at their cadences, in the foreground",
     .help =
         "Starts rollup and publish every second, limits, budgets and notify every two, spikes run,\n"
-        "invoice run, chargeback run and optimize run every minute, forecast run every five and\n"
-        "audit --roots and tokens learn every hour, each as a process of its own, until SIGTERM or Ctrl-C.  An event is in Postgres within five\n"
-        "seconds.  A job that fails is said and tried again, every five seconds at the slowest;\n"
-        "cron or systemd timers may run the same jobs instead.\n",
+        "invoice run, chargeback run and optimize run every minute, forecast run every five, and\n"
+        "audit --roots and tokens learn every hour, each as a process of its own, until SIGTERM or\n"
+        "Ctrl-C.  An event is in Postgres within five seconds.  A job that fails is said and tried\n"
+        "again, every five seconds at the slowest; cron or systemd timers may run the same jobs\n"
+        "instead.\n",
 };
 
 /* The API posts events, but reports/ knows no agent. */
