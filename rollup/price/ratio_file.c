@@ -162,12 +162,11 @@ ratio_book_load(const char *data_directory, struct ratio_book **ret, struct err 
         return code;
     arena_init(&arena, BOOK_BYTES_MAX);
     struct ratio_book *book = arena_alloc(&arena, sizeof *book);
-    if (book == NULL)
-        code = err_set(err, ERR_LIMIT, "no memory for the ratio book");
-    else if (root == NULL)
-        code = ERR_OK;
-    else
-        code = take_book(book, &arena, root, err);
+    if (book == NULL) {
+        json_decref(root);
+        return err_set(err, ERR_LIMIT, "no memory for the ratio book");
+    }
+    code = root == NULL ? ERR_OK : take_book(book, &arena, root, err);
     json_decref(root);
     if (code != ERR_OK) {
         arena_clear(&arena);

@@ -46,9 +46,8 @@ enum {
 #define EVENT_COUNT_MAX ((uint64_t)1000000000000) /* tokens of one class in one call */
 #define EVENT_MINOR_MAX ((int64_t)1000000000000)  /* minor units in one adjustment or payment */
 
-/* An event may be this old when it arrives, or this far ahead. */
-#define EVENT_AGE_MS_MAX (35 * TIME_DAY_MS)
-#define EVENT_AHEAD_MS_MAX ((int64_t)5 * 60 * 1000)
+#define EVENT_AGE_MS_MAX (35 * TIME_DAY_MS)         /* an event may be this old when it arrives, */
+#define EVENT_AHEAD_MS_MAX ((int64_t)5 * 60 * 1000) /* or this far ahead */
 
 /* Token classes never overlap: their sum is what the provider processed. */
 enum event_class {
@@ -76,20 +75,13 @@ enum event_fee {
     EVENT_FEES
 };
 
-/* The two sides of a call. */
-enum event_side { EVENT_SENT, EVENT_RECEIVED, EVENT_SIDES };
-
+enum event_side { EVENT_SENT, EVENT_RECEIVED, EVENT_SIDES }; /* of a call */
 struct event_usage {
     struct str user, project, type, provider, model, tier; /* project, tier: may be empty */
     uint64_t tokens[EVENT_CLASSES];
     uint64_t reasoning_tokens;   /* part of EVENT_OUTPUT, an annotation */
     uint64_t bytes[EVENT_SIDES]; /* of the texts; 0: none, or the event does not say */
-    /*
-     * Bits 1 << enum event_side: sides without a count, whose tokens are to be estimated
-     * from bytes and are 0 until then (rollup/price/ratio.h).  Not set where bytes are 0:
-     * no text is no tokens.
-     */
-    uint8_t uncounted;
+    uint8_t uncounted; /* bits 1 << side: bytes and no count, its tokens are 0 until estimated */
     uint64_t latency_us;
     bool failed;       /* status says so */
     bool estimated;    /* the app counted, not the provider */
@@ -204,7 +196,6 @@ bool event_time_ok(const struct event *event, int64_t receive_utc_ms, struct eve
 /*
  * Append the stored form: msgpack [kind, time ms, peer uid, record].  The
  * client's bytes are kept as they are; only undeclared fields are left out.
- *
  * Returns false when out is full; out is then unchanged.
  */
 bool event_store(const struct event *event, struct buf *out) __attribute__((warn_unused_result));
