@@ -58,7 +58,9 @@ struct ratio_book {
  */
 enum err_code ratio_book_load(const char *data_directory, struct ratio_book **ret,
                               struct err *err) ERR_MUST_CHECK;
-void ratio_book_free(struct ratio_book *book); /* NULL is allowed */
+enum err_code ratio_book_read(const char *path, struct ratio_book **ret,
+                              struct err *err) ERR_MUST_CHECK; /* the same, of any name */
+void ratio_book_free(struct ratio_book *book);                 /* NULL is allowed */
 
 /*
  * The row that holds for a call received at receive_ms: of those recorded until then the

@@ -149,15 +149,12 @@ take_book(struct ratio_book *book, struct arena *arena, const json_t *root, stru
 }
 
 enum err_code
-ratio_book_load(const char *data_directory, struct ratio_book **ret, struct err *err)
+ratio_book_read(const char *path, struct ratio_book **ret, struct err *err)
 {
     struct arena arena;
-    char path[FILE_PATH_BYTES_MAX];
     uint8_t sha256[HASH_SHA256_BYTES] = {0};
     json_t *root = NULL;
-    enum err_code code = file_path(path, data_directory, RATIO_FILE_NAME, err);
-    if (code == ERR_OK)
-        code = json_file_load(path, &root, sha256, err);
+    enum err_code code = json_file_load(path, &root, sha256, err);
     if (code != ERR_OK && code != ERR_NOT_FOUND)
         return code;
     arena_init(&arena, BOOK_BYTES_MAX);
@@ -176,6 +173,14 @@ ratio_book_load(const char *data_directory, struct ratio_book **ret, struct err 
     book->arena = arena; /* moved: nothing is allocated from here on */
     *ret = book;
     return ERR_OK;
+}
+
+enum err_code
+ratio_book_load(const char *data_directory, struct ratio_book **ret, struct err *err)
+{
+    char path[FILE_PATH_BYTES_MAX];
+    enum err_code code = file_path(path, data_directory, RATIO_FILE_NAME, err);
+    return code == ERR_OK ? ratio_book_read(path, ret, err) : code;
 }
 
 void

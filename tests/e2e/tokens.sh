@@ -84,6 +84,9 @@ assert e['atLeast'] < want < e['atMost'] and want - e['atLeast'] == e['atMost'] 
 "
 expect 6 'no ratio of output of openai' gbill tokens estimate --provider openai --output --model x --bytes 1
 gbill audit >/dev/null || fail "audit"
+# Who walks the log's calls sees the tokens that the tables have, or this would not agree with them.
+gbill rollup --reprice --dry-run --from "$today" --to "$(date -u -d "$today + 1 day" +%F)" --json >"$dir/repriced" ||
+    fail "pricing the past anew"
 
 # What cannot be read stops the fold; what is gone, too.
 mv "$GBILL_DATA/ratios.json" "$dir/kept"

@@ -75,6 +75,8 @@ KINDS = {
                       audioInputTokens=30, audioCachedInputTokens=10, audioOutputTokens=20,
                       imageInputTokens=12, imageCachedInputTokens=4, imageOutputTokens=3,
                       webSearches=1, webFetches=2, codeSessions=3, region="us", speed="fast")),
+    "sized": (1, dict(CALL, provider="anthropic", model="claude-sonnet-5", inputBytes=4000, outputTokens=20,
+                      outputBytes=90)),
     "resource": (2, dict(COMMON, resource="document", action="created", resourceId="d-1")),
     "subscription": (3, dict(COMMON, action="changed", plan="pro", currency="USD",
                              effectiveAt=1763942400000, anchor="2026-11-01")),
@@ -146,6 +148,9 @@ PRICES = {
                  {"input_tokens": 272000, "op": ">", "scope": "request", "rates": {"input": "4"}}],
              "fees": {"web_search": "10"}, "factors": {"region": {"us": "1.1"}}}]}]},
 }
+RATIO = {"provider": "anthropic", "model": "m", "side": "input", "recorded": "2026-11-24", "from": "2026-10-01",
+         "to": "2026-11-01T00:00:00.500Z", "calls": 40, "bytes": 400, "tokens": 100, "errorPerMille": 150}
+RATIOS = [RATIO, dict(RATIO, recorded="2026-11-25", bytes=10 ** 18), dict(RATIO, side="output", note="by hand")]
 CONF = {
     "all": "data = /tmp/x\n# a comment\nminutes = 5\njson = true\ntoken = \"quoted\"\n",
     "wrong": "minutes = 99999999999999999999\n=\n\n\\\nunknown = 1\n",
@@ -262,6 +267,8 @@ def main():
     write("post", "deep", b"0" + b"[" * 40)
     for name, book in PRICES.items():
         write("prices", name, json.dumps(book).encode())
+    for name, rows in {"none": [], "rows": RATIOS, "twice": [RATIO, RATIO]}.items():
+        write("ratios", name, json.dumps({"format": "gbill-ratios/1", "ratios": rows}).encode())
     plans = (HERE.parent.parent / "schemas" / "plans.json").read_bytes()
     write("plans", "shipped", plans)
     for name, text in CONF.items():
