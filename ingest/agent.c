@@ -322,6 +322,7 @@ drain(struct agent *a, struct err *err)
     clients_close_doors(&a->clients);
     status_socket_close(&a->status);
     a->reader.is_shut = true;
+    live_end(&a->live);
     enum err_code code = ERR_OK;
     collect_stop(a->collector);
     if (a->collector != NULL)

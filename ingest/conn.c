@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -117,6 +118,30 @@ conn_send(struct conn *conn, const uint8_t *data, size_t size_bytes)
         conn->deaf = conn->done_reading = true;
     if (conn->deaf)
         buf_clear(&conn->out);
+}
+
+bool
+conn_send_fd(struct conn *conn, const uint8_t *data, size_t size_bytes, int fd)
+{
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof fd)];
+    } control = {.room = {0}};
+    struct iovec piece = {(void *)(uintptr_t)data, size_bytes};
+    struct msghdr m = {.msg_iov = &piece,
+                       .msg_iovlen = 1,
+                       .msg_control = control.room,
+                       .msg_controllen = sizeof control.room};
+    if (conn->fd < 0 || conn->deaf || conn->tls != NULL || conn->out.size_bytes > 0)
+        return false;
+    control.head = (struct cmsghdr){
+        .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof fd)};
+    memcpy(CMSG_DATA(&control.head), &fd, sizeof fd);
+    ssize_t n = sendmsg(conn->fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n < 0)
+        return false;
+    conn_send(conn, data + n, size_bytes - (size_t)n);
+    return true;
 }
 
 void

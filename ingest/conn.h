@@ -88,6 +88,12 @@ ssize_t conn_recv(struct conn *conn, void *data, size_t size_bytes);
 /* Send bytes, or keep what the socket does not take now. */
 void conn_send(struct conn *conn, const uint8_t *data, size_t size_bytes);
 
+/*
+ * Send bytes with a descriptor, which stays the caller's, over a unix socket.  False:
+ * not now, and nothing is sent.
+ */
+bool conn_send_fd(struct conn *conn, const uint8_t *data, size_t size_bytes, int fd);
+
 /* Send what was kept. */
 void conn_flush(struct conn *conn);
 

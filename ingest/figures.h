@@ -50,7 +50,7 @@ enum figures_type { FIGURES_COUNTER, FIGURES_COUNTER_S, FIGURES_GAUGE, FIGURES_G
     X(shipped_refused, "shipped_refused_total", "", COUNTER,                                   \
       "Messages of gbill ship that were refused.")                                             \
     X(live_checks, "live_questions_total", "{op=\"check\"}", COUNTER,                          \
-      "Questions about limits that were answered.")                                            \
+      "Questions about limits that came over a socket.")                                       \
     X(live_reserves, "live_questions_total", "{op=\"reserve\"}", COUNTER, "")                  \
     X(live_refused, "live_refused_total", "", COUNTER, "Of them, those refused.")              \
     X(live_unknown, "live_unknown_total", "", COUNTER,                                         \

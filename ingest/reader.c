@@ -121,8 +121,33 @@ take_shipped(struct reading *r, struct bytes message)
     return no_collector;
 }
 
-/* May the organization do it?  Answered at once, before acks that wait for the disk. */
+/* The board says of every organization what a question would: so it is for peers that may ask about
+   every one, and on this machine only. */
 static const char *
+give_board(struct reading *r, const struct question *q)
+{
+    const struct peer *peer = r->conn->peer;
+    const struct answer a = {.allowed = true,
+                             .known = true,
+                             .state = "board",
+                             .limit = LIMIT_UNLIMITED,
+                             .requests_per_minute = LIMIT_UNLIMITED,
+                             .tokens_per_minute = LIMIT_UNLIMITED};
+    uint8_t out[ANSWER_BYTES_MAX];
+    if (q->chunk.id.size_bytes == 0)
+        return "a board is given in an answer: chunk is missing";
+    if (peer->uid == PEERS_NO_UID)
+        return "the board is for this machine only";
+    if (peer->rule != NULL && peer->rule->orgs != NULL)
+        return "the board is for peers that may write for every organization";
+    int fd = live_board(r->reader->live);
+    if (fd < 0 || !conn_send_fd(r->conn, out, answer_write(q, &a, out), fd))
+        return "there is no board now";
+    return NULL;
+}
+
+/* May the organization do it?  Answered at once, before acks that wait for the disk. */
+static __attribute__((cold)) const char *
 take_question(struct reading *r, struct bytes message)
 {
     struct question q;
@@ -131,8 +156,13 @@ take_question(struct reading *r, struct bytes message)
     size_t n = 0;
     if (!question_read(message, &q, &defect, &reason))
         return reason;
-    if (defect == NULL && !peers_may_write(r->conn->peer->rule, q.organization))
+    if (defect == NULL && q.op == QUESTION_BOARD) {
+        defect = give_board(r, &q);
+        if (defect == NULL)
+            return NULL;
+    } else if (defect == NULL && !peers_may_write(r->conn->peer->rule, q.organization)) {
         defect = "this peer may not ask about that organization";
+    }
     r->reader->live->counts.wrong += defect != NULL;
     if (defect == NULL)
         n = live_answer(r->reader->live, &q, out);

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -38,7 +39,7 @@ client_give(enum err_code code, const struct err *from, struct gbill_err *to)
 enum err_code
 client_check_owner(const struct gbill *client, struct err *err)
 {
-    if (client->owner == getpid())
+    if (client->mark != NULL ? *client->mark != 0 : client->owner == getpid())
         return ERR_OK;
     return err_set(err, ERR_USAGE,
                    "this client belongs to process %ld; open one in this process, after fork()",
@@ -80,13 +81,32 @@ init_locks(struct gbill *client, struct err *err)
     if (failed == 0)
         failed = pthread_cond_init(&client->changed, &attr);
     pthread_condattr_destroy(&attr);
+    if (failed == 0 && !local_init(&client->local))
+        failed = ENOMEM;
     return failed == 0 ? ERR_OK : err_set_errno(err, failed, "cannot make a lock");
+}
+
+/* To ask for the process's id is a system call, which for each event would be much of its cost. */
+static void
+mark_owner(struct gbill *client)
+{
+    size_t page_bytes = (size_t)sysconf(_SC_PAGESIZE);
+    void *page = mmap(NULL, page_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    client->owner = getpid();
+    if (page == MAP_FAILED)
+        return;
+    if (madvise(page, page_bytes, MADV_WIPEONFORK) == 0) {
+        *(uint8_t *)page = 1;
+        client->mark = page;
+    } else {
+        munmap(page, page_bytes);
+    }
 }
 
 static enum err_code
 init(struct gbill *client, const struct gbill_options *options, struct err *err)
 {
-    client->owner = getpid();
+    mark_owner(client);
     client->wake_fd = client->spill.fd = client->wire.fd = -1;
     enum err_code code = init_locks(client, err);
     if (code == ERR_OK)
@@ -116,12 +136,15 @@ clear(struct gbill *client, bool is_ours)
         close(client->wake_fd);
     while (client->line_count > 0)
         close(client->lines[--client->line_count]);
+    local_clear(&client->local, is_ours);
     buf_clear(&client->record);
     queue_clear(&client->queue);
     if (is_ours) {
         pthread_cond_destroy(&client->changed);
         pthread_mutex_destroy(&client->mutex);
     }
+    if (client->mark != NULL)
+        munmap((void *)(uintptr_t)client->mark, (size_t)sysconf(_SC_PAGESIZE));
     free(client);
 }
 
@@ -458,7 +481,8 @@ judge(const struct gbill *client, const struct gbill_check *check)
 enum gbill_code
 gbill_check(struct gbill *client, struct gbill_check *ret)
 {
-    if (client->owner != getpid())
+    struct err err;
+    if (client_check_owner(client, &err) != ERR_OK)
         return GBILL_USAGE;
     pthread_mutex_lock(&client->mutex);
     *ret = client->check;

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "ingest/client/gbill.h"
+#include "ingest/client/local.h"
 #include "ingest/client/queue.h"
 #include "ingest/client/spill.h"
 #include "ingest/client/wire.h"
@@ -30,7 +31,8 @@ struct flight {
 enum wake_for { WAKE_FOR_CALL, WAKE_FOR_SEALED, WAKE_FOR_EVENT };
 
 struct gbill {
-    pid_t owner; /* the process that may use it */
+    pid_t owner;         /* the process that may use it ... */
+    const uint8_t *mark; /* ... says so where a fork wipes it; NULL: the kernel cannot */
     pthread_t thread;
     int wake_fd; /* eventfd: the sender sleeps on it */
 
@@ -42,6 +44,7 @@ struct gbill {
     size_t random_left;
     int lines[LINES_MAX]; /* connections that nobody asks over at present (line.h) */
     size_t line_count;
+    struct local local; /* has a lock of its own */
     bool is_asleep;
     enum wake_for wake_for;
     bool is_ending;

@@ -12,6 +12,11 @@
  *
  * Promises, beside those of gbill.h for threads and forks:
  *   - An answer is the agent's.  Without one the call fails: nothing is guessed.
+ *   - A check is answered from memory that the agent shares with clients of its machine
+ *     which may ask about every organization: in a microsecond, without a system call,
+ *     the same answer in every field.  Runs of gbill limits and gbill budgets show in it
+ *     a tenth of a second later.  Of an agent that was killed, or hangs, it may be as it
+ *     was for one second; after that the agent is asked, and the call fails.
  *   - No call waits longer than its timeout_ms.  Callers do not wait for one
  *     another: each has a connection while it asks, up to 8 are kept for the next.
  *   - A call that failed may be made again: a reservation with the same hold is the
@@ -59,7 +64,8 @@ struct gbill_limit_answer {
 };
 
 /*
- * Ask whether it may be done.  Nothing is reserved: another caller may be first.
+ * Ask whether it may be done.  Nothing is reserved: another caller may be first.  The
+ * first questions of a client, and the first about an organization, go to the agent.
  *
  *   timeout_ms  at least 1; of an agent on the same machine 100 is plenty
  *   ret_answer  filled with GBILL_OK only

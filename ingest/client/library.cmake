@@ -1,7 +1,7 @@
 # libgbill, shared and static: the client and the few files of store/ that it stands on, with no
 # library but libc.  Only what gbill.h and gbill_limit.h mark is visible, also of the static one: its objects are linked
 # into one, in which all other names are local, so that they cannot meet an application's.
-file(GLOB client_sources CONFIGURE_DEPENDS ingest/client/*.c)
+file(GLOB client_sources CONFIGURE_DEPENDS ingest/client/*.c ingest/board/*.c)
 set(GBILL_CLIENT_SOURCES ${client_sources}
     store/base/buf.c store/base/clock.c store/base/err.c store/base/hash.c store/base/money.c
     store/base/time.c

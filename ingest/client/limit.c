@@ -5,12 +5,13 @@
 #include "ingest/client/client.h"
 #include "ingest/client/limit_message.h"
 #include "ingest/client/line.h"
+#include "ingest/client/local.h"
 #include "store/base/clock.h"
 #include "store/event/event.h"
 
 #define NS_PER_MS ((int64_t)1000000)
 
-enum op { OP_CHECK, OP_RESERVE, OP_RELEASE };
+enum op { OP_CHECK, OP_RESERVE, OP_RELEASE, OP_BOARD };
 
 /* A kept connection, the last that was used; -1: there is none. */
 static int
@@ -38,7 +39,7 @@ keep_line(struct gbill *client, int fd)
    ended; a new one may not. */
 static enum err_code
 ask_agent(struct gbill *client, struct bytes question, int64_t deadline_ns, uint8_t *room,
-          struct bytes *ret_answer, struct err *err)
+          struct bytes *ret_answer, int *ret_fd, struct err *err)
 {
     for (;;) {
         bool was_lost = false;
@@ -49,7 +50,7 @@ ask_agent(struct gbill *client, struct bytes question, int64_t deadline_ns, uint
             code = line_dial(&client->wire.address, deadline_ns, &fd, err);
         if (code != ERR_OK)
             return code;
-        code = line_ask(fd, question, deadline_ns, room, ret_answer, &was_lost, err);
+        code = line_ask(fd, question, deadline_ns, room, ret_answer, ret_fd, &was_lost, err);
         if (code == ERR_OK)
             keep_line(client, fd);
         if (code == ERR_OK || !is_kept || !was_lost)
@@ -100,34 +101,63 @@ name_hold(struct gbill *client, enum op op, const struct gbill_limit_question *q
     return code;
 }
 
+static enum err_code
+ask_op(struct gbill *client, enum op op, const struct gbill_limit_question *q, const char *hold,
+       int64_t deadline_ns, struct gbill_limit_answer *ret, int *ret_fd, struct err *err)
+{
+    static const char *const names[] = {"check", "reserve", "release", "board"};
+    struct bytes answer;
+    uint8_t room[LIMIT_ANSWER_BYTES_MAX];
+    struct buf question;
+    enum err_code code = ERR_OK;
+    buf_init(&question, LIMIT_QUESTION_BYTES_MAX);
+    if (!limit_message_pack(names[op], q, hold, &question))
+        code = err_set(err, ERR_IO, "out of memory for a question");
+    if (code == ERR_OK)
+        code = ask_agent(client, (struct bytes){question.data, question.size_bytes}, deadline_ns,
+                         room, &answer, ret_fd, err);
+    if (code == ERR_OK)
+        code = limit_message_read(answer, ret, err);
+    buf_clear(&question);
+    return code;
+}
+
+/* Without one, or with an agent that has none, every check goes over the socket: no harm. */
+static void
+fetch_board(struct gbill *client, const struct gbill_limit_question *q, int64_t deadline_ns)
+{
+    struct gbill_limit_answer answer;
+    struct err err;
+    int fd = -1;
+    enum err_code code = ask_op(client, OP_BOARD, q, NULL, deadline_ns, &answer, &fd, &err);
+    if (code == ERR_OK && fd >= 0)
+        local_take(&client->local, fd);
+    else if (fd >= 0)
+        close(fd);
+}
+
 static enum gbill_code
 ask(struct gbill *client, enum op op, const struct gbill_limit_question *q, uint32_t timeout_ms,
     struct gbill_limit_answer *ret, struct gbill_err *out)
 {
-    static const char *const names[] = {"check", "reserve", "release"};
+    const struct clock clock = clock_system();
     struct err err;
-    struct bytes answer;
-    uint8_t room[LIMIT_ANSWER_BYTES_MAX];
-    struct buf question;
     char hold[GBILL_TEXT_BYTES];
-    int64_t deadline_ns = clock_monotonic_ns() + timeout_ms * NS_PER_MS;
-    buf_init(&question, LIMIT_QUESTION_BYTES_MAX);
+    int64_t now_ns = clock_monotonic_ns(), deadline_ns = now_ns + timeout_ms * NS_PER_MS;
     enum err_code code = client_check_owner(client, &err);
     if (code == ERR_OK)
         code = check_question(op, q, timeout_ms, &err);
+    if (code == ERR_OK && op == OP_CHECK &&
+        local_answer(&client->local, q, clock_now_ms(&clock), now_ns / NS_PER_MS, ret))
+        return GBILL_OK;
+    if (code == ERR_OK && op == OP_CHECK && local_wants(&client->local, now_ns / NS_PER_MS))
+        fetch_board(client, q, deadline_ns);
     if (code == ERR_OK)
         code = name_hold(client, op, q, hold, &err);
-    if (code == ERR_OK &&
-        !limit_message_pack(names[op], q, op == OP_CHECK ? NULL : hold, &question))
-        code = err_set(&err, ERR_IO, "out of memory for a question");
     if (code == ERR_OK)
-        code = ask_agent(client, (struct bytes){question.data, question.size_bytes}, deadline_ns,
-                         room, &answer, &err);
-    if (code == ERR_OK)
-        code = limit_message_read(answer, ret, &err);
+        code = ask_op(client, op, q, op == OP_CHECK ? NULL : hold, deadline_ns, ret, NULL, &err);
     if (code == ERR_OK)
         memcpy(ret->hold, hold, sizeof ret->hold);
-    buf_clear(&question);
     return client_give(code, &err, out);
 }
 

@@ -88,15 +88,40 @@ send_all(int fd, struct bytes b, int64_t deadline_ns)
     return OUTCOME_OK;
 }
 
+/* ret_fd: what comes with it, if it is wanted; else the kernel lets go of it. */
+static ssize_t
+receive(int fd, uint8_t *to, size_t size_bytes, int *ret_fd)
+{
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof fd)];
+    } control;
+    struct iovec piece = {to, size_bytes};
+    struct msghdr m = {.msg_iov = &piece, .msg_iovlen = 1};
+    if (ret_fd == NULL)
+        return recv(fd, to, size_bytes, MSG_DONTWAIT);
+    m.msg_control = control.room;
+    m.msg_controllen = sizeof control.room;
+    ssize_t n = recvmsg(fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+    if (c != NULL && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+        c->cmsg_len == CMSG_LEN(sizeof fd)) {
+        if (*ret_fd >= 0)
+            close(*ret_fd);
+        memcpy(ret_fd, CMSG_DATA(c), sizeof fd);
+    }
+    return n;
+}
+
 static enum outcome
-receive_value(int fd, int64_t deadline_ns, uint8_t *room, struct bytes *ret)
+receive_value(int fd, int64_t deadline_ns, uint8_t *room, struct bytes *ret, int *ret_fd)
 {
     struct mp_scan scan = {.depth = 0};
     size_t have = 0, size;
     for (;;) {
         if (!wait_for(fd, POLLIN, deadline_ns))
             return OUTCOME_LATE;
-        ssize_t n = recv(fd, room + have, LIMIT_ANSWER_BYTES_MAX - have, MSG_DONTWAIT);
+        ssize_t n = receive(fd, room + have, LIMIT_ANSWER_BYTES_MAX - have, ret_fd);
         if (n < 0 && (errno == EINTR || errno == EAGAIN))
             continue;
         if (n <= 0)
@@ -114,7 +139,7 @@ receive_value(int fd, int64_t deadline_ns, uint8_t *room, struct bytes *ret)
 
 enum err_code
 line_ask(int fd, struct bytes question, int64_t deadline_ns, uint8_t room[LIMIT_ANSWER_BYTES_MAX],
-         struct bytes *ret_answer, bool *ret_was_lost, struct err *err)
+         struct bytes *ret_answer, int *ret_fd, bool *ret_was_lost, struct err *err)
 {
     static const char *const troubles[] = {
         [OUTCOME_LOST] = "the agent closed the connection without an answer",
@@ -123,7 +148,7 @@ line_ask(int fd, struct bytes question, int64_t deadline_ns, uint8_t room[LIMIT_
     };
     enum outcome is = send_all(fd, question, deadline_ns);
     if (is == OUTCOME_OK)
-        is = receive_value(fd, deadline_ns, room, ret_answer);
+        is = receive_value(fd, deadline_ns, room, ret_answer, ret_fd);
     if (is == OUTCOME_OK)
         return ERR_OK;
     *ret_was_lost = is == OUTCOME_LOST;

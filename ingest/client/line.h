@@ -29,13 +29,15 @@ enum err_code line_dial(const struct sockaddr_un *address, int64_t deadline_ns, 
  * Send a question and receive its answer, one whole msgpack value.
  *
  *   room          LIMIT_ANSWER_BYTES_MAX bytes; the answer lies there
+ *   ret_fd        NULL: none is wanted; else -1 before, and the caller's if one came, also
+ *                 on failure
  *   ret_was_lost  on failure: the peer had closed the connection, so it may be the
  *                 end of an agent before this one
  *
  * ERR_PEER: lost, not in time, or an answer that is none.  fd is closed then.
  */
 enum err_code line_ask(int fd, struct bytes question, int64_t deadline_ns,
-                       uint8_t room[LIMIT_ANSWER_BYTES_MAX], struct bytes *ret_answer,
+                       uint8_t room[LIMIT_ANSWER_BYTES_MAX], struct bytes *ret_answer, int *ret_fd,
                        bool *ret_was_lost, struct err *err) ERR_MUST_CHECK;
 
 #endif

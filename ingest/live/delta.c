@@ -45,17 +45,41 @@ is_spent(const struct delta *d, const struct delta_org *org)
            (org->bucket_count == 0 || org->buckets[org->bucket_count - 1].last_seq <= d->floor_seq);
 }
 
+static bool
+is_posted(const struct delta *d, const struct delta_org *org)
+{
+    return d->poster != NULL && poster_has(d->poster, (size_t)(org - d->orgs));
+}
+
+/* A free place, else one that is missed least.  Not always the same one: those that are only asked
+   about are all spent, and would drive one another out of it. */
+static struct delta_org *
+find_room(const struct delta *d, uint64_t key)
+{
+    struct delta_org *set = set_of(d, key), *room = NULL;
+    for (uint64_t i = 0; i < DELTA_WAYS; i++) {
+        struct delta_org *org = &set[(i + key / DELTA_SETS) % DELTA_WAYS];
+        if (org->key == 0)
+            return org;
+        if (is_spent(d, org) && (room == NULL || (is_posted(d, room) && !is_posted(d, org))))
+            room = org;
+    }
+    return room;
+}
+
 struct delta_org *
 delta_take(struct delta *d, uint64_t key)
 {
-    struct delta_org *org = delta_find(d, key), *set = set_of(d, key);
-    for (int i = 0; org == NULL && i < DELTA_WAYS; i++) {
-        if (set[i].key != 0 && !is_spent(d, &set[i]))
-            continue;
-        org = &set[i];
-        memset(org, 0, sizeof *org);
-        org->key = key;
-    }
+    struct delta_org *org = delta_find(d, key);
+    if (org != NULL)
+        return org;
+    org = find_room(d, key);
+    if (org == NULL)
+        return NULL;
+    if (is_posted(d, org))
+        poster_remove(d->poster, (size_t)(org - d->orgs));
+    memset(org, 0, sizeof *org);
+    org->key = key;
     return org;
 }
 
@@ -90,18 +114,19 @@ newest(struct delta *d, struct delta_org *org, int64_t now_s)
     return b;
 }
 
-void
+struct delta_org *
 delta_add(struct delta *d, const struct delta_use *use, int64_t now_s)
 {
     struct delta_org *org = delta_take(d, use->key);
     if (org == NULL) {
         d->lost_seq = use->seq;
-        return;
+        return NULL;
     }
     struct delta_bucket *b = newest(d, org, now_s);
     b->used[use->dimension] += use->units;
     b->last_seq = use->seq;
     b->last_ms = use->time_utc_ms > b->last_ms ? use->time_utc_ms : b->last_ms;
+    return org;
 }
 
 uint64_t
@@ -109,9 +134,11 @@ delta_since(const struct delta_org *org, uint64_t position, int64_t from_ms,
             enum limit_dimension dimension)
 {
     uint64_t sum = 0;
-    for (uint32_t i = 0; org != NULL && i < org->bucket_count; i++) {
-        const struct delta_bucket *b = &org->buckets[i];
-        if (b->last_seq > position && b->last_ms >= from_ms)
+    for (uint32_t i = org != NULL ? org->bucket_count : 0; i > 0; i--) {
+        const struct delta_bucket *b = &org->buckets[i - 1];
+        if (b->last_seq <= position)
+            break; /* and so are all before it */
+        if (b->last_ms >= from_ms)
             sum += b->used[dimension];
     }
     return sum;

@@ -13,9 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "store/tables/limit.h"
+#include "ingest/live/poster.h"
 
-enum { DELTA_BUCKETS = 8, DELTA_WAYS = 8, DELTA_SETS = 2048 };
+/* An organization's place here is its row's on the board. */
+enum { DELTA_BUCKETS = 8, DELTA_WAYS = BOARD_WAYS, DELTA_SETS = BOARD_SETS };
 
 struct delta_bucket {
     uint64_t last_seq;               /* of the log */
@@ -35,6 +36,7 @@ struct delta {
     struct delta_org *orgs; /* DELTA_SETS sets of DELTA_WAYS */
     uint64_t floor_seq;     /* every snapshot holds for this position at least */
     uint64_t lost_seq;      /* up to here something found no room; 0: nothing */
+    struct poster *poster;  /* borrowed; a row goes with its organization; NULL: none */
 };
 
 /* What is added to an organization. */
@@ -54,8 +56,8 @@ struct delta_org *delta_find(const struct delta *delta, uint64_t key);
 /* The same, made if needed; NULL when there is no room. */
 struct delta_org *delta_take(struct delta *delta, uint64_t key);
 
-/* Without room the use is lost: lost_seq says so. */
-void delta_add(struct delta *delta, const struct delta_use *use, int64_t now_s);
+/* Returns whose it is; NULL: without room the use is lost, lost_seq says so. */
+struct delta_org *delta_add(struct delta *delta, const struct delta_use *use, int64_t now_s);
 
 /* Used behind a position of the log, by events of from_ms on.  org may be NULL. */
 uint64_t delta_since(const struct delta_org *org, uint64_t position, int64_t from_ms,

@@ -8,6 +8,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "ingest/board/board.h"
 #include "store/base/file.h"
 
 enum {
@@ -136,8 +137,7 @@ holds_close(struct holds *holds)
 uint64_t
 holds_key(const struct holds *holds, struct str organization)
 {
-    struct hash_id id = hash_id_of(holds->secret, organization, (struct str){"", 0});
-    return id.hi != 0 ? id.hi : 1;
+    return board_key(holds->secret, organization);
 }
 
 static struct hold *

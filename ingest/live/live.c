@@ -7,7 +7,6 @@
 
 #include "store/base/file.h"
 #include "store/base/log.h"
-#include "store/base/money.h"
 #include "store/base/time.h"
 #include "store/log/reader.h"
 #include "store/tables/allowance.h"
@@ -16,6 +15,13 @@
 
 #define LIVE_LOOK_MS ((int64_t)1000) /* between two looks at the tables' file and the holds */
 #define LIVE_REPLAY_NS ((int64_t)2000 * 1000 * 1000)
+
+enum {
+    SWEEP_ROWS = 256, /* in one turn of the agent's loop: half a millisecond */
+    SWEEP_SHARE = 20, /* of the time one is under way at most, if the tables change all the time */
+};
+
+static const char nothing_known[] = "gbill limits has not run yet: nothing is known of any limit";
 
 /* ---- the tables ---- */
 
@@ -38,6 +44,8 @@ follow_tables(struct live *l)
     if (l->tables != NULL && inode == l->tables_inode)
         return;
     tables_close(l->tables);
+    poster_clear(&l->poster);
+    l->sweep = (struct live_sweep){.is_on = false};
     l->tables = NULL;
     l->tables_inode = inode;
     if (inode != 0 && tables_open(l->data, TABLES_READ, &l->tables, &err) != ERR_OK)
@@ -51,16 +59,225 @@ begin_reading(struct live *l, struct tables_txn **ret)
     return l->tables != NULL && tables_begin(l->tables, TABLES_READ, ret, &err) == ERR_OK;
 }
 
-static void
-see_floor(struct live *l)
+static uint64_t
+read_floor(struct live *l)
 {
     struct tables_txn *txn;
     struct allowance row;
+    uint64_t floor_seq = l->delta.floor_seq;
     if (!begin_reading(l, &txn))
-        return;
+        return floor_seq;
     if (allowance_get(txn, 0, &row))
-        l->delta.floor_seq = row.position;
+        floor_seq = row.position;
     tables_abort(txn);
+    return floor_seq;
+}
+
+/* ---- what is known of an organization ---- */
+
+static void
+copy_text(struct str from, char *to, size_t bytes_max)
+{
+    size_t n = from.size_bytes < bytes_max ? from.size_bytes : bytes_max;
+    if (n > 0)
+        memcpy(to, from.data, n);
+    to[n] = '\0';
+}
+
+/* Credits count in the period that now lies in: the snapshot's may be over. */
+static void
+set_period(const struct allowance *row, int64_t now_ms, struct board_row *ret)
+{
+    int32_t month = time_month(now_ms); /* a budget's pause is over with it */
+    bool has_period = row->period_end_ms > row->period_start_ms;
+    bool is_over = has_period && now_ms >= row->period_end_ms;
+    ret->valid_from_ms = time_month_start_ms(month);
+    ret->valid_until_ms = time_month_start_ms(month + 1);
+    ret->count_from_ms = has_period ? row->period_start_ms : INT64_MIN;
+    ret->reset_ms = row->period_end_ms;
+    if (is_over) {
+        ret->base[LIMIT_AI_CREDITS] = 0;
+        ret->count_from_ms = row->period_end_ms;
+        ret->reset_ms = 0; /* the next run tells */
+        if (ret->valid_from_ms < row->period_end_ms)
+            ret->valid_from_ms = row->period_end_ms;
+    } else if (has_period && ret->valid_until_ms > row->period_end_ms) {
+        ret->valid_until_ms = row->period_end_ms;
+    }
+}
+
+static void
+set_row(const struct allowance *row, int64_t now_ms, struct board_row *ret)
+{
+    ret->position = row->position;
+    ret->requests_per_minute = row->requests_per_minute;
+    ret->tokens_per_minute = row->tokens_per_minute;
+    ret->weight = row->weight;
+    ret->is_suspended = row->status == STANDING_PAUSED;
+    copy_text(row->plan, ret->plan, EVENT_TEXT_BYTES_MAX);
+    for (int d = 0; d < LIMIT_DIMENSIONS; d++) {
+        ret->base[d] = row->used[d];
+        ret->limit[d] = row->limit[d];
+        ret->soft[d] = row->soft[d];
+        copy_text(row->upgrade[d], ret->upgrade[d], EVENT_TEXT_BYTES_MAX);
+    }
+    set_period(row, now_ms, ret);
+}
+
+/* What counts of a dimension beside the snapshot.  Once, not wherever it is called: it is large. */
+static __attribute__((noinline)) struct poster_count
+count(const struct delta_org *org, uint64_t position, int64_t from_ms, enum limit_dimension d)
+{
+    return (struct poster_count){
+        .dimension = d,
+        .since = delta_since(org, position, d == LIMIT_AI_CREDITS ? from_ms : INT64_MIN, d),
+        .held = org != NULL ? org->held[d] : 0,
+    };
+}
+
+/* NULL, or why nothing can be said.  Small rather than fast: beside it stands a wait for a socket. */
+static __attribute__((cold)) const char *
+know(const struct live *l, struct tables_txn *txn, struct str organization, int64_t now_ms,
+     struct board_row *ret)
+{
+    struct allowance row;
+    struct budget_pause pause;
+    uint32_t number = 0;
+    bool numbered = dict_find(txn, organization, &number) && number != 0;
+    *ret = (struct board_row){.key = holds_key(&l->holds, organization),
+                              .organization_bytes = (uint8_t)organization.size_bytes};
+    memcpy(ret->organization, organization.data, organization.size_bytes);
+    if (!(numbered && allowance_get(txn, number, &row)) && !allowance_get(txn, 0, &row))
+        return nothing_known;
+    if (l->delta.lost_seq > row.position)
+        return "not all that came since the last run of gbill limits could be counted: run it";
+    set_row(&row, now_ms, ret);
+    ret->is_paused = numbered && budget_pause_get(txn, number, time_month(now_ms), &pause);
+    if (ret->is_paused)
+        copy_text(pause.reason, ret->pause, BUDGET_PAUSE_REASON_BYTES_MAX);
+    const struct delta_org *org = delta_find(&l->delta, ret->key);
+    for (int d = 0; d < LIMIT_DIMENSIONS; d++) {
+        struct poster_count c =
+            count(org, ret->position, ret->count_from_ms, (enum limit_dimension)d);
+        ret->since[d] = c.since;
+        ret->held[d] = c.held;
+    }
+    return NULL;
+}
+
+/* ---- the board ---- */
+
+static size_t
+place_of(const struct live *l, const struct delta_org *org)
+{
+    return (size_t)(org - l->delta.orgs);
+}
+
+static void
+post(struct live *l, const struct board_row *row)
+{
+    if (l->poster.board == NULL)
+        return;
+    const struct delta_org *org = delta_take(&l->delta, row->key);
+    if (org != NULL)
+        poster_put(&l->poster, place_of(l, org), row);
+}
+
+static void
+take_down(struct live *l, struct str organization)
+{
+    const struct delta_org *org = delta_find(&l->delta, holds_key(&l->holds, organization));
+    if (org != NULL)
+        poster_remove(&l->poster, place_of(l, org));
+}
+
+/* Something of it is another now, of one dimension or two: in the step in which the next answer
+   would be. */
+static void
+repost(struct live *l, const struct delta_org *org, enum limit_dimension d,
+       enum limit_dimension also)
+{
+    struct poster_count counts[2];
+    uint64_t position;
+    int64_t from_ms;
+    if (org == NULL || !poster_has(&l->poster, place_of(l, org)))
+        return;
+    poster_basis(&l->poster, place_of(l, org), &position, &from_ms);
+    counts[0] = count(org, position, from_ms, d);
+    if (also != d)
+        counts[1] = count(org, position, from_ms, also);
+    poster_count(&l->poster, place_of(l, org), counts, also != d ? 2 : 1);
+}
+
+int
+live_board(struct live *l)
+{
+    struct err err;
+    if (l->poster.board == NULL && poster_open(&l->poster, l->holds.secret, &err) == ERR_OK) {
+        l->delta.poster = &l->poster;
+        l->beat_ms = 0;
+        live_on_time(l, clock_monotonic_ms());
+    }
+    return l->poster.board != NULL ? l->poster.fd : -1;
+}
+
+void
+live_end(struct live *l)
+{
+    poster_beat(&l->poster, 0);
+    l->is_over = true;
+}
+
+/* The jobs changed the tables: read every row anew, some at a time.  What an older snapshot has not
+   is forgotten only when no row is of it any more. */
+static void
+sweep(struct live *l, int64_t now_ms)
+{
+    struct live_sweep *s = &l->sweep;
+    struct tables_txn *txn;
+    struct board_row was, is;
+    int64_t now_utc_ms = clock_now_ms(&l->clock);
+    int left = SWEEP_ROWS;
+    if (!begin_reading(l, &txn)) {
+        poster_clear(&l->poster);
+        *s = (struct live_sweep){.due_ms = now_ms + LIVE_LOOK_MS};
+        return;
+    }
+    for (; s->next < BOARD_ROWS && left > 0; s->next++) {
+        if (!poster_has(&l->poster, s->next))
+            continue;
+        left--;
+        poster_get(&l->poster, s->next, &was);
+        struct str organization = {was.organization, was.organization_bytes};
+        if (know(l, txn, organization, now_utc_ms, &is) == NULL)
+            poster_put(&l->poster, s->next, &is);
+        else
+            poster_remove(&l->poster, s->next);
+    }
+    tables_abort(txn);
+    s->is_on = s->next < BOARD_ROWS;
+    if (s->is_on)
+        return;
+    l->delta.floor_seq = s->floor_seq;
+    s->due_ms = now_ms + BOARD_BEAT_MS + (now_ms - s->begun_ms) * SWEEP_SHARE;
+}
+
+static void
+tend_board(struct live *l, int64_t now_ms)
+{
+    struct live_sweep *s = &l->sweep;
+    if (now_ms >= l->beat_ms + BOARD_BEAT_MS) {
+        poster_beat(&l->poster, now_ms);
+        l->beat_ms = now_ms;
+    }
+    if (l->tables == NULL)
+        return;
+    uint64_t commit = tables_last_commit(l->tables);
+    if (!s->is_on && commit != s->commit && now_ms >= s->due_ms)
+        *s = (struct live_sweep){
+            .is_on = true, .commit = commit, .floor_seq = read_floor(l), .begun_ms = now_ms};
+    if (s->is_on)
+        sweep(l, now_ms);
 }
 
 /* ---- what events do ---- */
@@ -125,26 +342,50 @@ live_drop(struct live *l)
     l->pending_lost = false;
 }
 
-static void
-release(struct live *l, struct hold *h, uint64_t settled_seq, uint64_t settled_by)
+/* Returns whose it was. */
+static struct delta_org *
+end_hold(struct live *l, struct hold *h, uint64_t settled_seq, uint64_t settled_by)
 {
     struct delta_org *org = delta_find(&l->delta, h->key);
     if (org != NULL)
         org->held[h->dimension] -= h->units;
     holds_end(&l->holds, h, settled_seq, settled_by);
+    return org;
+}
+
+static void
+release(struct live *l, struct hold *h)
+{
+    enum limit_dimension d = (enum limit_dimension)h->dimension;
+    repost(l, end_hold(l, h, 0, 0), d, d);
 }
 
 /* The hold ends in the same step as its actual use is counted.  False: it is a repetition. */
 static bool
-settle(struct live *l, const struct live_effect *e)
+settle(struct live *l, const struct live_effect *e, struct delta_org **ret_org)
 {
     if (hold_state(e->hold) == HOLD_ENDED)
         return e->hold->settled_by != e->event_id;
     if (hold_state(e->hold) == HOLD_HELD) {
-        release(l, e->hold, e->use.seq, e->event_id);
+        *ret_org = end_hold(l, e->hold, e->use.seq, e->event_id);
         l->counts.settled++;
     }
     return true;
+}
+
+static void
+take_effect(struct live *l, const struct live_effect *e, int64_t now_s)
+{
+    struct delta_org *org = NULL;
+    enum limit_dimension held = e->use.dimension;
+    if (e->hold != NULL) {
+        held = (enum limit_dimension)e->hold->dimension;
+        if (!settle(l, e, &org))
+            return;
+    }
+    if (e->use.units > 0)
+        org = delta_add(&l->delta, &e->use, now_s);
+    repost(l, org, e->use.dimension, held);
 }
 
 void
@@ -152,14 +393,16 @@ live_take(struct live *l, uint64_t event_count)
 {
     struct live_effect *effects = l->pending.items;
     int64_t now_s = clock_monotonic_ms() / 1000;
+    uint64_t lost_seq = l->delta.lost_seq;
     l->next_seq += event_count;
     for (size_t i = 0; i < l->pending.count; i++) {
         effects[i].use.seq = l->next_seq - 1; /* of the message's last event: a frame holds all */
-        if ((effects[i].hold == NULL || settle(l, &effects[i])) && effects[i].use.units > 0)
-            delta_add(&l->delta, &effects[i].use, now_s);
+        take_effect(l, &effects[i], now_s);
     }
     if (l->pending_lost)
         l->delta.lost_seq = l->next_seq - 1;
+    if (l->delta.lost_seq != lost_seq)
+        poster_clear(&l->poster); /* nothing is known any more */
     live_drop(l);
 }
 
@@ -187,7 +430,7 @@ replay_frame(struct live *l, const struct log_frame *frame)
         if (!effect_of(l, &e, &use) || use.units == 0 || is_repeated(l, &e, frame->first_seq + i))
             continue;
         use.seq = frame->first_seq + frame->event_count - 1;
-        delta_add(&l->delta, &use, frame->receive_utc_ms / 1000);
+        (void)delta_add(&l->delta, &use, frame->receive_utc_ms / 1000);
     }
 }
 
@@ -241,7 +484,7 @@ live_open(struct live *l, const char *data, struct clock clock, struct err *err)
     if (code != ERR_OK)
         return code;
     follow_tables(l);
-    see_floor(l);
+    l->delta.floor_seq = read_floor(l);
     if (l->tables != NULL)
         replay(l);
     return ERR_OK;
@@ -268,6 +511,7 @@ live_start(struct live *l, uint64_t next_seq)
 void
 live_close(struct live *l)
 {
+    poster_close(&l->poster);
     tables_close(l->tables);
     holds_close(&l->holds);
     delta_clear(&l->delta);
@@ -276,155 +520,30 @@ live_close(struct live *l)
 
 /* ---- answers ---- */
 
-/* What an answer needs of the snapshot, copied out of the map. */
-struct standing_now {
-    struct allowance row;
-    uint64_t since; /* used behind the snapshot, in credits or things */
-    bool paused;    /* by the organization's budget */
-    char plan[EVENT_TEXT_BYTES_MAX + 1], upgrade[EVENT_TEXT_BYTES_MAX + 1];
-    char pause[BUDGET_PAUSE_REASON_BYTES_MAX + 1];
-};
-
-static void
-copy_text(struct str from, char *to, size_t bytes_max)
-{
-    size_t n = from.size_bytes < bytes_max ? from.size_bytes : bytes_max;
-    if (n > 0)
-        memcpy(to, from.data, n);
-    to[n] = '\0';
-}
-
+/* As the client does that finds it on the board, where it is from now on. */
 static uint64_t
-credits_of(uint64_t tokens, uint64_t weight)
+answer_check(struct live *l, const struct question *q, struct board_row *row, struct answer *a)
 {
-    money_sum micro = (money_sum)tokens * (int64_t)weight + (int64_t)(ALLOWANCE_WEIGHT_ONE - 1);
-    money_sum credits = micro / (int64_t)ALLOWANCE_WEIGHT_ONE;
-    return credits < INT64_MAX ? (uint64_t)credits : INT64_MAX;
-}
-
-/* NULL, or why nothing can be said. */
-static const char *
-look_up(struct live *l, const struct question *q, int64_t now_ms, struct standing_now *ret)
-{
-    static const char nothing[] = "gbill limits has not run yet: nothing is known of any limit";
     struct tables_txn *txn;
-    struct budget_pause pause;
-    uint32_t number = 0;
-    if (!begin_reading(l, &txn))
-        return nothing;
-    struct allowance *row = &ret->row;
-    bool numbered = dict_find(txn, q->organization, &number) && number != 0;
-    bool found = (numbered && allowance_get(txn, number, row)) || allowance_get(txn, 0, row);
-    if (found) {
-        copy_text(row->plan, ret->plan, sizeof ret->plan - 1);
-        copy_text(row->upgrade[q->dimension], ret->upgrade, sizeof ret->upgrade - 1);
-        ret->paused = numbered && q->dimension == LIMIT_AI_CREDITS &&
-                      budget_pause_get(txn, number, time_month(now_ms), &pause);
-        if (ret->paused)
-            copy_text(pause.reason, ret->pause, sizeof ret->pause - 1);
+    const char *unknown = nothing_known;
+    if (begin_reading(l, &txn)) {
+        unknown = know(l, txn, q->organization, clock_now_ms(&l->clock), row);
+        tables_abort(txn);
     }
-    tables_abort(txn);
-    if (!found)
-        return nothing;
-    if (l->delta.lost_seq > row->position)
-        return "not all that came since the last run of gbill limits could be counted: run it";
-    return NULL;
-}
-
-/* Of the period that now lies in: the snapshot's may be over. */
-static void
-add_since(const struct delta_org *org, const struct question *q, int64_t now_ms,
-          struct standing_now *s)
-{
-    struct allowance *row = &s->row;
-    int64_t from_ms = INT64_MIN;
-    if (q->dimension == LIMIT_AI_CREDITS && row->period_end_ms > row->period_start_ms) {
-        if (now_ms >= row->period_end_ms) {
-            row->used[q->dimension] = 0;
-            row->period_start_ms = row->period_end_ms;
-            row->period_end_ms = 0; /* the next run tells */
-        }
-        from_ms = row->period_start_ms;
+    if (unknown == NULL) {
+        post(l, row);
+        uint64_t units = judge_row(row, q->dimension, q->amount, a);
+        l->counts.refused += !a->allowed;
+        return units;
     }
-    s->since = delta_since(org, row->position, from_ms, q->dimension);
-    if (q->dimension == LIMIT_AI_CREDITS)
-        s->since = credits_of(s->since, row->weight);
-}
-
-static const char *
-noun_of(enum limit_dimension dimension)
-{
-    static const char *const nouns[LIMIT_DIMENSIONS] = {"projects", "documents", "AI credits",
-                                                        "members"};
-    return nouns[dimension];
-}
-
-static void
-say_why(const struct question *q, const struct standing_now *s, uint64_t units, struct answer *a)
-{
-    char *p = a->reason, *end = p + sizeof a->reason;
-    if (s->paused) {
-        snprintf(p, sizeof a->reason, "%s", s->pause);
-        return;
-    }
-    if (a->limit == LIMIT_UNLIMITED)
-        p += snprintf(p, (size_t)(end - p), "%" PRIu64 " %s used, unlimited", a->used,
-                      noun_of(q->dimension));
-    else
-        p += snprintf(p, (size_t)(end - p), "%" PRIu64 " of %" PRIu64 " %s used", a->used, a->limit,
-                      noun_of(q->dimension));
-    if (a->held > 0)
-        p += snprintf(p, (size_t)(end - p), ", %" PRIu64 " reserved", a->held);
-    if (!a->allowed)
-        p += snprintf(p, (size_t)(end - p), "; %" PRIu64 " more is beyond the plan %s", units,
-                      s->plan);
-    if (s->row.status == STANDING_PAUSED)
-        p += snprintf(p, (size_t)(end - p), ", the subscription is paused");
-    if (a->upgrade != NULL)
-        snprintf(p, (size_t)(end - p), "; the plan %s has more", a->upgrade);
-}
-
-/* As gbill limits would, of now. */
-static void
-judge(struct live *l, const struct question *q, struct standing_now *s, uint64_t *ret_units,
-      struct answer *a)
-{
-    int64_t now_ms = clock_now_ms(&l->clock);
-    const char *unknown = look_up(l, q, now_ms, s);
+    take_down(l, q->organization);
     *a = (struct answer){.state = "unknown",
                          .limit = LIMIT_UNLIMITED,
                          .requests_per_minute = LIMIT_UNLIMITED,
                          .tokens_per_minute = LIMIT_UNLIMITED};
-    *ret_units = 0;
-    if (unknown != NULL) {
-        snprintf(a->reason, sizeof a->reason, "%s", unknown);
-        l->counts.unknown++;
-        return;
-    }
-    enum limit_dimension d = q->dimension;
-    const struct delta_org *org = delta_find(&l->delta, holds_key(&l->holds, q->organization));
-    add_since(org, q, now_ms, s);
-    const struct allowance *row = &s->row;
-    uint64_t units = d == LIMIT_AI_CREDITS ? credits_of(q->amount, row->weight) : q->amount;
-    a->known = true;
-    a->used = row->used[d] + s->since;
-    a->held = org != NULL ? org->held[d] : 0;
-    a->limit = row->limit[d];
-    a->plan = s->plan;
-    a->reset_ms = d == LIMIT_AI_CREDITS ? row->period_end_ms : 0;
-    a->position = row->position;
-    a->requests_per_minute = row->requests_per_minute;
-    a->tokens_per_minute = row->tokens_per_minute;
-    uint64_t taken = a->used + a->held;
-    bool fits = a->limit == LIMIT_UNLIMITED || row->soft[d] ||
-                (taken <= a->limit && units <= a->limit - taken);
-    a->allowed = fits && !s->paused;
-    a->state = s->paused ? "paused" : fits ? "ok" : "refused";
-    if (!fits && !s->paused && s->upgrade[0] != '\0')
-        a->upgrade = s->upgrade;
-    say_why(q, s, units, a);
-    l->counts.refused += !a->allowed;
-    *ret_units = units;
+    snprintf(a->reason, sizeof a->reason, "%s", unknown);
+    l->counts.unknown++;
+    return 0;
 }
 
 /* The same id again is the same reservation. */
@@ -456,6 +575,7 @@ reserve(struct live *l, const struct question *q, uint64_t units, struct answer 
         return;
     }
     org->held[q->dimension] += units;
+    repost(l, org, q->dimension, q->dimension);
     a->held += units;
     a->state = "held";
     a->expires_in_ms = q->life_ms;
@@ -470,7 +590,7 @@ answer_release(struct live *l, const struct question *q, struct answer *a)
     a->requests_per_minute = a->tokens_per_minute = LIMIT_UNLIMITED;
     a->state = held ? "released" : h != NULL ? "ended" : "none";
     if (held) {
-        release(l, h, 0, 0);
+        release(l, h);
         l->counts.released++;
     }
 }
@@ -478,13 +598,12 @@ answer_release(struct live *l, const struct question *q, struct answer *a)
 size_t
 live_answer(struct live *l, const struct question *q, uint8_t out[ANSWER_BYTES_MAX])
 {
-    struct standing_now s;
+    struct board_row row;
     struct answer a;
-    uint64_t units;
     if (q->op == QUESTION_RELEASE) {
         answer_release(l, q, &a);
     } else {
-        judge(l, q, &s, &units, &a);
+        uint64_t units = answer_check(l, q, &row, &a);
         l->counts.checks += q->op == QUESTION_CHECK;
         l->counts.reserves += q->op == QUESTION_RESERVE;
         if (q->op == QUESTION_RESERVE)
@@ -498,7 +617,10 @@ live_answer(struct live *l, const struct question *q, uint8_t out[ANSWER_BYTES_M
 int64_t
 live_due_ms(const struct live *l)
 {
-    return l->holds.count > 0 ? l->look_ms : 0;
+    int64_t due_ms = l->holds.count > 0 ? l->look_ms : 0;
+    if (l->poster.board == NULL || l->is_over)
+        return due_ms;
+    return l->sweep.is_on ? 1 : clock_earlier(due_ms, l->beat_ms + BOARD_BEAT_MS);
 }
 
 static void
@@ -509,7 +631,7 @@ expire(struct live *l, int64_t now_ms)
         if (hold_state(h) == HOLD_FREE || h->expires_ms > now_ms)
             continue;
         if (hold_state(h) == HOLD_HELD) {
-            release(l, h, 0, 0);
+            release(l, h);
             l->counts.expired++;
         }
         holds_drop(&l->holds, h);
@@ -519,10 +641,14 @@ expire(struct live *l, int64_t now_ms)
 void
 live_on_time(struct live *l, int64_t now_ms)
 {
-    if (now_ms < l->look_ms)
-        return;
-    l->look_ms = now_ms + LIVE_LOOK_MS;
-    follow_tables(l);
-    see_floor(l);
-    expire(l, now_ms);
+    bool is_looking = now_ms >= l->look_ms;
+    if (is_looking) {
+        l->look_ms = now_ms + LIVE_LOOK_MS;
+        follow_tables(l);
+        expire(l, now_ms);
+    }
+    if (l->poster.board != NULL && !l->is_over)
+        tend_board(l, now_ms);
+    else if (is_looking)
+        l->delta.floor_seq = read_floor(l);
 }

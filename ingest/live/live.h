@@ -9,6 +9,7 @@
 
 #include "ingest/live/delta.h"
 #include "ingest/live/holds.h"
+#include "ingest/live/poster.h"
 #include "ingest/live/question.h"
 #include "store/base/clock.h"
 #include "store/base/list.h"
@@ -19,6 +20,15 @@ struct live_counts {
     uint64_t settled, released, expired;                /* holds, by how they ended */
 };
 
+/* All rows of the board are read anew, after a commit to the tables. */
+struct live_sweep {
+    bool is_on;
+    size_t next;              /* place */
+    uint64_t commit;          /* of the tables, after which it began */
+    uint64_t floor_seq;       /* as it was then */
+    int64_t begun_ms, due_ms; /* monotonic; due: not before */
+};
+
 struct live {
     const char *data; /* the data directory; borrowed */
     struct clock clock;
@@ -27,6 +37,10 @@ struct live {
     int64_t look_ms; /* monotonic: when to look for the tables again */
     struct delta delta;
     struct holds holds;
+    struct poster poster;
+    struct live_sweep sweep;
+    int64_t beat_ms; /* monotonic */
+    bool is_over;
     uint64_t next_seq;   /* of the log: of the next event that is taken */
     struct list pending; /* struct live_effect: of the message at hand */
     bool pending_lost;   /* no memory for one */
@@ -68,6 +82,12 @@ void live_drop(struct live *live);
  */
 size_t live_answer(struct live *live, const struct question *question,
                    uint8_t out[ANSWER_BYTES_MAX]);
+
+/* The board's descriptor, which stays ours; -1: there can be none.  Made when first wanted. */
+int live_board(struct live *live);
+
+/* The agent ends: what stands on the board is over. */
+void live_end(struct live *live);
 
 /* Monotonic; when live_on_time() has something to do; 0: never. */
 int64_t live_due_ms(const struct live *live);

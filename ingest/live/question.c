@@ -20,28 +20,10 @@ question_is(struct bytes m)
 static bool
 take_op(struct str word, struct question *q)
 {
-    static const char *const words[QUESTION_OPS] = {"check", "reserve", "release"};
+    static const char *const words[QUESTION_OPS] = {"check", "reserve", "release", "board"};
     for (int i = 0; i < QUESTION_OPS; i++) {
         if (str_is(word, words[i])) {
             q->op = (enum question_op)i;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool
-take_action(struct str word, struct question *q)
-{
-    static const char *const words[LIMIT_DIMENSIONS] = {
-        [LIMIT_PROJECTS] = "project",
-        [LIMIT_DOCUMENTS] = "document",
-        [LIMIT_AI_CREDITS] = "ai",
-        [LIMIT_MEMBERS] = "member",
-    };
-    for (int i = 0; i < LIMIT_DIMENSIONS; i++) {
-        if (str_is(word, words[i])) {
-            q->dimension = (enum limit_dimension)i;
             return true;
         }
     }
@@ -63,9 +45,10 @@ take_field(struct question *q, struct str key, const struct mp_value *v)
     uint64_t n = 0;
     bool whole = mp_whole(v, &n);
     if (str_is(key, "op"))
-        return take_op(text, q) ? NULL : "op is not check, reserve or release";
+        return take_op(text, q) ? NULL : "op is not check, reserve, release or board";
     if (str_is(key, "action"))
-        return take_action(text, q) ? NULL : "action is not ai, project, document or member";
+        return judge_action(text, &q->dimension) ? NULL
+                                                 : "action is not ai, project, document or member";
     if (str_is(key, "organizationId"))
         return take_name(text, &q->organization) ? NULL
                                                  : "organizationId is no text of 1 to 64 bytes";
@@ -103,6 +86,8 @@ read_record(struct bytes record, struct question *q)
         return defect;
     if (q->op == QUESTION_OPS)
         return "op is missing";
+    if (q->op == QUESTION_BOARD)
+        return NULL;
     if (q->organization.size_bytes == 0)
         return "organizationId is missing";
     if (q->op != QUESTION_CHECK && q->hold.size_bytes == 0)
@@ -205,9 +190,6 @@ put_head(const struct question *q, unsigned pairs, uint8_t *out)
 size_t
 answer_write(const struct question *q, const struct answer *a, uint8_t out[ANSWER_BYTES_MAX])
 {
-    uint64_t left = a->limit == LIMIT_UNLIMITED ? LIMIT_UNLIMITED : 0;
-    if (left == 0 && a->used < a->limit && a->held < a->limit - a->used)
-        left = a->limit - a->used - a->held;
     uint8_t *p = put_head(q, 15, out);
     p = put_bool(p, "allowed", a->allowed);
     p = put_bool(p, "known", a->known);
@@ -216,7 +198,7 @@ answer_write(const struct question *q, const struct answer *a, uint8_t out[ANSWE
     p = put_whole(p, "used", a->used);
     p = put_whole(p, "held", a->held);
     p = put_whole_but(p, "limit", a->limit, LIMIT_UNLIMITED);
-    p = put_whole_but(p, "remaining", left, LIMIT_UNLIMITED);
+    p = put_whole_but(p, "remaining", answer_remaining(a), LIMIT_UNLIMITED);
     p = put_whole_but(p, "resetAt", (uint64_t)a->reset_ms, 0);
     p = put_name(p, "plan", a->plan);
     p = put_name(p, "upgradeTo", a->upgrade);

@@ -9,17 +9,23 @@
 #ifndef INGEST_LIVE_QUESTION_H
 #define INGEST_LIVE_QUESTION_H
 
+#include "ingest/board/judge.h"
 #include "ingest/forward.h"
-#include "store/tables/limit.h"
 
-enum question_op { QUESTION_CHECK, QUESTION_RESERVE, QUESTION_RELEASE, QUESTION_OPS };
+enum question_op {
+    QUESTION_CHECK,
+    QUESTION_RESERVE,
+    QUESTION_RELEASE,
+    QUESTION_BOARD,
+    QUESTION_OPS
+};
 
 enum { QUESTION_LIFE_MS = 60 * 1000, QUESTION_LIFE_MS_MAX = 60 * 60 * 1000 };
 
 struct question {
     enum question_op op;
     enum limit_dimension dimension;
-    struct str organization, hold; /* hold: empty for a check */
+    struct str organization, hold; /* empty: board has neither, check no hold */
     uint64_t amount;               /* tokens, or things; at least 1 */
     int64_t life_ms;               /* of a reservation */
     struct forward_chunk chunk;    /* size 0: no answer is wanted */
@@ -39,19 +45,7 @@ bool question_is(struct bytes message);
 bool question_read(struct bytes message, struct question *ret, const char **ret_defect,
                    const char **ret_reason) __attribute__((warn_unused_result));
 
-enum { ANSWER_REASON_BYTES = 400, ANSWER_BYTES_MAX = FORWARD_ACK_BYTES_MAX + 2048 };
-
-struct answer {
-    bool allowed, known; /* known false: nothing can be said, the reason says why */
-    const char *state;   /* "ok", "refused", "paused", "unknown", "held", "released", "none" */
-    const char *plan, *upgrade;                      /* NULL: none */
-    uint64_t used, held, limit;                      /* limit may be LIMIT_UNLIMITED */
-    int64_t reset_ms;                                /* 0: never */
-    int64_t expires_in_ms;                           /* of a hold; 0: none */
-    uint64_t position;                               /* of the log, that the snapshot holds for */
-    uint64_t requests_per_minute, tokens_per_minute; /* LIMIT_UNLIMITED: no limit */
-    char reason[ANSWER_REASON_BYTES];
-};
+enum { ANSWER_BYTES_MAX = FORWARD_ACK_BYTES_MAX + 2048 };
 
 /* Write an answer; returns its size. */
 size_t answer_write(const struct question *question, const struct answer *answer,

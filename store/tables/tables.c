@@ -591,3 +591,11 @@ tables_txn_number(struct tables_txn *txn)
 {
     return mdb_txn_id(txn->txn);
 }
+
+uint64_t
+tables_last_commit(const struct tables *tables)
+{
+    MDB_envinfo info;
+    mdb_env_info(tables->env, &info);
+    return info.me_last_txnid;
+}

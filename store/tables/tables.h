@@ -236,4 +236,7 @@ bool tables_is_ids(enum table table);
 /* The number of this write transaction: grows with every commit. */
 uint64_t tables_txn_number(struct tables_txn *txn);
 
+/* The number of the last commit, of any process; no system call. */
+uint64_t tables_last_commit(const struct tables *tables);
+
 #endif

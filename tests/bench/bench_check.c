@@ -6,7 +6,8 @@
  *
  * The agent runs already, and gbill limits has run.  Questions leave when they are
  * due, whether or not those before them are answered, so a stall is felt by all that
- * come in it.  Blocks of questions alternate with blocks of pings.
+ * come in it.  Blocks alternate: checks through libgbill, which answers from the agent's
+ * board; checks over the socket; pings; reservations.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -28,6 +29,7 @@
 #include "ingest/client/limit_message.h"
 #include "store/base/clock.h"
 #include "store/event/mp.h"
+#include "tests/bench/check_client.h"
 #include "tests/bench/trickle.h"
 #include "tests/bench/workload.h"
 
@@ -35,6 +37,8 @@ enum {
     CHECKS_A_SECOND = 10000,
     EVENTS_A_SECOND = 50000,
     BLOCK = 2500, /* a quarter of a second */
+    RESERVES_A_SECOND = 1000,
+    RESERVES = 250,
     QUESTIONS = 512,
     PREPARED = 64,
     CONNECTIONS = 8,
@@ -270,10 +274,53 @@ begin_pouring(const char *socket_path, uint32_t chunk_events, _Atomic uint64_t *
     return pid;
 }
 
+/* Of each kind so many blocks. */
+struct times {
+    int64_t *first, *local, *check, *alone, *ping, *reserve;
+};
+
+static int64_t *
+make_room(size_t blocks, size_t each)
+{
+    int64_t *room = calloc(blocks, each * sizeof *room);
+    if (room == NULL)
+        die("memory");
+    return room;
+}
+
+static void
+start_echo(struct echo *echo, int *ret_fd)
+{
+    int ends[2];
+    pthread_t thread;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
+        die("socketpair");
+    echo->fd = ends[1];
+    *ret_fd = ends[0];
+    if (pthread_create(&thread, NULL, answer_pings, echo) != 0)
+        die("thread");
+}
+
+static void
+tell_all(const struct times *t, size_t blocks, double over_the_socket)
+{
+    double l[2], c[2], p[2], unused[2];
+    tell("board  the first checks, mostly over the socket", t->first, QUESTIONS, l);
+    tell("board  10,000 checks/s beside these events", t->local, blocks * BLOCK, l);
+    printf("board  goal: p50 <= 30 us, p99 <= 200 us; over the socket went %.2f %% of them\n",
+           over_the_socket * 100);
+    tell("socket 10,000 checks/s beside these events", t->check, blocks * BLOCK, c);
+    tell("bare   10,000 pings/s beside them", t->ping, blocks * BLOCK, p);
+    tell("socket 1,000 reservations/s beside them", t->reserve, blocks * RESERVES, unused);
+    printf("ratio  check over the socket / bare ping   p50 %.2f   p99 %.2f\n", c[0] / p[0],
+           c[1] / p[1]);
+}
+
 int
 main(int argc, char **argv)
 {
     static struct buf questions[QUESTIONS];
+    static struct echo echo;
     if (argc < 2) {
         fprintf(stderr, "usage: bench_check SOCKET [seconds [events-a-chunk]]\n");
         return 2;
@@ -281,49 +328,47 @@ main(int argc, char **argv)
     size_t seconds = argc > 2 ? strtoul(argv[2], NULL, 10) : 10;
     uint32_t chunk_events = argc > 3 ? (uint32_t)strtoul(argv[3], NULL, 10) : 50;
     size_t blocks = seconds * CHECKS_A_SECOND / BLOCK;
-    int64_t *check = calloc(blocks, BLOCK * sizeof *check);
-    int64_t *alone = calloc(blocks, BLOCK * sizeof *alone);
-    int64_t *ping = calloc(blocks, BLOCK * sizeof *ping);
+    const struct times t = {make_room(1, QUESTIONS),  make_room(blocks, BLOCK),
+                            make_room(blocks, BLOCK), make_room(blocks, BLOCK),
+                            make_room(blocks, BLOCK), make_room(blocks, RESERVES)};
     _Atomic uint64_t *acked =
         mmap(NULL, sizeof *acked, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    struct echo echo;
-    pthread_t thread;
-    int ends[2], fd = dial(argv[1]);
-    if (check == NULL || alone == NULL || ping == NULL || acked == MAP_FAILED)
+    int ping_fd, fd = dial(argv[1]);
+    if (acked == MAP_FAILED)
         die("memory");
     make_questions(questions);
     first_answer(fd, &questions[0], &echo.answer);
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0)
-        die("socketpair");
-    echo.fd = ends[1];
-    if (pthread_create(&thread, NULL, answer_pings, &echo) != 0)
-        die("thread");
+    start_echo(&echo, &ping_fd);
     (void)prctl(PR_SET_TIMERSLACK, 1); /* questions leave when they are due */
     int64_t cpu_ns = trickle_cpu_ns(trickle_peer(fd));
     for (size_t i = 0; i < blocks; i++)
-        ask_block(fd, questions, alone + i * BLOCK);
+        ask_block(fd, questions, t.alone + i * BLOCK);
     cpu_ns = trickle_cpu_ns(trickle_peer(fd)) - cpu_ns;
     pid_t pouring = begin_pouring(argv[1], chunk_events, acked);
-    uint64_t acked_before = *acked;
+    check_client_open(argv[1]);
+    check_client_checks(CHECKS_A_SECOND, QUESTIONS, t.first);
+    uint64_t acked_before = *acked, asked = 0;
     int64_t start_ns = clock_monotonic_ns();
     for (size_t i = 0; i < blocks; i++) {
-        ask_block(fd, questions, check + i * BLOCK);
-        ask_block(ends[0], questions, ping + i * BLOCK);
+        uint64_t asked_before = check_client_asked();
+        check_client_checks(CHECKS_A_SECOND, BLOCK, t.local + i * BLOCK);
+        asked += check_client_asked() - asked_before;
+        ask_block(fd, questions, t.check + i * BLOCK);
+        ask_block(ping_fd, questions, t.ping + i * BLOCK);
+        check_client_reserves(RESERVES_A_SECOND, RESERVES, t.reserve + i * RESERVES);
     }
     double took_s = (double)(clock_monotonic_ns() - start_ns) / 1e9;
     double events = (double)(*acked - acked_before) / ACK_BYTES * chunk_events / took_s;
     kill(pouring, SIGKILL);
     (void)waitpid(pouring, NULL, 0);
+    check_client_close();
 
-    double a[2], c[2], p[2];
+    double a[2];
     printf("events %u a chunk, acked                       %.0f events/s   (goal >= 49000)\n",
            chunk_events, events);
-    tell("agent  10,000 checks/s alone", alone, blocks * BLOCK, a);
-    printf("agent  CPU of a check, waking up for it included  %.1f us\n",
+    tell("socket 10,000 checks/s alone", t.alone, blocks * BLOCK, a);
+    printf("socket CPU of a check, the agent's waking up for it included  %.1f us\n",
            (double)cpu_ns / 1000 / (double)(blocks * BLOCK));
-    tell("agent  10,000 checks/s beside these events", check, blocks * BLOCK, c);
-    tell("bare   10,000 pings/s beside them", ping, blocks * BLOCK, p);
-    printf("ratio  check / bare ping   p50 %.2f   p99 %.2f   (goal: p50 <= 30 us, p99 <= 200 us)\n",
-           c[0] / p[0], c[1] / p[1]);
+    tell_all(&t, blocks, (double)asked / (double)(blocks * BLOCK));
     return 0;
 }

@@ -255,6 +255,12 @@ def main():
     for name, answer in {"told": told, "long": dict(told, plan="p" * 200, reason="r" * 250, state=7, more=[{"x": [1]}]),
                          "error": {"ack": "q", "allowed": False, "error": "no"}, "ack": {"ack": "q"}}.items():
         write("answer", name, pack(answer))
+    none = (1 << 64) - 1
+    numbers = [1, 0, 1 << 60, 0, 1763942400000, 9, 60, none, 1500000, *([10] * 4), *([100] * 4), 0, 0, 50, 0, none, 20, 1000, 0]
+    for name, flags, text in ("sound", bytes(4) + b"\0\0\4\0", b"small"), ("paused", b"\1\0\0\0\1\1\4\0", b"the budget is used up"), \
+            ("endless", bytes(4) + b"\7\7\4\0", b"x" * 300), ("no-name", bytes(4) + b"\0\0\xff\0", b"y"):
+        texts = b"acme".ljust(64, b"\0") + b"".join(text[:n].ljust(n, b"\0") for n in (72, 72, 72, 72, 72, 264))
+        write("board", name, struct.pack("<25Q", *numbers) + flags + texts + (b"!" if name == "no-name" else b""))
     write("quarantine", "one", pack(["why", "gbill.usage", 1763942400000, 1000, b"\x81\x01\x02"]))
     write("quarantine", "two", 2 * pack(["", "", -1, 0, b""]))
     call = {"id": "1", "organizationId": "acme", "userId": "u", "type": "chat", "provider": "openai", "model": "m",

@@ -5,8 +5,8 @@
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
-FOLDERS="store/base store/event store/log store/tables store/postgres store/net ingest ingest/client ingest/live
-    rollup billing billing/budget billing/notify billing/chargeback reports reports/pdf reports/dashboard
+FOLDERS="store/base store/event store/log store/tables store/postgres store/net ingest ingest/board ingest/client
+    ingest/live rollup billing billing/budget billing/notify billing/chargeback reports reports/pdf reports/dashboard
     reports/api"
 # Spelled in two halves, so that this file does not trip over itself.
 UNFINISHED='TO''DO|FIX''ME|XX''X|HA''CK|not imple''mented|for n''ow|place''holder|stu''b(bed)?'

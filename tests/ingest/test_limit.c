@@ -14,7 +14,9 @@
 #include "ingest/client/gbill_limit.h"
 #include "ingest/client/line.h"
 #include "store/base/clock.h"
+#include "tests/ingest/client_board.h"
 #include "tests/ingest/live_agent.h"
+#include "tests/ingest/standing.h"
 
 enum { SOON_MS = 10000 };
 
@@ -182,6 +184,8 @@ Test(ingest_limit, of_an_organization_that_a_peer_may_not_write_for_it_learns_no
     live_options.peers = path;
     begin(1000);
     cr_expect_eq(check(1), GBILL_INPUT);
+    cr_expect_eq(check(1), GBILL_INPUT);
+    cr_expect_null(client_board(client), "the board tells of every organization");
     cr_expect_not_null(strstr(why.text, "may not ask about that organization"), "%s", why.text);
     cr_expect_eq(reserve(1, "h"), GBILL_INPUT);
     cr_expect_eq(release("h"), GBILL_INPUT);
@@ -220,6 +224,85 @@ Test(ingest_limit, an_agent_that_was_killed_is_found_again_by_the_next_question)
     }
 }
 
+/* Whether the agent answers or not: the clock is held where it last said that it lives. */
+static void
+expect_from_board(uint64_t used, uint64_t held)
+{
+    cr_assert_not_null(client_board(client));
+    int64_t beat_ms = client_board(client)->beat_ms;
+    for (int64_t late_ms = 0; late_ms <= BOARD_STALE_MS; late_ms += BOARD_STALE_MS) {
+        standing_ns = (beat_ms + late_ms) * 1000000;
+        cr_assert_eq(check(1), GBILL_OK, "%s", why.text);
+        standing_ns = 0;
+        expect(true, "ok", used, held);
+    }
+}
+
+static void
+expect_no_answer(void)
+{
+    const struct gbill_limit_question q = of(1, NULL);
+    int64_t beat_ms = client_board(client)->beat_ms;
+    while (clock_monotonic_ms() <= beat_ms + BOARD_STALE_MS)
+        usleep(10000);
+    cr_expect_eq(gbill_limit_check(client, &q, 50, &answer, &why), GBILL_PEER, "%s", answer.reason);
+}
+
+Test(ingest_limit, a_check_is_answered_from_the_board_until_the_agent_is_silent_for_a_second)
+{
+    begin(1000);
+    cr_assert_eq(check(1), GBILL_OK, "%s", why.text);
+    cr_expect_null(client_board(client), "for one check it is not worth it");
+    cr_assert_eq(check(1), GBILL_OK, "%s", why.text);
+    cr_assert_eq(reserve(300, "h"), GBILL_OK, "%s", why.text);
+    settle("h", 200);
+    cr_assert_eq(reserve(100, "more"), GBILL_OK, "%s", why.text);
+    kill(live_pid, SIGSTOP);
+    expect_from_board(200, 100);
+    expect_no_answer();
+    kill(live_pid, SIGCONT);
+    cr_expect_eq(check(1), GBILL_OK, "%s", why.text);
+    expect(true, "ok", 200, 100);
+}
+
+Test(ingest_limit, a_killed_agents_board_is_left_for_the_next_ones)
+{
+    begin(1000);
+    cr_assert_eq(check(1), GBILL_OK, "%s", why.text);
+    cr_expect_null(client_board(client), "for one check it is not worth it");
+    cr_assert_eq(check(1), GBILL_OK, "%s", why.text);
+    for (int i = 0; i < 2; i++) {
+        const struct board *old = client_board(client);
+        (void)live_end_agent(SIGKILL);
+        expect_from_board((uint64_t)i * 10, 0);
+        expect_no_answer();
+        live_start_agent();
+        close(live_dial());
+        settle("none", 10);
+        for (int tries = 0; client_board(client) == old && tries < 500; tries++) {
+            cr_assert_eq(check(1), GBILL_OK, "%s", why.text);
+            expect(true, "ok", (uint64_t)i * 10 + 10, 0);
+            usleep(10000);
+        }
+        cr_assert_eq(check(1), GBILL_OK, "%s", why.text);
+        kill(live_pid, SIGSTOP);
+        expect_from_board((uint64_t)i * 10 + 10, 0);
+        kill(live_pid, SIGCONT);
+    }
+}
+
+Test(ingest_limit, an_agent_that_ends_takes_its_board_down)
+{
+    begin(1000);
+    cr_assert_eq(check(1), GBILL_OK, "%s", why.text);
+    cr_expect_null(client_board(client), "for one check it is not worth it");
+    cr_assert_eq(check(1), GBILL_OK, "%s", why.text);
+    cr_assert_neq(client_board(client)->beat_ms, 0);
+    cr_expect_eq(live_end_agent(SIGTERM), 0);
+    cr_expect_eq(client_board(client)->beat_ms, 0);
+    cr_expect_eq(check(1), GBILL_PEER);
+}
+
 Test(ingest_limit, an_agent_that_says_nothing_is_waited_for_no_longer_than_asked)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
@@ -250,7 +333,8 @@ hear(const char *bytes, size_t size_bytes, bool closes, bool *ret_lost, struct e
         shutdown(fds[1], SHUT_WR);
     *ret_lost = false;
     enum err_code code = line_ask(fds[0], (struct bytes){(const uint8_t *)"q", 1},
-                                  clock_monotonic_ns() + 20 * 1000000, room, &got, ret_lost, err);
+                                  clock_monotonic_ns() + 20 * 1000000, room, &got, NULL, ret_lost,
+                                  err);
     close(fds[1]);
     if (code == ERR_OK)
         close(fds[0]);

@@ -14,8 +14,11 @@
 
 #include "allowances.h"
 #include "ingest/client/limit_message.h"
+#include "ingest/client/local.h"
 #include "ingest/live/live.h"
 #include "store/log/writer.h"
+#include "tests/ingest/answers.h"
+#include "tests/ingest/standing.h"
 #include "tests/ingest/wire.h"
 #include "tests/support/record.h"
 
@@ -23,18 +26,6 @@ enum { ORGS = 3, IDS = 12, STEPS = 400, LIMIT = 1000, DIMENSIONS = 2, RECENT = 8
 
 #define NOON_MS ((int64_t)20781 * 86400000 + 43200000)
 #define NS_PER_MS ((int64_t)1000000)
-
-/* ---- a clock that stands: every other test of this program has the true one ---- */
-
-int64_t __real_clock_monotonic_ns(void);
-int64_t __wrap_clock_monotonic_ns(void);
-static int64_t standing_ns;
-
-int64_t
-__wrap_clock_monotonic_ns(void)
-{
-    return standing_ns != 0 ? standing_ns : __real_clock_monotonic_ns();
-}
 
 /* ---- the model ---- */
 
@@ -75,6 +66,8 @@ struct model {
 static char dir[64];
 static uint64_t seed;
 static struct live live;
+static struct local local;     /* a client with the agent's board */
+static bool is_known_to[ORGS]; /* the agent was asked about it */
 static struct log_writer *writer;
 static struct model model;
 static int step;
@@ -106,6 +99,11 @@ open_all(void)
     cr_assert_eq(live_open(&live, dir, clock_fixed(NOON_MS), &err), ERR_OK, "%s", err.text);
     cr_assert_eq(log_writer_open(path, &writer, &err), ERR_OK, "%s", err.text);
     live_start(&live, log_writer_next_seq(writer, LOG_EVENTS));
+    memset(is_known_to, 0, sizeof is_known_to);
+    local = (struct local){.board = NULL};
+    cr_assert(local_init(&local));
+    local_take(&local, dup(live_board(&live)));
+    cr_assert_not_null(local.board);
 }
 
 /* As kill -9 leaves it: what is in the map and in the log stays, and nothing else. */
@@ -113,6 +111,7 @@ static void
 close_all(void)
 {
     live_close(&live);
+    local_clear(&local, true);
     log_writer_close(writer);
 }
 
@@ -140,6 +139,28 @@ ask(enum question_op op, int org, int d, int hold, uint64_t units, int64_t life_
                                .chunk = {.id = {(const uint8_t *)"c", 1}}};
     size_t n = live_answer(&live, &q, out);
     cr_assert_eq(limit_message_read((struct bytes){out, n}, &a, &err), ERR_OK, "%s", err.text);
+    return a;
+}
+
+/* The agent's answer to a check, which is in every field what a client says from the board. */
+static struct gbill_limit_answer
+ask_both(int org, int d, uint64_t units)
+{
+    static const char *const actions[DIMENSIONS] = {"ai", "project"};
+    struct gbill_limit_answer a, b;
+    char name[16];
+    name_org(org, name);
+    const struct gbill_limit_question q = {
+        .organization_id = name, .action = actions[d], .tokens = units};
+    bool found = local_answer(&local, &q, NOON_MS, standing_ns / NS_PER_MS, &b);
+    cr_assert_eq(found, is_known_to[org], "%d after %s: the board %s", step, doing,
+                 found ? "tells of what nobody asked" : "has lost it");
+    a = ask(QUESTION_CHECK, org, d, 0, units, 1);
+    if (found)
+        answers_match(&b, &a, doing, step);
+    cr_assert(local_answer(&local, &q, NOON_MS, standing_ns / NS_PER_MS, &b));
+    answers_match(&b, &a, doing, step);
+    is_known_to[org] = true;
     return a;
 }
 
@@ -203,6 +224,7 @@ do_reserve(void)
     int64_t life_ms = 1 + (int64_t)roll(roll(2) == 0 ? 5000 : 3600000);
     uint64_t before = held_of(o, d);
     struct gbill_limit_answer a = ask(QUESTION_RESERVE, org, d, hold, units, life_ms);
+    is_known_to[org] = true;
     if (h->state == HOLD_FREE) {
         uint64_t taken = a.used + before;
         bool fits = taken <= o->limit[d] && units <= o->limit[d] - taken;
@@ -379,7 +401,7 @@ static void
 check_one(int org, int d)
 {
     const struct model_org *o = &model.orgs[org];
-    struct gbill_limit_answer a = ask(QUESTION_CHECK, org, d, 0, 1, 1);
+    struct gbill_limit_answer a = ask_both(org, d, 1);
     uint64_t used = o->folded[d] + o->since[d], held = held_of(o, d);
     uint64_t once = o->folded[d] + o->once[d];
     cr_assert(a.known, "%d after %s: %s", step, doing, a.reason);
@@ -394,6 +416,7 @@ check_one(int org, int d)
     uint64_t taken = a.used + a.held;
     cr_assert_eq(a.remaining, taken < a.limit ? a.limit - taken : 0, "%d after %s", step, doing);
     cr_assert_eq(a.allowed, a.remaining >= 1, "%d after %s: %s", step, doing, a.reason);
+    (void)ask_both(org, d, d == 0 ? 1 + (uint64_t)step * 7919 % (2 * LIMIT) : 1);
     /* Nothing came but what was reserved: beyond the limit is what estimates were too small. */
     if (!o->was_free[d])
         cr_assert_leq(once + held, a.limit + o->lowered[d] + o->beyond[d], "%d after %s: overshoot",
@@ -475,14 +498,14 @@ Test(ingest_live_history, what_is_settled_held_and_free_is_the_limit_whatever_ha
 {
     const char *from = getenv("GBILL_HISTORY_SEED"), *seconds = getenv("GBILL_HISTORY_S");
     uint64_t number = from != NULL ? strtoull(from, NULL, 10) : 1;
-    int64_t until_ns = __real_clock_monotonic_ns() +
+    int64_t until_ns = standing_true_ns() +
                        (seconds != NULL ? strtoll(seconds, NULL, 10) : 3) * 1000 * NS_PER_MS;
     uint64_t count = 0;
     do {
         cr_log_info("seed %" PRIu64, number);
         run_history(number++);
         count++;
-    } while (__real_clock_monotonic_ns() < until_ns);
+    } while (standing_true_ns() < until_ns);
     cr_log_info("live histories: %" PRIu64 " of %d steps, the last of seed %" PRIu64, count, STEPS,
                 number - 1);
 }

@@ -144,6 +144,34 @@ Test(ingest_tcp, who_has_the_key_gets_events_in_and_acks_out)
     close(local);
 }
 
+Test(ingest_tcp, the_board_is_for_this_machine_only)
+{
+    struct heard answer;
+    struct wire w;
+    live_start_agent();
+    int fd = live_dial_tcp();
+    cr_assert(shake_hands(fd, "edge1", right_key));
+    wire_init(&w);
+    msgpack_pack_array(&w.pk, 4);
+    wire_text(&w, "gbill.live");
+    msgpack_pack_int(&w.pk, 0);
+    msgpack_pack_map(&w.pk, 1);
+    wire_text_pair(&w, "op", "board");
+    msgpack_pack_map(&w.pk, 1);
+    wire_text_pair(&w, "chunk", "c");
+    live_say(fd, wire_bytes(&w));
+    wire_clear(&w);
+    cr_assert(hear_value(fd, &answer), "no answer");
+    const msgpack_object_map *map = &answer.u.data.via.map;
+    cr_assert_eq(map->size, 3);
+    const msgpack_object_str *error = &map->ptr[2].val.via.str;
+    cr_expect_not_null(memmem(error->ptr, error->size, "this machine only", 17), "%.*s",
+                       (int)error->size, error->ptr);
+    msgpack_unpacked_destroy(&answer.u);
+    close(fd);
+    cr_expect_eq(live_end_agent(SIGTERM), 0);
+}
+
 Test(ingest_tcp, who_has_not_gets_nothing_in)
 {
     char last[256];
