@@ -94,9 +94,11 @@ static const struct cli_cmd cmd_run = {
         "instead.\n",
 };
 
-/* The API posts events, but reports/ knows no agent. */
+/* What sends events, but stands below or beside ingest/, which knows agents. */
+typedef enum err_code outlet_user(struct cli *cli, const struct outlet *outlet, struct err *err);
+
 static enum err_code
-serve_api(struct cli *cli, struct err *err)
+with_outlet(struct cli *cli, outlet_user *user, struct err *err)
 {
     struct agent_outlet *outlet = NULL;
     char path[FILE_PATH_BYTES_MAX];
@@ -110,10 +112,47 @@ serve_api(struct cli *cli, struct err *err)
         code = agent_outlet_open(socket, &outlet, err);
     if (code == ERR_OK) {
         const struct outlet posts = agent_outlet_of(outlet);
-        code = cmd_api_serve(cli, &posts, err);
+        code = user(cli, &posts, err);
     }
     agent_outlet_close(outlet);
     return code;
+}
+
+/* An act is on the agent's disk before it is done. */
+static enum err_code
+audited(struct cli *cli, outlet_user *user, struct err *err)
+{
+    return conf_flag(&cli->conf, "unaudited") ? user(cli, NULL, err) : with_outlet(cli, user, err);
+}
+
+static enum err_code
+serve_api(struct cli *cli, struct err *err)
+{
+    return with_outlet(cli, cmd_api_serve, err);
+}
+
+static enum err_code
+create_key(struct cli *cli, struct err *err)
+{
+    return audited(cli, cmd_key_create_run, err);
+}
+
+static enum err_code
+revoke_key(struct cli *cli, struct err *err)
+{
+    return audited(cli, cmd_key_revoke_run, err);
+}
+
+static enum err_code
+prune_log(struct cli *cli, struct err *err)
+{
+    return audited(cli, cmd_log_prune_run, err);
+}
+
+static enum err_code
+redrive(struct cli *cli, struct err *err)
+{
+    return with_outlet(cli, cmd_redrive_run, err);
 }
 
 #define TABLE(title, ...)                                                          \
@@ -125,13 +164,18 @@ serve_api(struct cli *cli, struct err *err)
 int
 main(int argc, char **argv)
 {
-    struct cli_cmd api = cmd_api;
+    struct cli_cmd api = cmd_api, key_create = cmd_key_create, key_revoke = cmd_key_revoke;
+    struct cli_cmd log_prune = cmd_log_prune, quarantine_redrive = cmd_quarantine_redrive;
     api.run = serve_api;
+    key_create.run = create_key;
+    key_revoke.run = revoke_key;
+    log_prune.run = prune_log;
+    quarantine_redrive.run = redrive;
     const struct cli_table tables[] = {
         TABLE("Events in", cmd_send),
         TABLE("The log", cmd_log_stat, cmd_log_cat, cmd_log_verify, cmd_log_seal, cmd_log_backup,
-              cmd_log_restore, cmd_log_prune, cmd_log_probe, cmd_ship, cmd_quarantine_list,
-              cmd_quarantine_show, cmd_quarantine_redrive),
+              cmd_log_restore, log_prune, cmd_log_probe, cmd_ship, cmd_quarantine_list,
+              cmd_quarantine_show, quarantine_redrive),
         TABLE("Fold", cmd_rollup, cmd_audit, cmd_prices_check, cmd_prices_show, cmd_prices_diff,
               cmd_prices_import),
         TABLE("Tokens", cmd_tokens_learn, cmd_tokens_ratios, cmd_tokens_estimate),
@@ -145,7 +189,7 @@ main(int argc, char **argv)
               cmd_report_dashboard, cmd_spikes_run, cmd_spikes_list, cmd_spikes_show,
               cmd_forecast_run, cmd_forecast_list, cmd_forecast_show, cmd_optimize_run,
               cmd_optimize_list, cmd_optimize_show),
-        TABLE("HTTP", api, cmd_key_create, cmd_key_list, cmd_key_revoke),
+        TABLE("HTTP", api, key_create, cmd_key_list, key_revoke),
         TABLE("All together", cmd_run, cmd_status),
     };
     return cli_main("gbill", "billing and usage tracking for LLM platforms", tables,

@@ -7,6 +7,12 @@
 #include "store/base/cli.h"
 
 /* gbill send: replay files of events into the agent's socket. */
+struct outlet; /* store/event/outlet.h */
+
+/* What cmd_quarantine_redrive runs. */
+enum err_code cmd_redrive_run(struct cli *cli, const struct outlet *outlet,
+                              struct err *err) ERR_MUST_CHECK;
+
 extern const struct cli_cmd cmd_send;
 
 /* gbill ship: this host's log to a collector. */

@@ -9,7 +9,7 @@
 #include "store/base/file.h"
 #include "store/base/print.h"
 #include "store/base/time.h"
-#include "store/event/event.h"
+#include "store/event/act_tell.h"
 #include "store/log/quarantine.h"
 #include "store/log/reader.h"
 #include "store/log/redriven.h"
@@ -261,8 +261,23 @@ read_filters(struct redrive *r, struct err *err)
     return ERR_OK;
 }
 
+/* Which of them somebody sent. */
 static enum err_code
-run(struct cli *cli, struct err *err)
+tell(const struct redrive *r, const struct outlet *outlet, struct err *err)
+{
+    char actor[ACT_ACTOR_BYTES], reason[EVENT_REASON_BYTES_MAX];
+    const char *organization = conf_text(r->conf, "org"), *day = conf_text(r->conf, "day");
+    const char *part = conf_text(r->conf, "reason");
+    const struct act_told told = {ACT_NOBODY, actor, "quarantine.redrive", NULL, reason, false};
+    snprintf(reason, sizeof reason, "number %" PRId64 ", org %.64s, day %.10s, reason %.64s%s",
+             r->number, organization != NULL ? organization : "any", day != NULL ? day : "any",
+             part != NULL ? part : "any", conf_flag(r->conf, "again") ? ", again" : "");
+    act_user(actor);
+    return act_tell(outlet, &r->clock, &told, err);
+}
+
+enum err_code
+cmd_redrive_run(struct cli *cli, const struct outlet *outlet, struct err *err)
 {
     static const struct print_column columns[] = {{"number", PRINT_WHOLE},
                                                   {"organizationId", PRINT_TEXT},
@@ -290,6 +305,8 @@ run(struct cli *cli, struct err *err)
         code = redriven_read(conf_data_dir(conf), &r->before, err);
     if (code == ERR_OK && !dry)
         code = open_client(r, err);
+    if (code == ERR_OK && !dry)
+        code = tell(r, outlet, err);
     if (code == ERR_OK) {
         print_begin(&r->print, stdout, json ? PRINT_JSON : PRINT_TABLE, columns,
                     CLI_COUNT(columns));
@@ -329,7 +346,7 @@ const struct cli_cmd cmd_quarantine_redrive = {
     .args = "",
     .opts = opts,
     .opt_count = CLI_COUNT(opts),
-    .run = run,
+    .run = NULL, /* gbill.c: it knows an outlet */
     .summary = "send again what was refused and passes now",
     .help =
         "Judges quarantined events by the contract of this gbill, and sends those that pass to\n"
@@ -341,5 +358,5 @@ const struct cli_cmd cmd_quarantine_redrive = {
         "again, since the months it belongs to may be invoiced.  Send an adjustment for it.\n"
         "\n"
         "The quarantine is not changed.  What was sent is noted in redriven.jsonl, which gbill\n"
-        "quarantine list shows.\n",
+        "quarantine list shows.  That somebody did it, and for which events, is in gbill audit --acts.\n",
 };

@@ -312,6 +312,10 @@ static const struct field {
     {"voids", add_text},
     {"at", add_time},
     {"recommendation", add_text},
+    {"inputBytes", add_whole},
+    {"outputBytes", add_whole},
+    {"actor", add_text},
+    {"target", add_text},
 };
 
 static const struct field *

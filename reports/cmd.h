@@ -16,6 +16,12 @@ struct outlet; /* store/event/outlet.h */
 enum err_code cmd_api_serve(struct cli *cli, const struct outlet *outlet,
                             struct err *err) ERR_MUST_CHECK;
 
+/* What cmd_key_create and cmd_key_revoke run; outlet: NULL: --unaudited (store/event/act_tell.h). */
+enum err_code cmd_key_create_run(struct cli *cli, const struct outlet *outlet,
+                                 struct err *err) ERR_MUST_CHECK;
+enum err_code cmd_key_revoke_run(struct cli *cli, const struct outlet *outlet,
+                                 struct err *err) ERR_MUST_CHECK;
+
 extern const struct cli_cmd cmd_api, cmd_key_create, cmd_key_list, cmd_key_revoke;
 extern const struct cli_cmd cmd_spikes_run, cmd_spikes_list, cmd_spikes_show;
 extern const struct cli_cmd cmd_forecast_run, cmd_forecast_list, cmd_forecast_show;

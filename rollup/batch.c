@@ -266,7 +266,8 @@ take_setting(struct batch *b, const struct batch_shared *shared, const struct ev
         s->action = (uint8_t)status;
     } else if (e->kind == EVENT_VOID) {
         s->target = hash_id_of(shared->id_secret, e->organization, e->voided.voids);
-    } else if (e->kind == EVENT_BUDGET) {
+    } else if (e->kind == EVENT_BUDGET || e->kind == EVENT_ACT) {
+        s->uid = e->peer_uid;
         uint8_t *copy = arena_alloc(&b->arena, e->record.size_bytes);
         if (copy == NULL)
             return err_set(err, ERR_LIMIT, "settings of one batch take over %d bytes",

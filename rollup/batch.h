@@ -41,7 +41,8 @@ struct batch_setting {
     int64_t anchor_ms, trial_end_ms; /* subscription */
     bool at_period_end;              /* subscription */
     uint8_t type, action; /* enum event_resource_type and created; enum event_subscription_action */
-    struct bytes record;  /* budget: in the batch's arena */
+    uint32_t uid;         /* act */
+    struct bytes record;  /* budget, act: in the batch's arena */
     struct hash_id target; /* void */
 };
 

@@ -18,7 +18,8 @@ static const struct conf_opt opts[] = {
     CONF_ROW_DATA,
     {"by", NULL, CONF_TEXT, "PERIOD", 0, 0, "hour", false,
      "rows by organization and hour, day or month, or by org alone"},
-    {"org", NULL, CONF_TEXT, "ID", 0, 0, NULL, false, "show only this organization"},
+    {"org", NULL, CONF_TEXT, "ID", 0, 0, NULL, false,
+     "show only this organization (- of --acts: what is nobody's)"},
     {"from", NULL, CONF_TEXT, "TIME", 0, 0, NULL, false, "show hours from here on"},
     {"to", NULL, CONF_TEXT, "TIME", 0, 0, NULL, false, "show hours before this one"},
     {"log", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
@@ -27,6 +28,8 @@ static const struct conf_opt opts[] = {
      "instead list events that came again under their id with another content"},
     {"voids", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
      "instead list what void events named, and what became of that"},
+    {"acts", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
+     "instead list what administrators did: keys, budgets, what was redriven, what was pruned"},
     {"roots", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
      "instead list the roots of the log's closed days, and publish them"},
     {"output", NULL, CONF_TEXT, "FILE", 0, 0, NULL, false,
@@ -255,6 +258,17 @@ audit(const struct conf *conf, struct tables_txn *txn, struct err *err)
 }
 
 static enum err_code
+list_acts(const struct conf *conf, struct tables_txn *txn, struct err *err)
+{
+    struct query q;
+    enum err_code code = read_query(conf, txn, &q, err);
+    return code == ERR_OK
+               ? cmd_audit_acts(conf, txn, q.organization, (int64_t)q.from_hour * TIME_HOUR_MS,
+                                (int64_t)q.to_hour * TIME_HOUR_MS, err)
+               : code;
+}
+
+static enum err_code
 with_tables(const struct conf *conf, struct err *err)
 {
     struct tables *tables;
@@ -268,6 +282,8 @@ with_tables(const struct conf *conf, struct err *err)
             code = cmd_audit_conflicts(conf, txn, err);
         else if (conf_flag(conf, "voids"))
             code = cmd_audit_voids(conf, txn, err);
+        else if (conf_flag(conf, "acts"))
+            code = list_acts(conf, txn, err);
         else
             code = audit(conf, txn, err);
         tables_abort(txn);
@@ -286,12 +302,14 @@ static enum err_code
 run(struct cli *cli, struct err *err)
 {
     const struct conf *conf = &cli->conf;
-    int lists = conf_flag(conf, "conflicts") + conf_flag(conf, "voids") + conf_flag(conf, "roots");
+    int lists = conf_flag(conf, "conflicts") + conf_flag(conf, "voids") + conf_flag(conf, "acts") +
+                conf_flag(conf, "roots");
     if (conf_flag(conf, "csv") && conf_flag(conf, "json"))
         return err_set(err, ERR_USAGE, "--csv and --json exclude each other; give one");
     if (lists > 1 || (lists == 1 && conf_flag(conf, "log")))
-        return err_set(err, ERR_USAGE,
-                       "--conflicts, --voids, --roots and --log exclude each other; give one");
+        return err_set(
+            err, ERR_USAGE,
+            "--conflicts, --voids, --acts, --roots and --log exclude each other; give one");
     if (conf_text(conf, "output") != NULL && !conf_flag(conf, "roots"))
         return err_set(err, ERR_USAGE, "--output is for --roots alone");
     return conf_flag(conf, "roots") ? cmd_audit_roots(conf, err) : with_tables(conf, err);
@@ -321,5 +339,11 @@ const struct cli_cmd cmd_audit = {
         "chain at its end.  A day that is there already must come out the same.  Keep a copy\n"
         "where nobody who can write the log can write: it proves the log as of then.\n"
         "\n"
-        "Example: gbill audit --by month --org acme\n",
+        "--acts lists the events of kind act, by time: which key or user made or took back a key of\n"
+        "the HTTP API, set a budget there, who redrove or pruned (schemas/event.md, \"Acts\").\n"
+        "The uid is the sender's as the kernel knew it.  What was done within the last second may\n"
+        "wait for gbill rollup.\n"
+        "\n"
+        "Examples: gbill audit --by month --org acme\n"
+        "          gbill audit --acts --from 2026-11-01 --json\n",
 };

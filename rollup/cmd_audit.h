@@ -15,6 +15,9 @@ enum err_code cmd_audit_conflicts(const struct conf *conf, struct tables_txn *tx
                                   struct err *err) ERR_MUST_CHECK;
 enum err_code cmd_audit_voids(const struct conf *conf, struct tables_txn *txn,
                               struct err *err) ERR_MUST_CHECK;
+/* organization: UINT32_MAX: all; from_ms is listed, to_ms is not. */
+enum err_code cmd_audit_acts(const struct conf *conf, struct tables_txn *txn, uint32_t organization,
+                             int64_t from_ms, int64_t to_ms, struct err *err) ERR_MUST_CHECK;
 enum err_code cmd_audit_roots(const struct conf *conf, struct err *err) ERR_MUST_CHECK;
 
 #endif

@@ -7,7 +7,9 @@
 #include "store/base/time.h"
 #include "store/event/event.h"
 #include "store/log/reader.h"
+#include "store/tables/act.h"
 #include "store/tables/conflict.h"
+#include "store/tables/dict.h"
 #include "store/tables/void.h"
 
 /* The log, for single events of it with growing numbers. */
@@ -183,6 +185,48 @@ cmd_audit_voids(const struct conf *conf, struct tables_txn *txn, struct err *err
     print_end(&p);
     list_clear(&rows);
     log_reader_close(look.reader);
+    return code;
+}
+
+static enum err_code
+put_act(struct print *p, struct tables_txn *txn, const struct act *row, struct err *err)
+{
+    struct event e;
+    struct event_defect defect;
+    if (!event_parse(EVENT_ACT, row->record, row->time_utc_ms, &e, &defect))
+        return err_set(err, ERR_CORRUPT, "the act of event %" PRIu64 " cannot be read: %s",
+                       row->seq, defect.text);
+    print_whole(p, row->seq);
+    put_time(p, &e);
+    print_text(p, dict_text(txn, row->organization));
+    print_text(p, e.act.actor);
+    print_whole(p, row->uid);
+    print_text(p, e.act.action);
+    print_text(p, e.act.target);
+    print_text(p, str_of(e.act.failed ? "failed" : "done"));
+    print_text(p, e.act.reason);
+    return ERR_OK;
+}
+
+enum err_code
+cmd_audit_acts(const struct conf *conf, struct tables_txn *txn, uint32_t organization,
+               int64_t from_ms, int64_t to_ms, struct err *err)
+{
+    static const struct print_column columns[] = {
+        {"seq", PRINT_WHOLE},   {"time", PRINT_TEXT},   {"organizationId", PRINT_TEXT},
+        {"actor", PRINT_TEXT},  {"uid", PRINT_WHOLE},   {"action", PRINT_TEXT},
+        {"target", PRINT_TEXT}, {"status", PRINT_TEXT}, {"reason", PRINT_TEXT}};
+    struct act_scan scan;
+    struct print p;
+    enum err_code code = ERR_OK;
+    print_begin(&p, stdout, cmd_audit_form(conf), columns, CLI_COUNT(columns));
+    act_scan_begin(&scan, txn, from_ms);
+    while (code == ERR_OK && act_scan_next(&scan) && scan.row.time_utc_ms < to_ms) {
+        if (organization == UINT32_MAX || scan.row.organization == organization)
+            code = put_act(&p, txn, &scan.row, err);
+    }
+    act_scan_end(&scan);
+    print_end(&p);
     return code;
 }
 

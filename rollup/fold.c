@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/tables/act.h"
 #include "store/tables/adjustment.h"
 #include "store/tables/budget.h"
 #include "store/tables/conflict.h"
@@ -232,7 +233,7 @@ post_setting(struct fold *fold, const struct posting *p, struct err *err)
         struct void_row row = {.target = item.setting.target, .void_seq = item.seq};
         return list_add(&fold->named, &row) ? ERR_OK : no_memory(err);
     }
-    if (item.kind == EVENT_BUDGET) {
+    if (item.kind == EVENT_BUDGET || item.kind == EVENT_ACT) {
         struct bytes *record = &item.setting.record;
         uint8_t *copy = arena_alloc(&fold->records, record->size_bytes);
         if (copy == NULL)
@@ -483,6 +484,11 @@ write_setting(struct tables_txn *txn, const struct batch_item *item, struct err 
     if (item->kind == EVENT_FEEDBACK) {
         struct feedback row = feedback_of(item);
         return feedback_put(txn, &row, err);
+    }
+    if (item->kind == EVENT_ACT) {
+        const struct act row = {item->time_utc_ms, item->seq, item->organization, s->uid,
+                                s->record};
+        return act_put(txn, &row, err);
     }
     return budget_apply(txn, item->organization, item->time_utc_ms, item->seq, s->record, err);
 }

@@ -10,6 +10,7 @@
 #include "store/base/print.h"
 #include "store/base/time.h"
 #include "store/cmd.h"
+#include "store/event/act_tell.h"
 #include "store/log/keep.h"
 #include "store/log/shipped.h"
 #include "store/tables/log_need.h"
@@ -352,9 +353,34 @@ check_need(const struct cli *cli, const struct log_day_span *days, size_t count,
     return code;
 }
 
+/* Evidence goes, and that stays: who removed which days. */
+static enum err_code
+remove_days(const struct cli *cli, const struct outlet *outlet, const char *log,
+            const struct log_day_span *days, size_t count, struct err *err)
+{
+    char actor[ACT_ACTOR_BYTES], first[TIME_TEXT_BYTES], last[TIME_TEXT_BYTES];
+    char reason[sizeof first + sizeof last + 16];
+    const struct act_told told = {ACT_NOBODY, actor, "log.prune", NULL, reason, false};
+    if (count == 0)
+        return ERR_OK;
+    time_format_day(days[0].number, first);
+    time_format_day(days[count - 1].number, last);
+    snprintf(reason, sizeof reason, "days %s to %s", first, last);
+    act_user(actor);
+    enum err_code code = act_tell(outlet, &cli->clock, &told, err);
+    if (code != ERR_OK)
+        return code;
+    for (size_t i = 0; code == ERR_OK && i < count; i++)
+        code = log_day_remove(log, days[i].number, err);
+    if (code != ERR_OK)
+        act_tell_failed(outlet, &cli->clock, &told, err);
+    return code;
+}
+
 /* With all locks held: what may go, goes. */
 static enum err_code
-prune(const struct cli *cli, const char *log, int32_t before, struct err *err)
+prune(const struct cli *cli, const struct outlet *outlet, const char *log, int32_t before,
+      struct err *err)
 {
     struct list days;
     bool dry = conf_flag(&cli->conf, "dry-run"), is_folded = false;
@@ -365,8 +391,8 @@ prune(const struct cli *cli, const char *log, int32_t before, struct err *err)
         code = check_need(cli, spans, count, &is_folded, err);
     if (code == ERR_OK)
         print_pruned(&cli->conf, spans, count);
-    for (size_t i = 0; code == ERR_OK && !dry && i < count; i++)
-        code = log_day_remove(log, spans[i].number, err);
+    if (code == ERR_OK && !dry)
+        code = remove_days(cli, outlet, log, spans, count, err);
     if (code == ERR_OK && count > 0)
         fprintf(stderr,
                 "gbill log prune: %s; what is kept proves itself from event %" PRIu64 " on.%s\n",
@@ -396,8 +422,8 @@ lock_all(const struct conf *conf, const char *log, int fds[3], struct err *err)
     return code;
 }
 
-static enum err_code
-run_prune(struct cli *cli, struct err *err)
+enum err_code
+cmd_log_prune_run(struct cli *cli, const struct outlet *outlet, struct err *err)
 {
     const char *text = conf_text(&cli->conf, "before");
     char log[FILE_PATH_BYTES_MAX];
@@ -410,7 +436,7 @@ run_prune(struct cli *cli, struct err *err)
     if (code == ERR_OK)
         code = lock_all(&cli->conf, log, fds, err);
     if (code == ERR_OK)
-        code = prune(cli, log, (int32_t)(utc_ms / TIME_DAY_MS), err);
+        code = prune(cli, outlet, log, (int32_t)(utc_ms / TIME_DAY_MS), err);
     for (size_t i = 0; i < CLI_COUNT(fds); i++) {
         if (fds[i] >= 0)
             close(fds[i]);
@@ -441,6 +467,8 @@ static const struct conf_opt prune_opts[] = {
     {"before", NULL, CONF_TEXT, "DATE", 0, 0, NULL, false,
      "the first UTC day of receipt that stays"},
     {"dry-run", NULL, CONF_FLAG, NULL, 0, 0, "false", false, "say what would go, remove nothing"},
+    ACT_ROW_SOCKET,
+    ACT_ROW_UNAUDITED,
     CONF_ROW_JSON,
 };
 
@@ -479,7 +507,7 @@ const struct cli_cmd cmd_log_prune = {
     .args = "",
     .opts = prune_opts,
     .opt_count = CLI_COUNT(prune_opts),
-    .run = run_prune,
+    .run = NULL, /* gbill.c: it knows an outlet */
     .summary = "let the oldest days go, if nothing needs them",
     .help =
         "Removes the files of closed days before DATE, oldest first.  It refuses, and says which\n"
@@ -494,5 +522,9 @@ const struct cli_cmd cmd_log_prune = {
         "What stays proves itself: gbill log verify begins with the chain that the first day\n"
         "kept begins with, which is the root of the day before it.  gbill rollup --rebuild can\n"
         "then no longer go back, and says so; tables.mdb, or a backup of what was removed, is\n"
-        "what must be kept.\n",
+        "what must be kept.\n"
+        "\n"
+        "Who removed which days is in the log before they go (gbill audit --acts), so a running\n"
+        "gbill-agent is needed, else nothing is removed and the exit status is 13.  Where there is\n"
+        "none, as on a full disk, --unaudited removes them all the same.\n",
 };

@@ -5,6 +5,7 @@
 #include "reports/cmd.h"
 #include "store/base/print.h"
 #include "store/base/time.h"
+#include "store/event/act_tell.h"
 
 static const struct conf_opt create_opts[] = {
     CONF_ROW_DATA,
@@ -12,6 +13,8 @@ static const struct conf_opt create_opts[] = {
     {"scopes", NULL, CONF_TEXT, "LIST", 0, 0, "read", false,
      "what for: read, write, admin, parted by commas"},
     {"days", NULL, CONF_INT, "N", 0, 3650, "365", false, "over after so many days; 0: never"},
+    ACT_ROW_SOCKET,
+    ACT_ROW_UNAUDITED,
     CONF_ROW_JSON,
 };
 
@@ -21,10 +24,55 @@ static const struct conf_opt list_opts[] = {
     CONF_ROW_JSON,
 };
 
-static const struct conf_opt revoke_opts[] = {CONF_ROW_DATA};
+static const struct conf_opt revoke_opts[] = {CONF_ROW_DATA, ACT_ROW_SOCKET, ACT_ROW_UNAUDITED};
+
+/* A change of the keys, and what is told of it. */
+struct change {
+    struct keys_change keys;
+    const struct outlet *outlet;
+    const struct clock *clock;
+    struct act_told told;
+    char actor[ACT_ACTOR_BYTES], scopes[32], target[KEYS_ID_BYTES + 1];
+    char organization[KEYS_ORGANIZATION_BYTES_MAX + 1];
+    bool is_told;
+};
 
 static enum err_code
-run_create(struct cli *cli, struct err *err)
+tell(void *context, const struct key *key, struct err *err)
+{
+    struct change *c = context;
+    keys_scopes_format(key->scopes, c->scopes);
+    memcpy(c->target, key->id, sizeof c->target);
+    memcpy(c->organization, key->organization, sizeof c->organization);
+    enum err_code code = act_tell(c->outlet, c->clock, &c->told, err);
+    c->is_told = code == ERR_OK;
+    return code;
+}
+
+static void
+begin_change(struct change *c, const struct cli *cli, const char *action,
+             const struct outlet *outlet)
+{
+    *c = (struct change){.outlet = outlet, .clock = &cli->clock};
+    c->keys = (struct keys_change){conf_data_dir(&cli->conf), clock_now_ms(&cli->clock), tell, c};
+    c->told = (struct act_told){.organization = c->organization,
+                                .actor = c->actor,
+                                .action = action,
+                                .target = c->target,
+                                .reason = c->scopes};
+    act_user(c->actor);
+}
+
+static enum err_code
+end_change(const struct change *c, enum err_code code, const struct err *err)
+{
+    if (code != ERR_OK && c->is_told)
+        act_tell_failed(c->outlet, c->clock, &c->told, err);
+    return code;
+}
+
+enum err_code
+cmd_key_create_run(struct cli *cli, const struct outlet *outlet, struct err *err)
 {
     const struct conf *conf = &cli->conf;
     const char *organization = conf_text(conf, "org");
@@ -33,7 +81,8 @@ run_create(struct cli *cli, struct err *err)
                                                   {"scopes", PRINT_TEXT},
                                                   {"key", PRINT_TEXT}};
     char text[KEYS_TEXT_BYTES + 1], words[32];
-    int64_t now_ms = clock_now_ms(&cli->clock), days = conf_int(conf, "days");
+    int64_t days = conf_int(conf, "days");
+    struct change c;
     struct key key;
     struct print p;
     unsigned scopes;
@@ -43,10 +92,12 @@ run_create(struct cli *cli, struct err *err)
         return err_set(err, ERR_USAGE,
                        "--scopes %s: must be read, write, admin or several of them with commas",
                        conf_text(conf, "scopes"));
-    enum err_code code = keys_create(conf_data_dir(conf), organization, scopes, now_ms,
-                                     days > 0 ? now_ms + days * TIME_DAY_MS : 0, &key, text, err);
+    begin_change(&c, cli, "key.create", outlet);
+    enum err_code code = keys_create(&c.keys, organization, scopes,
+                                     days > 0 ? c.keys.now_ms + days * TIME_DAY_MS : 0, &key, text,
+                                     err);
     if (code != ERR_OK)
-        return code;
+        return end_change(&c, code, err);
     if (!conf_flag(conf, "json")) {
         printf("%s\n", text);
         fprintf(stderr, "gbill key create: key %s of %s; this is the only time that it is shown\n",
@@ -116,11 +167,12 @@ run_list(struct cli *cli, struct err *err)
     return ERR_OK;
 }
 
-static enum err_code
-run_revoke(struct cli *cli, struct err *err)
+enum err_code
+cmd_key_revoke_run(struct cli *cli, const struct outlet *outlet, struct err *err)
 {
-    return keys_revoke(conf_data_dir(&cli->conf), cli->conf.args[0], clock_now_ms(&cli->clock),
-                       err);
+    struct change c;
+    begin_change(&c, cli, "key.revoke", outlet);
+    return end_change(&c, keys_revoke(&c.keys, cli->conf.args[0], err), err);
 }
 
 const struct cli_cmd cmd_key_create = {
@@ -128,14 +180,17 @@ const struct cli_cmd cmd_key_create = {
     .args = "",
     .opts = create_opts,
     .opt_count = CLI_COUNT(create_opts),
-    .run = run_create,
+    .run = NULL, /* gbill.c: it knows an outlet */
     .summary = "make a key of the HTTP API, and show it this once",
     .help =
         "gbill key create --org acme --scopes read,write\n\n"
         "The key is the only line on stdout.  gbill keeps its SHA-256 alone, in api-keys.json of\n"
         "the data directory: a key that is lost is made anew.  It opens the data of this one\n"
         "organization: read, what GET gives; write, sending usage; admin, changing settings.\n"
-        "A running gbill api knows it within a second.\n",
+        "A running gbill api knows it within a second.\n"
+        "\n"
+        "Who made it is in the log before it is made (gbill audit --acts), so a running gbill-agent\n"
+        "is needed; without one nothing is made and the exit status is 13, unless --unaudited.\n",
 };
 
 const struct cli_cmd cmd_key_list = {
@@ -156,7 +211,12 @@ const struct cli_cmd cmd_key_revoke = {
     .args_max = 1,
     .opts = revoke_opts,
     .opt_count = CLI_COUNT(revoke_opts),
-    .run = run_revoke,
+    .run = NULL,
     .summary = "take a key of the HTTP API back",
-    .help = "A running gbill api refuses it within a second.  Doing it again changes nothing.\n",
+    .help =
+        "A running gbill api refuses it within a second.  Doing it again changes nothing.\n"
+        "\n"
+        "Who took it back is in the log before it is taken back, so a running gbill-agent is\n"
+        "needed, else the exit status is 13.  Where there is none and a key leaked, do it with\n"
+        "--unaudited: it leaves no trace then but the time in gbill key list.\n",
 };

@@ -226,7 +226,7 @@ draw(struct key *k, char text[KEYS_TEXT_BYTES + 1], const uint8_t random[RANDOM_
 }
 
 enum err_code
-keys_create(const char *data_directory, const char *organization, unsigned scopes, int64_t now_ms,
+keys_create(const struct keys_change *change, const char *organization, unsigned scopes,
             int64_t expires_ms, struct key *ret, char ret_text[KEYS_TEXT_BYTES + 1],
             struct err *err)
 {
@@ -239,20 +239,22 @@ keys_create(const char *data_directory, const char *organization, unsigned scope
                        KEYS_ORGANIZATION_BYTES_MAX);
     if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
         return err_set(err, ERR_IO, "the kernel gives no random bytes");
-    struct key k = {.scopes = scopes, .created_ms = now_ms, .expires_ms = expires_ms};
+    struct key k = {.scopes = scopes, .created_ms = change->now_ms, .expires_ms = expires_ms};
     memcpy(k.organization, organization, size);
     draw(&k, ret_text, random);
     OPENSSL_cleanse(random, sizeof random);
     struct keys keys;
     int lock;
-    enum err_code code = begin_change(data_directory, &keys, &lock, err);
+    enum err_code code = begin_change(change->data_directory, &keys, &lock, err);
     if (code == ERR_OK && keys.list.count >= KEYS_MAX)
         code = err_set(err, ERR_LIMIT, "there are %zu keys, the limit is %d", keys.list.count,
                        KEYS_MAX);
     else if (code == ERR_OK && !list_add(&keys.list, &k))
         code = err_set(err, ERR_LIMIT, "no memory for a key");
+    if (code == ERR_OK && change->witness != NULL)
+        code = change->witness(change->context, &k, err);
     if (code == ERR_OK)
-        code = store_keys(data_directory, &keys, err);
+        code = store_keys(change->data_directory, &keys, err);
     end_change(&keys, lock);
     if (code == ERR_OK)
         *ret = k;
@@ -278,18 +280,21 @@ find_id(const struct keys *keys, const char *id)
 }
 
 enum err_code
-keys_revoke(const char *data_directory, const char *id, int64_t now_ms, struct err *err)
+keys_revoke(const struct keys_change *change, const char *id, struct err *err)
 {
     struct keys keys;
     int lock;
-    enum err_code code = begin_change(data_directory, &keys, &lock, err);
+    enum err_code code = begin_change(change->data_directory, &keys, &lock, err);
     struct key *key = code == ERR_OK && strlen(id) == KEYS_ID_BYTES ? find_id(&keys, id) : NULL;
     if (code == ERR_OK && key == NULL)
         code = err_set(err, ERR_NOT_FOUND,
                        "\"%.80s\" is the id of no key; gbill key list shows them", id);
     if (code == ERR_OK && key->revoked_ms == 0) {
-        key->revoked_ms = now_ms;
-        code = store_keys(data_directory, &keys, err);
+        if (change->witness != NULL)
+            code = change->witness(change->context, key, err);
+        key->revoked_ms = change->now_ms;
+        if (code == ERR_OK)
+            code = store_keys(change->data_directory, &keys, err);
     }
     end_change(&keys, lock);
     return code;

@@ -56,6 +56,18 @@ enum err_code keys_load(const char *data_directory, struct keys *ret,
                         struct err *err) ERR_MUST_CHECK;
 void keys_clear(struct keys *keys);
 
+/* Where and when keys are changed, and who is told first. */
+struct keys_change {
+    const char *data_directory;
+    int64_t now_ms;
+    /*
+     * Called when nothing but storing it is left to do, with the file locked; an error ends the
+     * change, and nothing is stored.  NULL: nobody is told.
+     */
+    enum err_code (*witness)(void *context, const struct key *key, struct err *err);
+    void *context;
+};
+
 /*
  * Make a key and store it, flushed.
  *
@@ -66,18 +78,18 @@ void keys_clear(struct keys *keys);
  *   ret_text      the key itself, which is nowhere else
  *
  * Errors: ERR_USAGE (no such organization id), ERR_BUSY, ERR_LIMIT (KEYS_MAX), those
- * of keys_load() and file_replace(): no key is made.
+ * of the witness, keys_load() and file_replace(): no key is made.
  */
-enum err_code keys_create(const char *data_directory, const char *organization, unsigned scopes,
-                          int64_t now_ms, int64_t expires_ms, struct key *ret,
+enum err_code keys_create(const struct keys_change *change, const char *organization,
+                          unsigned scopes, int64_t expires_ms, struct key *ret,
                           char ret_text[KEYS_TEXT_BYTES + 1], struct err *err) ERR_MUST_CHECK;
 
 /*
- * Take a key back.  Safe to repeat: the first time stands.
+ * Take a key back.  Safe to repeat: the first time stands, and later ones have no witness.
  *
  * Errors: ERR_NOT_FOUND, and those of keys_create().
  */
-enum err_code keys_revoke(const char *data_directory, const char *id, int64_t now_ms,
+enum err_code keys_revoke(const struct keys_change *change, const char *id,
                           struct err *err) ERR_MUST_CHECK;
 
 /*

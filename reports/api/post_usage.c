@@ -3,8 +3,8 @@
 #include <string.h>
 
 #include "reports/api/body.h"
+#include "reports/api/idempotency.h"
 #include "reports/api/parcel.h"
-#include "reports/api/repeats.h"
 #include "store/base/print.h"
 
 struct batch {
@@ -74,47 +74,25 @@ add_all(struct batch *b, const json_t *body, struct answer *answer, struct err *
     return code;
 }
 
-static enum err_code
-take(struct batch *b, const json_t *body, struct answer *answer, struct err *err)
-{
-    const struct api_request *request = b->request;
-    struct repeat repeat = {.first_ms = b->at_ms};
-    enum repeat_kind kind = REPEAT_SAME;
-    if (b->idempotency_key != NULL)
-        kind = repeats_find(request->repeats, request->organization, b->idempotency_key,
-                            request->body, b->at_ms, &repeat);
-    if (kind == REPEAT_OTHER) {
-        answer_problem(answer, 422, "idempotency_key",
-                       "this Idempotency-Key came with another body before",
-                       "send the same body again, or use a new key");
-        return ERR_OK;
-    }
-    b->at_ms = repeat.first_ms; /* an event without a time happened when it first came */
-    enum err_code code = add_all(b, body, answer, err);
-    if (code == ERR_OK && kind == REPEAT_NEW && b->accepted > 0)
-        repeats_add(request->repeats, &repeat);
-    return code;
-}
-
 enum err_code
 post_usage(const struct api_request *request, struct answer *answer, struct err *err)
 {
     json_t *body;
-    struct batch b = {.request = request,
-                      .idempotency_key = request->header(request->context, "Idempotency-Key"),
-                      .at_ms = clock_now_ms(request->clock),
-                      .out = answer->out};
-    if (b.idempotency_key != NULL && !repeats_key_ok(b.idempotency_key)) {
-        answer_problem(answer, 400, "idempotency_key",
-                       "Idempotency-Key must be 1 to 255 visible ASCII characters",
-                       "use a UUID for each request, and the same one when it is sent again");
-        return ERR_OK;
-    }
+    struct idempotency idempotency;
+    enum err_code code = ERR_OK;
     if (!body_read(request->body, &body, answer))
         return ERR_OK;
-    enum err_code code = ERR_OK;
-    if (body_organization_ok(body, request->organization, answer))
-        code = take(&b, body, answer, err);
+    if (body_organization_ok(body, request->organization, answer) &&
+        idempotency_begin(request, &idempotency, answer)) {
+        /* An event without a time happened when it first came. */
+        struct batch b = {.request = request,
+                          .idempotency_key = idempotency.key,
+                          .at_ms = idempotency.first_ms,
+                          .out = answer->out};
+        code = add_all(&b, body, answer, err);
+        if (code == ERR_OK && b.accepted > 0)
+            idempotency_take(request, &idempotency);
+    }
     json_decref(body);
     return code;
 }

@@ -1,8 +1,72 @@
 #include "reports/api/repeats.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include "store/base/file.h"
 #include "store/base/hash.h"
+
+enum { REPEATS_FILE_MODE = 0600 };
+
+/* The file at its size; room is taken now, since a full disk would else be a SIGBUS later. */
+static enum err_code
+open_file(const char *path, int *ret_fd, struct err *err)
+{
+    struct stat st;
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, REPEATS_FILE_MODE);
+    bool ok = fd >= 0 && fstat(fd, &st) == 0 &&
+              (st.st_size == (off_t)sizeof(struct repeats) || ftruncate(fd, 0) == 0);
+    int error = ok ? posix_fallocate(fd, 0, sizeof(struct repeats)) : errno;
+    if (error == 0) {
+        *ret_fd = fd;
+        return ERR_OK;
+    }
+    if (fd >= 0)
+        close(fd);
+    return err_set_errno(err, error, "cannot open %s", path);
+}
+
+enum err_code
+repeats_open(const char *data_directory, struct repeats **ret, int *ret_lock, struct err *err)
+{
+    char path[FILE_PATH_BYTES_MAX], lock_path[FILE_PATH_BYTES_MAX];
+    int fd = -1;
+    *ret_lock = -1;
+    enum err_code code = file_path(path, data_directory, "api-repeats", err);
+    if (code == ERR_OK)
+        code = file_path(lock_path, data_directory, "api-repeats.lock", err);
+    if (code == ERR_OK)
+        code = file_lock(lock_path, "gbill api", ret_lock, err);
+    bool shared = code == ERR_OK;
+    if (shared)
+        code = open_file(path, &fd, err);
+    else if (code == ERR_BUSY)
+        code = ERR_OK;
+    if (code != ERR_OK)
+        return code;
+    void *mapped = mmap(NULL, sizeof **ret, PROT_READ | PROT_WRITE,
+                        shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, fd, 0);
+    int error = errno;
+    if (fd >= 0)
+        close(fd);
+    if (mapped == MAP_FAILED)
+        return err_set_errno(err, error, "cannot map %s", path);
+    *ret = mapped;
+    return ERR_OK;
+}
+
+void
+repeats_close(struct repeats *repeats, int lock)
+{
+    if (repeats != NULL)
+        munmap(repeats, sizeof *repeats);
+    if (lock >= 0)
+        close(lock);
+}
 
 bool
 repeats_key_ok(const char *key)

@@ -3,7 +3,10 @@
  * key used for something else is told from a repeat.
  *
  * That a repeat counts once does not hang on this: its events have the same ids
- * (parcel_make_id()).  What is forgotten, by age or by a restart, is only the complaint.
+ * (parcel_make_id()).  But another body under the same key would have the same ids too, and
+ * not count, so what is known is kept over a restart, however it comes: in a mapped file,
+ * <data>/api-repeats.  Nobody waits for the disk, so a power cut may take the newest away;
+ * then gbill audit --conflicts shows what did not count.
  */
 #ifndef REPORTS_API_REPEATS_H
 #define REPORTS_API_REPEATS_H
@@ -12,6 +15,7 @@
 #include <stdint.h>
 
 #include "store/base/bytes.h"
+#include "store/base/err.h"
 
 enum { REPEATS_SLOTS = 16384, REPEATS_WAYS = 4, REPEATS_KEY_BYTES_MAX = 255 };
 
@@ -24,8 +28,22 @@ struct repeat {
 };
 
 struct repeats {
-    struct repeat slots[REPEATS_SLOTS];
+    struct repeat slots[REPEATS_SLOTS]; /* in this machine's order of bytes: the whole file */
 };
+
+/*
+ * Map what is known.  A file of another size is begun anew.
+ *
+ *   ret       of the caller until repeats_close()
+ *   ret_lock  held as long; -1: another server has the file, and *ret knows only its own
+ *
+ * Errors: those of file_path(); ERR_DENIED, ERR_FULL, ERR_IO, ERR_LIMIT (no memory).
+ */
+enum err_code repeats_open(const char *data_directory, struct repeats **ret, int *ret_lock,
+                           struct err *err) ERR_MUST_CHECK;
+
+/* NULL is allowed. */
+void repeats_close(struct repeats *repeats, int lock);
 
 enum repeat_kind { REPEAT_NEW, REPEAT_SAME, REPEAT_OTHER };
 

@@ -26,7 +26,7 @@ struct api_request {
     struct shelf *shelf;
     const struct clock *clock;
     const struct api_figures *figures;
-    const char *organization; /* of the key; NULL without one */
+    const char *organization, *key_id; /* of the key; NULL without one */
     /* A parameter of the query, NULL where it is not there. */
     const char *(*parameter)(void *context, const char *name);
     const char *(*header)(void *context, const char *name); /* the same of the head */

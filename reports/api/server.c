@@ -39,7 +39,8 @@ struct server {
     struct MHD_Daemon *daemon;
     struct shelf shelf;
     struct api_figures figures;
-    struct repeats repeats;
+    struct repeats *repeats;
+    int repeats_lock;
     struct rates key_rates, address_rates;
     struct links links;
     struct workers workers;
@@ -176,13 +177,14 @@ find_answer(struct exchange *x)
         .clock = s->options.clock,
         .figures = &s->figures,
         .organization = x->organization[0] != '\0' ? x->organization : NULL,
+        .key_id = x->key_id[0] != '\0' ? x->key_id : NULL,
         .parameter = parameter,
         .header = header,
         .context = x->connection,
         .path_value = x->path_value,
         .body = {x->body.data, x->body.size_bytes},
         .parcel = &x->parcel,
-        .repeats = &s->repeats,
+        .repeats = s->repeats,
     };
     enum err_code code = x->route->answer(&request, &x->answer, &err);
     if (code != ERR_OK)
@@ -545,6 +547,7 @@ server_start(const struct server_options *options, struct server **ret, struct e
     }
     uint64_t secret = 0;
     s->options = *options;
+    s->repeats_lock = -1;
     links_init(&s->links);
     enum err_code code = getrandom(&secret, sizeof secret, 0) == (ssize_t)sizeof secret
                              ? ERR_OK
@@ -553,6 +556,8 @@ server_start(const struct server_options *options, struct server **ret, struct e
     rates_init(&s->address_rates, options->address_rate, secret);
     if (code == ERR_OK)
         code = shelf_open(&s->shelf, options->data_directory, err);
+    if (code == ERR_OK)
+        code = repeats_open(options->data_directory, &s->repeats, &s->repeats_lock, err);
     struct err why;
     enum err_code started = workers_start(&s->workers, &why);
     if (code == ERR_OK && started != ERR_OK)
@@ -563,6 +568,7 @@ server_start(const struct server_options *options, struct server **ret, struct e
         workers_stop(&s->workers);
         close(options->listen_fd);
         shelf_close(&s->shelf);
+        repeats_close(s->repeats, s->repeats_lock);
         links_clear(&s->links);
         free(s);
         return code;
@@ -592,6 +598,7 @@ server_stop(struct server *server)
     if (listener != MHD_INVALID_SOCKET)
         close(listener);
     shelf_close(&server->shelf);
+    repeats_close(server->repeats, server->repeats_lock);
     links_clear(&server->links);
     free(server);
 }

@@ -28,7 +28,7 @@ struct server_options {
 
 struct server;
 
-/* Errors: those of shelf_open(); ERR_IO, ERR_CONFIG (certificate and key do not go together). */
+/* Errors: those of shelf_open() and repeats_open(); ERR_IO, ERR_CONFIG (certificate and key do not go together). */
 enum err_code server_start(const struct server_options *options, struct server **ret,
                            struct err *err) ERR_MUST_CHECK;
 

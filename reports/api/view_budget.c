@@ -2,11 +2,13 @@
 
 #include "billing/budget/settings.h"
 #include "reports/api/body.h"
+#include "reports/api/idempotency.h"
 #include "reports/api/parcel.h"
 #include "reports/api/views.h"
 #include "reports/spikes/spike_settings.h"
 #include "store/base/json.h"
 #include "store/base/print.h"
+#include "store/event/act_tell.h"
 #include "store/event/event_json.h"
 #include "store/event/json_pack.h"
 
@@ -87,6 +89,34 @@ check_settings(const json_t *body, struct answer *answer)
     return ok;
 }
 
+/* Places of an Idempotency-Key's events that no event of POST usage has. */
+enum { PLACE_BUDGET = PARCEL_EVENTS_MAX, PLACE_ACT };
+
+/* Both or none: the settings, and which key set them. */
+static enum err_code
+add_events(const struct api_request *request, const struct idempotency *idempotency,
+           const json_t *body, char id[PARCEL_ID_BYTES], struct event_defect *defect,
+           struct err *err)
+{
+    char actor[ACT_ACTOR_BYTES], act_id[PARCEL_ID_BYTES];
+    const struct act_told told = {request->organization, actor, "budget.put", id, NULL, false};
+    snprintf(actor, sizeof actor, "key %s", request->key_id);
+    if (!parcel_make_id(idempotency->key, PLACE_BUDGET, id) ||
+        !parcel_make_id(idempotency->key, PLACE_ACT, act_id))
+        return err_set(err, ERR_IO, "the kernel gives no random bytes");
+    if (!parcel_add(request->parcel, EVENT_BUDGET, body, str_of(id), request->organization,
+                    idempotency->first_ms, defect))
+        return ERR_OK;
+    json_t *act = act_json(&told);
+    bool ok = act != NULL && parcel_add(request->parcel, EVENT_ACT, act, str_of(act_id),
+                                        request->organization, idempotency->first_ms, defect);
+    json_decref(act);
+    if (ok)
+        return ERR_OK;
+    parcel_clear(request->parcel);
+    return err_set(err, ERR_LIMIT, "no memory");
+}
+
 static enum err_code
 put_budget(const struct api_request *request, const json_t *body, struct answer *answer,
            struct err *err)
@@ -95,22 +125,24 @@ put_budget(const struct api_request *request, const json_t *body, struct answer 
         "organizationId", "monthlyBudget", "emailAlerts", "alertThresholds",
         "spikeDetection", "autoLimits",    NULL};
     char id[PARCEL_ID_BYTES];
-    struct event_defect defect;
+    struct event_defect defect = {""};
+    struct idempotency idempotency;
     if (json_only_keys(body, "the budget", allowed, err) != ERR_OK) {
         answer_problem(answer, 422, "settings", err->text,
                        "see schemas/event.md, \"Budgets\"; nothing was changed");
         return ERR_OK;
     }
-    if (!check_settings(body, answer))
+    if (!check_settings(body, answer) || !idempotency_begin(request, &idempotency, answer))
         return ERR_OK;
-    if (!parcel_make_id(NULL, 0, id))
-        return err_set(err, ERR_IO, "the kernel gives no random bytes");
-    if (!parcel_add(request->parcel, EVENT_BUDGET, body, str_of(id), request->organization,
-                    clock_now_ms(request->clock), &defect)) {
+    enum err_code code = add_events(request, &idempotency, body, id, &defect, err);
+    if (code != ERR_OK)
+        return code;
+    if (request->parcel->items.count == 0) {
         answer_problem(answer, 422, "settings", defect.text,
                        "see schemas/event.md, \"Budgets\"; nothing was changed");
         return ERR_OK;
     }
+    idempotency_take(request, &idempotency);
     fputs("{\"success\":true,\"organizationId\":", answer->out);
     print_json_text(answer->out, str_of(request->organization));
     fprintf(answer->out, ",\"id\":\"%s\"}\n", id);

@@ -3,6 +3,7 @@
 #include <assert.h>
 
 #include "store/base/money.h"
+#include "store/event/event_parts.h"
 
 enum { CHAIN_MAX = 3 };
 

@@ -28,6 +28,7 @@ enum event_kind {
     EVENT_PAYMENT,
     EVENT_VOID,
     EVENT_FEEDBACK,
+    EVENT_ACT,
     EVENT_KINDS /* one more than the last */
 };
 
@@ -140,6 +141,12 @@ struct event_feedback {
     struct str recommendation, status;
 };
 
+/* What an administrator did; target and reason may be empty. */
+struct event_act {
+    struct str actor, action, target, reason;
+    bool failed; /* what an act before this one said was not done after all */
+};
+
 struct event {
     enum event_kind kind;
     uint32_t peer_uid;   /* SO_PEERCRED of the connection it came over */
@@ -157,6 +164,7 @@ struct event {
         struct event_payment payment;
         struct event_void voided;
         struct event_feedback feedback;
+        struct event_act act;
     };
 };
 
@@ -227,22 +235,6 @@ bool event_read(struct mp *m, struct event *ret, struct event_defect *defect)
  */
 bool event_usage_from_provider(struct str provider, struct bytes object, struct event_usage *usage,
                                struct event_defect *defect) __attribute__((warn_unused_result));
-
-/*
- * Walk the passes of a call that names its iterations, each a call of its own for
- * the price: model and tokens are the pass's, tier, region and speed the call's.
- * Passes that the provider does not charge are left out.
- *
- *   usage  as event_parse() or event_usage_from_provider() left it; borrowed
- */
-struct event_parts {
-    const struct event_usage *usage;
-    struct mp m;
-    uint32_t left;
-};
-
-void event_parts_begin(struct event_parts *parts, const struct event_usage *usage);
-bool event_parts_next(struct event_parts *parts, struct event_usage *ret);
 
 /* Set a defect; always returns false. */
 bool event_defect_set(struct event_defect *defect, const char *fmt, ...)

@@ -64,6 +64,9 @@ static const uint8_t fields[EVENT_KINDS][FIELD_COUNT] = {
                     [FIELD_REASON] = FIELD_REASON_TEXT},
     [EVENT_FEEDBACK] =
         {COMMON, [FIELD_RECOMMENDATION] = FIELD_TEXT | REQ, [FIELD_STATUS] = FIELD_TEXT | REQ},
+    [EVENT_ACT] = {COMMON, [FIELD_ACTOR] = FIELD_TEXT | REQ, [FIELD_ACTION] = FIELD_TEXT | REQ,
+                   [FIELD_TARGET] = FIELD_TEXT, [FIELD_STATUS] = FIELD_TEXT | REQ,
+                   [FIELD_REASON] = FIELD_REASON_TEXT},
 };
 /* clang-format on */
 
@@ -80,6 +83,7 @@ static const uint64_t required[EVENT_KINDS] = {
     [EVENT_PAYMENT] = COMMON_BITS | BIT(INVOICE) | BIT(STATUS) | BIT(AMOUNT),
     [EVENT_VOID] = COMMON_BITS | BIT(VOIDS) | BIT(AT),
     [EVENT_FEEDBACK] = COMMON_BITS | BIT(RECOMMENDATION) | BIT(STATUS),
+    [EVENT_ACT] = COMMON_BITS | BIT(ACTOR) | BIT(ACTION) | BIT(STATUS),
 };
 
 const char *const event_field_names[FIELD_COUNT] = {

@@ -69,7 +69,9 @@
     X(RECOMMENDATION, "recommendation", 'r', 'o')       \
     X(HOLD, "hold", 'h', 'd')                           \
     X(INPUT_BYTES, "inputBytes", 'i', 'u')              \
-    X(OUTPUT_BYTES, "outputBytes", 'o', 'p')
+    X(OUTPUT_BYTES, "outputBytes", 'o', 'p')            \
+    X(ACTOR, "actor", 'a', 'o')                         \
+    X(TARGET, "target", 't', 'g')
 
 enum event_field {
 #define EVENT_FIELD_ENUM(slot, name, first, other) FIELD_##slot,

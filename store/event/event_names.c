@@ -9,6 +9,7 @@ static const char *const kind_names[EVENT_KINDS] = {
     [EVENT_PAYMENT] = "payment",
     [EVENT_VOID] = "void",
     [EVENT_FEEDBACK] = "feedback",
+    [EVENT_ACT] = "act",
 };
 
 const char *

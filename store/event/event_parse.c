@@ -641,6 +641,14 @@ take_other(const struct slots *s, struct event *e, struct event_defect *defect)
         return str_is(e->feedback.status, "applied") || str_is(e->feedback.status, "dismissed") ||
                str_is(e->feedback.status, "pending") ||
                not_one_of(defect, FIELD_STATUS, e->feedback.status, "applied, dismissed, pending");
+    case EVENT_ACT:
+        e->act = (struct event_act){.actor = text_of(s, FIELD_ACTOR),
+                                    .action = text_of(s, FIELD_ACTION),
+                                    .target = text_of(s, FIELD_TARGET),
+                                    .reason = text_of(s, FIELD_REASON),
+                                    .failed = str_is(text_of(s, FIELD_STATUS), "failed")};
+        return e->act.failed || str_is(text_of(s, FIELD_STATUS), "done") ||
+               not_one_of(defect, FIELD_STATUS, text_of(s, FIELD_STATUS), "done, failed");
     default:
         break;
     }

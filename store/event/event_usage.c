@@ -2,6 +2,7 @@
 #include <inttypes.h>
 
 #include "store/event/event_fields.h"
+#include "store/event/event_parts.h"
 
 /*
  * A provider's usage object, read by name into counts and texts; what they mean

@@ -39,6 +39,7 @@
     X(BALANCE, "balance", FOLD)                  \
     X(VOIDS, "voids", FOLD)                      \
     X(CONFLICTS, "conflicts", FOLD)              \
+    X(ACTS, "acts", FOLD)                        \
     X(LIMITS, "limits", STAGE)                   \
     X(INVOICES, "invoices", STAGE)               \
     X(INVOICE_LINES, "invoice_lines", STAGE)     \

@@ -27,6 +27,30 @@ if grep -q "${key##*_}" "$GBILL_DATA/api-keys.json"; then fail "the secret is st
 if gbill key list --json | grep -q "${key##*_}"; then fail "the secret is listed"; fi
 same "$(gbill key list --org acme --json | grep -c valid)" 2 "acme's valid keys"
 
+# ---- what is done to keys is in the log first ----
+acts() { gbill rollup >/dev/null && gbill audit --acts --json "$@" | sed -n 's/.*"organizationId":"\([^"]*\)","actor":"\([^"]*\)",.*"action":"\([^"]*\)","target":"\([^"]*\)","status":"\([^"]*\)","reason":"\([^"]*\)".*/\1|\2|\3|\4|\5|\6/p'; }
+who="user $(id -un)"
+agent_stop
+cp "$GBILL_DATA/api-keys.json" "$dir/keys.before"
+expect 13 'key.create must be in the log first.*nothing was changed.*--unaudited' gbill key create --org acme
+expect 13 'key.revoke must be in the log first' gbill key revoke "${other:4:16}"
+cmp "$GBILL_DATA/api-keys.json" "$dir/keys.before" || fail "keys changed, and nobody was told"
+expect 0 'key.create is not in the log of acts' gbill key create --org silent --unaudited
+silent=$(cat "$dir/out")
+expect 0 'key.revoke is not in the log of acts' gbill key revoke --unaudited "${silent:4:16}"
+agent_start
+unset SUDO_USER
+spare=$(gbill key create --org acme --scopes admin 2>/dev/null)
+SUDO_USER=alice gbill key revoke "${spare:4:16}"
+gbill key revoke "${spare:4:16}" || fail "revoked again"
+mv "$GBILL_DATA/tables.mdb" "$dir/none.mdb" 2>/dev/null || true
+same "$(acts --org acme)" "acme|$who|key.create|${key:4:16}|done|read
+acme|$who|key.create|${write:4:16}|done|write,admin
+acme|$who|key.create|${spare:4:16}|done|admin
+acme|$who (sudo alice)|key.revoke|${spare:4:16}|done|admin" "acts of acme"
+same "$(acts | grep -c 'silent')" 0 "acts of who was not told"
+rm -f "$GBILL_DATA"/tables.mdb*
+
 # ---- the server ----
 serve() { # NAME OPTION...: started; $api, and $base for TCP
     local name=$1
@@ -84,6 +108,11 @@ budget() { curl -s -H "Authorization: Bearer $1" "$base/api/billing/budget?organ
 for field in '"monthlyBudget":5000' '"threshold":300' '"forecast":100' '"emailAlerts":false' '"pauseAt":100'; do
     budget "$key" acme | grep -q "$field" || fail "the budget has no $field: $(budget "$key" acme)"
 done
+# Once each: by whom, and that it came twice under one Idempotency-Key does not show.
+same "$(acts --org acme | grep -c "^acme|key ${write:4:16}|budget.put|api-[0-9a-f]*|done|")" \
+    $(($(gbill log cat --org acme | grep -c '"kind":"budget"') - 1)) "budgets that acme's key put"
+set=$(acts --org acme | grep budget.put | tail -1 | cut -d'|' -f4)
+gbill log cat --org acme | grep '"kind":"budget"' | grep -q "\"id\":\"$set\"" || fail "the act names no budget: $set"
 budget "$other" rival | grep -q '"monthlyBudget":null' || fail "rival has a budget: $(budget "$other" rival)"
 same "$(post -H 'Idempotency-Key: k1' -d "$one")" 200 "an event"
 agent_stop
@@ -96,7 +125,20 @@ kill "$api"
 wait "$api" || fail "the server ended with $?"
 serve tcp2 --listen 127.0.0.1:0 --debug
 for key_of in k1 k2; do same "$(post -H "Idempotency-Key: $key_of" -d "$one")" 200 "$key_of after a restart"; done
+for key_of in k1 check; do
+    same "$(post -H "Idempotency-Key: $key_of" -d "${one/5/6}")" 422 "$key_of for another body, after a restart"
+done
+grep -q '"code":"idempotency_key"' "$dir/body" || fail "why: $(cat "$dir/body")"
 same "$(calls)" 1006 "calls, each once"
+same "$(gbill audit --conflicts --json | grep -c seq || true)" 0 "conflicts"
+# What is known of keys is lost: another body has the same ids, so it is found out and does not count.
+kill "$api"
+wait "$api" || fail "the server ended with $?"
+rm "$GBILL_DATA/api-repeats"
+serve tcp_lost --listen 127.0.0.1:0
+same "$(post -H "Idempotency-Key: k1" -d "${one/5/6}")" 200 "another body, when nothing is known"
+same "$(calls)" 1006 "calls, when nothing is known"
+gbill audit --conflicts --json | grep -q '"kind":"usage","id":"api-' || fail "no conflict: $(gbill audit --conflicts)"
 if grep -qE "${write##*_}" "$dir/tcp2.log"; then fail "a secret is in the log"; fi
 kill "$api"
 wait "$api" || fail "the server ended with $?"
@@ -134,7 +176,7 @@ gbill key revoke "${key:4:16}"
 sleep 1
 same "$(limits "$key" acme)" 401 "a revoked key"
 same "$(limits "$other" rival)" 200 "another key"
-same "$(gbill key list --json | grep -c revoked\")" 1 "revoked keys"
+same "$(gbill key list --json | grep -c revoked\")" 3 "revoked keys"
 mv "$GBILL_DATA/tables.mdb" "$dir/old.mdb"
 rm -f "$GBILL_DATA/tables.mdb-lock"
 gbill rollup >/dev/null

@@ -80,6 +80,10 @@ expect 7 'younger than 35 days|not invoiced for good' gbill log prune --before "
 gbill log prune --before "$before" --dry-run >"$dir/out" 2>/dev/null || fail "prune --dry-run"
 [ "$(grep -c "^$(date -u +%Y)\|^$(date -u -d '100 days ago' +%Y)" "$dir/out")" = 2 ] || fail "$(cat "$dir/out")"
 [ "$(ls "$GBILL_DATA"/log/*.mdb | wc -l)" = 4 ] || fail "--dry-run removed something"
+agent_stop
+expect 13 'log.prune must be in the log first.*nothing was changed' gbill log prune --before "$before"
+[ "$(ls "$GBILL_DATA"/log/*.mdb | wc -l)" = 4 ] || fail "removed, and nobody was told"
+agent_start
 gbill log prune --before "$before" >/dev/null 2>"$dir/err" || fail "prune: $(cat "$dir/err")"
 grep -q 'proves itself from event 52 on' "$dir/err" || fail "$(cat "$dir/err")"
 [ "$(ls "$GBILL_DATA"/log/*.mdb | wc -l)" = 2 ] || fail "not removed: $(ls "$GBILL_DATA/log")"
@@ -87,6 +91,12 @@ gbill log verify >/dev/null || fail "what is kept does not verify"
 gbill audit --roots >/dev/null || fail "the roots after prune"
 gbill audit --log >/dev/null || fail "audit --log after prune"
 gbill log stat >/dev/null && gbill log cat --count 1 | grep -q '"seq":52,' || fail "the oldest kept is not the first read"
+# Who removed which days stays.
+gbill rollup >/dev/null 2>&1
+first=$(sed -n 's/^\(20[0-9-]*\) .*/\1/p' "$dir/out" | head -1)
+gbill audit --acts --org - --csv | grep -q ",-,user [^,]*,$(id -u),log.prune,,done,days $first to " ||
+    fail "the act of pruning: $(gbill audit --acts)"
+whole=$(digest)
 expect 6 'lies before the oldest day kept, which begins at 52' gbill rollup --rebuild
 [ "$(digest)" = "$whole" ] || fail "a rebuild that cannot be has changed the tables"
 gbill log backup --to "$dir/backup" >/dev/null || fail "backup after prune"
@@ -110,6 +120,8 @@ gbill quarantine redrive --org org-a | tail -1 | grep -q '^0 sent' || fail "redr
 gbill quarantine redrive | tail -1 | grep -q '^1 sent, ' || fail "redrive"
 gbill quarantine redrive | tail -1 | grep -q '^0 sent, 1 sent before' || fail "redrive again"
 gbill quarantine redrive --again >/dev/null || fail "redrive --again"
+gbill rollup >/dev/null 2>&1
+same "$(gbill audit --acts --csv | grep -c ',quarantine.redrive,,done,"number -1, org any, day any, reason any')" 3 "acts of redriving all"
 [ "$(gbill quarantine list --json | grep -c '"redriven":"2')" = 1 ] || fail "$(gbill quarantine list)"
 gbill log cat --org org-late >"$dir/out"
 [ "$(grep -c "\"time\":\"$ahead\".*\"id\":\"late-1\"" "$dir/out")" = 2 ] || fail "$(cat "$dir/out")"

@@ -5,7 +5,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "store/event/event.h"
+#include "store/event/event_parts.h"
 #include "tests/fuzz/fuzz.h"
 
 static const int64_t entry_ms = 1764000000000;

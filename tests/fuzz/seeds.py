@@ -87,6 +87,7 @@ KINDS = {
     "payment": (6, dict(COMMON, invoice="inv-1", status="paid", amount=2900, currency="USD")),
     "void": (7, dict(COMMON, voids="evt-0", at="2026-11-24T08:00:00Z", reason="sent twice")),
     "feedback": (8, dict(COMMON, recommendation="rec-1", status="applied")),
+    "act": (9, dict(COMMON, actor="key 0123456789abcdef", action="budget.put", target="api-1", status="done", reason="r")),
 }
 TIMES = ["2026-11-24T08:15:30.5Z", "2026-11-24t08:15:30+05:30", "2026-11-24 08:15", "2026-11-24",
          "2026-11", "2024-02-29T23:59:60Z", "1970-01-01T00:00:00-00:01", "9999-12-31T23:59:59.999Z",

@@ -27,7 +27,8 @@ create(const char *organization, unsigned scopes, int64_t expires_ms,
        char text[KEYS_TEXT_BYTES + 1])
 {
     struct key key;
-    cr_assert_eq(keys_create(dir.path, organization, scopes, 1000, expires_ms, &key, text, &err),
+    cr_assert_eq(keys_create(&(struct keys_change){dir.path, 1000, NULL, NULL}, organization,
+                             scopes, expires_ms, &key, text, &err),
                  ERR_OK, "%s", err.text);
     return key;
 }
@@ -88,10 +89,12 @@ Test(reports_keys, one_that_is_over_or_taken_back_opens_nothing)
     create("acme", KEY_READ, 0, other);
     cr_assert(opens(text, "acme", 4999));
     cr_assert_not(opens(text, "acme", 5000));
-    cr_assert_eq(keys_revoke(dir.path, key.id, 3000, &err), ERR_OK);
+    cr_assert_eq(keys_revoke(&(struct keys_change){dir.path, 3000, NULL, NULL}, key.id, &err),
+                 ERR_OK);
     cr_assert_not(opens(text, "acme", 3000));
     cr_assert(opens(other, "acme", INT64_MAX), "another is not touched, and never over");
-    cr_assert_eq(keys_revoke(dir.path, key.id, 9000, &err), ERR_OK, "safe to repeat");
+    cr_assert_eq(keys_revoke(&(struct keys_change){dir.path, 9000, NULL, NULL}, key.id, &err),
+                 ERR_OK, "safe to repeat");
     struct keys keys;
     cr_assert_eq(keys_load(dir.path, &keys, &err), ERR_OK);
     for (size_t i = 0; i < keys.list.count; i++) {
@@ -99,8 +102,11 @@ Test(reports_keys, one_that_is_over_or_taken_back_opens_nothing)
         cr_assert_eq(k->revoked_ms, strcmp(k->id, key.id) == 0 ? 3000 : 0, "the first time stands");
     }
     keys_clear(&keys);
-    cr_assert_eq(keys_revoke(dir.path, "0123456789abcdef", 1, &err), ERR_NOT_FOUND);
-    cr_assert_eq(keys_revoke(dir.path, "x", 1, &err), ERR_NOT_FOUND);
+    cr_assert_eq(
+        keys_revoke(&(struct keys_change){dir.path, 1, NULL, NULL}, "0123456789abcdef", &err),
+        ERR_NOT_FOUND);
+    cr_assert_eq(keys_revoke(&(struct keys_change){dir.path, 1, NULL, NULL}, "x", &err),
+                 ERR_NOT_FOUND);
 }
 
 Test(reports_keys, a_file_that_is_no_such_file_opens_nothing)
@@ -133,10 +139,18 @@ Test(reports_keys, an_organization_is_a_text_of_1_to_64_bytes)
     struct key key;
     memset(name, 'x', sizeof name);
     name[KEYS_ORGANIZATION_BYTES_MAX + 1] = '\0';
-    cr_assert_eq(keys_create(dir.path, name, KEY_READ, 1, 0, &key, text, &err), ERR_USAGE);
-    cr_assert_eq(keys_create(dir.path, "", KEY_READ, 1, 0, &key, text, &err), ERR_USAGE);
-    cr_assert_eq(keys_create(dir.path, "a\nb", KEY_READ, 1, 0, &key, text, &err), ERR_USAGE);
-    cr_assert_eq(keys_create(dir.path, "\xff", KEY_READ, 1, 0, &key, text, &err), ERR_USAGE);
+    cr_assert_eq(keys_create(&(struct keys_change){dir.path, 1, NULL, NULL}, name, KEY_READ, 0,
+                             &key, text, &err),
+                 ERR_USAGE);
+    cr_assert_eq(keys_create(&(struct keys_change){dir.path, 1, NULL, NULL}, "", KEY_READ, 0, &key,
+                             text, &err),
+                 ERR_USAGE);
+    cr_assert_eq(keys_create(&(struct keys_change){dir.path, 1, NULL, NULL}, "a\nb", KEY_READ, 0,
+                             &key, text, &err),
+                 ERR_USAGE);
+    cr_assert_eq(keys_create(&(struct keys_change){dir.path, 1, NULL, NULL}, "\xff", KEY_READ, 0,
+                             &key, text, &err),
+                 ERR_USAGE);
     create(name + 1, KEY_READ, 0, text);
     cr_assert(opens(text, name + 1, 1));
 }

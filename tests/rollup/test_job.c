@@ -272,7 +272,7 @@ random_event(struct fixture *x, uint64_t *seed, int64_t now)
     snprintf(id, sizeof id, "id%d", (int)roll(seed, 300));
     snprintf(org, sizeof org, "org%d", (int)roll(seed, 4));
     snprintf(thing, sizeof thing, "t%d", (int)roll(seed, 6));
-    switch (roll(seed, 14)) {
+    switch (roll(seed, 15)) {
     case 0:
         make_stored(&x->frame, EVENT_RESOURCE, when,
                     make_record(5, "id", "s", id, "organizationId", "s", org, "resource", "s",
@@ -302,6 +302,11 @@ random_event(struct fixture *x, uint64_t *seed, int64_t now)
                                 thing, "status", "s", "applied"));
         break;
     case 5:
+        make_stored(&x->frame, EVENT_ACT, when,
+                    make_record(5, "id", "s", id, "organizationId", "s", org, "actor", "s", thing,
+                                "action", "s", "log.prune", "status", "s", "done"));
+        break;
+    case 6:
         /* Of an event that came, that will come, or that never does. */
         snprintf(thing, sizeof thing, "void%d", (int)roll(seed, 200));
         make_stored(&x->frame, EVENT_VOID, when,

@@ -159,6 +159,12 @@ Test(store_event, each_other_kind_says_what_it_says)
     cr_assert(
         parse(EVENT_FEEDBACK, "{" COMMON ", 'recommendation': 'r', 'status': 'dismissed'}", &e));
     cr_assert(str_is(e.feedback.status, "dismissed"));
+    cr_assert(parse(EVENT_ACT,
+                    "{" COMMON ", 'actor': 'key 0', 'action': 'budget.put', 'target': 'b1',"
+                    "'status': 'failed', 'reason': 'disk'}",
+                    &e),
+              "%s", defect.text);
+    cr_assert(e.act.failed && str_is(e.act.actor, "key 0") && str_is(e.act.target, "b1"));
 }
 
 #define LONG_65 "0123456789012345678901234567890123456789012345678901234567890123X"
@@ -226,6 +232,8 @@ Test(store_event, what_breaks_the_contract_is_refused_and_the_field_is_named)
         {EVENT_PAYMENT, "{" COMMON ", 'invoice': 'i', 'status': 'paid', 'amount': '5'}", "amount"},
         {EVENT_VOID, "{" COMMON ", 'voids': 'e0'}", "at is missing"},
         {EVENT_FEEDBACK, "{" COMMON ", 'recommendation': 'r', 'status': 'liked'}", "dismissed"},
+        {EVENT_ACT, "{" COMMON ", 'action': 'key.create', 'status': 'done'}", "actor is missing"},
+        {EVENT_ACT, "{" COMMON ", 'actor': 'a', 'action': 'b', 'status': 'tried'}", "done, failed"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct event e = {.peer_uid = 4711};
@@ -368,6 +376,7 @@ Test(store_event, a_stored_event_reads_back_with_the_client_s_bytes)
         {EVENT_PAYMENT, "{" COMMON ", 'invoice': 'i', 'status': 's', 'amount': 5}"},
         {EVENT_VOID, "{" COMMON ", 'voids': 'e0', 'at': '2026-11-24'}"},
         {EVENT_FEEDBACK, "{" COMMON ", 'recommendation': 'r', 'status': 'applied'}"},
+        {EVENT_ACT, "{" COMMON ", 'actor': 'user root', 'action': 'log.prune', 'status': 'done'}"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct event e, back;

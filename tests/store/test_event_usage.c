@@ -1,6 +1,6 @@
 #include <criterion/criterion.h>
 
-#include "store/event/event.h"
+#include "store/event/event_parts.h"
 #include "tests/support/record.h"
 
 struct want {

@@ -206,6 +206,13 @@ for bad in ({"monthlyBudget": -1}, {"monthlyBudget": 1.5}, {"monthyBudget": 1}, 
             {"alertThresholds": [0]}, {"alertThresholds": {"warning": 8000}}, {"autoLimits": {"pauseAt": "x"}},
             {"spikeDetection": {"threshold": 3}}, {"alertThresholds": list(range(1, 40))}, {"id": "mine"}):
     check("/api/billing/budget", 422, "Bearer " + no_read, "PUT", bad)
+settings = bodies["/api/billing/budget", "PUT"]
+key_of = {"Idempotency-Key": "settings"}
+put = check("/api/billing/budget", 200, "Bearer " + no_read, "PUT", settings, key_of)
+if check("/api/billing/budget", 200, "Bearer " + no_read, "PUT", settings, key_of) != put:
+    sys.exit("the same settings under the same key have another answer")
+check("/api/billing/budget", 422, "Bearer " + no_read, "PUT", dict(settings, monthlyBudget=1), key_of)
+check("/api/billing/budget", 400, "Bearer " + no_read, "PUT", settings, {"Idempotency-Key": "a b"})
 check("/api/billing/optimization", 400, "Bearer " + key, organizationId=org, type="fly")
 check("/api/billing/optimization", 200, "Bearer " + key, organizationId=org, type="batch")
 check("/api/billing/usage/export", 400, "Bearer " + key, organizationId=org, kind="all")
