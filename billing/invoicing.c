@@ -5,9 +5,11 @@
 #include <string.h>
 
 #include "billing/words.h"
+#include "store/base/log.h"
 #include "store/base/time.h"
 #include "store/tables/adjustment.h"
 #include "store/tables/balance.h"
+#include "store/tables/dict.h"
 
 enum { LINES_BYTES_MAX = 16 * 1024 * 1024, DESCRIPTION_BYTES = 201, TAXES_MAX = 16 };
 
@@ -148,6 +150,15 @@ add_line(struct invoicing *v, const struct invoice_line *line, struct err *err)
         return too_long(err);
     v->invoice.total_minor = total;
     v->invoice.line_count++;
+    log_decision("invoice_line",
+                 "org=\"%.*s\" invoice_from_ms=%" PRId64 " invoice_to_ms=%" PRId64
+                 " kind=%s plan=\"%.*s\" charge=\"%.*s\" from_ms=%" PRId64 " to_ms=%" PRId64
+                 " corrects=%" PRIu64 " amount_minor=%" PRId64 " total_minor=%" PRId64
+                 " currency=%s",
+                 STR_ARG(dict_text(v->items.txn, v->items.organization)), v->invoice.from_ms,
+                 v->invoice.to_ms, invoice_line_kind_name(line->kind), STR_ARG(line->plan),
+                 STR_ARG(line->charge), line->from_ms, line->to_ms, line->corrects,
+                 line->amount_minor, total, v->invoice.currency);
     return ERR_OK;
 }
 

@@ -4,7 +4,9 @@
 
 #include "billing/items.h"
 #include "billing/words.h"
+#include "store/base/log.h"
 #include "store/base/time.h"
+#include "store/tables/dict.h"
 
 /*
  * Fees and usage of a run.  A fee is charged for what a plan had of a period, by
@@ -172,6 +174,14 @@ add_fee(struct items *v, const struct items_run *run, const struct shares *share
         (charge->prorated && !exact_scale(&amount, share->units, whole)) ||
         !settle(v, share->plan, &amount, &item))
         return too_large(v, &item, err);
+    log_decision("fee",
+                 "org=\"%.*s\" plan=\"%.*s\" charge=\"%.*s\" period_from_ms=%" PRId64
+                 " period_to_ms=%" PRId64 " held_from_ms=%" PRId64 " held_to_ms=%" PRId64
+                 " prorated=%s units=%" PRId64 " of=%" PRId64 " currency=%s amount_minor=%" PRId64,
+                 STR_ARG(dict_text(v->txn, v->organization)), STR_ARG(share->plan->id),
+                 STR_ARG(charge->id), period.from_ms, period.to_ms, share->from_ms, share->to_ms,
+                 charge->prorated ? "yes" : "no", share->units, whole, v->timeline->currency,
+                 item.line.amount_minor);
     describe_fee(text, charge, share, period, whole);
     return items_add(v, &item, text, err);
 }
@@ -236,6 +246,21 @@ to_plan_currency(const struct items *v, const struct plan *plan, int64_t at_ms, 
                          plan_rate_at(v->book, v->book->cost_currency, at_ms), pico);
 }
 
+static void
+say_usage(const struct items *v, const struct invoice_line *line, const struct plan_charge *charge,
+          money_sum quantity, uint64_t calls)
+{
+    char used[MONEY_TEXT_BYTES], charged[MONEY_TEXT_BYTES];
+    money_format(quantity, 12, used);
+    money_format(line->quantity_pico, 12, charged);
+    log_line(LOG_LEVEL_DEBUG, "usage_charge",
+             "org=\"%.*s\" plan=\"%.*s\" charge=\"%.*s\" from_ms=%" PRId64 " to_ms=%" PRId64
+             " calls=%" PRIu64 " used=%s charged=%s currency=%s amount_minor=%" PRId64,
+             STR_ARG(dict_text(v->txn, v->organization)), STR_ARG(line->plan), STR_ARG(charge->id),
+             line->from_ms, line->to_ms, calls, used, charged, v->timeline->currency,
+             line->amount_minor);
+}
+
 static enum err_code
 add_usage(struct items *v, const struct share *share, const struct plan_charge *charge,
           struct span window, int64_t period_ms, money_sum *sum_yocto, struct err *err)
@@ -261,6 +286,8 @@ add_usage(struct items *v, const struct share *share, const struct plan_charge *
         !settle(v, share->plan, &amount, &item))
         return too_large(v, &item, err);
     item.line.quantity_pico = charged;
+    if (log_debugs())
+        say_usage(v, &item.line, charge, quantity, calls);
     if (charged == 0 && item.line.exact_pico == 0)
         return ERR_OK;
     describe_usage(text, share, charge, window);

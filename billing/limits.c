@@ -1,12 +1,14 @@
 #include "billing/limits.h"
 
 #include <assert.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "billing/consumption.h"
 #include "billing/words.h"
+#include "store/base/log.h"
 #include "store/base/time.h"
 #include "store/tables/allowance.h"
 #include "store/tables/budget_pause.h"
@@ -177,6 +179,14 @@ put_row(struct run *r, uint32_t organization, const struct standing *s,
         row.period_start_ms = r->period.from_ms;
         row.period_end_ms = r->period.to_ms;
     }
+    log_decision("limit",
+                 "org=\"%.*s\" dimension=%s plan=\"%.*s\" used=%" PRIu64 " limit=%" PRIu64
+                 " percent=%" PRIu32 " state=%s allowed=%s upgrade=\"%.*s\" period_from_ms=%" PRId64
+                 " period_to_ms=%" PRId64 " now_ms=%" PRId64 " position=%" PRIu64,
+                 STR_ARG(dict_text(r->stage.txn, organization)), limit_dimension_name(dimension),
+                 STR_ARG(row.plan), row.used, row.limit, row.percent, limit_state_name(row.state),
+                 row.allowed ? "yes" : "no", STR_ARG(row.upgrade), row.period_start_ms,
+                 row.period_end_ms, r->now_ms, row.position);
     r->result.states[row.state]++;
     r->result.refused += row.allowed ? 0 : 1;
     return limit_put(r->stage.txn, &row, err);

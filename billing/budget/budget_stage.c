@@ -12,6 +12,7 @@
 #include "billing/budget/spend.h"
 #include "billing/notify/notify.h"
 #include "store/base/currency.h"
+#include "store/base/log.h"
 #include "store/base/time.h"
 #include "store/tables/budget_pause.h"
 #include "store/tables/cursor.h"
@@ -148,6 +149,31 @@ put_pause(struct run *r, const struct budget_month *m, const struct judge_facts 
     return budget_pause_put(r->txn, &row, err);
 }
 
+/* What a month is judged by, and what comes of it. */
+static void
+say_judged(const struct run *r, const struct budget_month *m, const struct judge_facts *f,
+           const struct alert *alerts, size_t count, bool paused)
+{
+    char spend[MONEY_TEXT_BYTES], forecast[MONEY_TEXT_BYTES], month[TIME_TEXT_BYTES];
+    time_format_month(m->month, month);
+    money_format(f->spend_pico, 12, spend);
+    money_format(f->forecast_pico, 12, forecast);
+    log_line(LOG_LEVEL_DEBUG, "budget",
+             "org=\"%s\" month=%s budget=%s budget_minor=%" PRIu64
+             " spend=%s forecast=%s pause_at=%" PRIu32
+             " was_paused=%d paused=%d marks=%zu alerts=%zu "
+             "position=%" PRIu64,
+             r->organization, month, m->has_monthly ? "yes" : "no", m->monthly_minor, spend,
+             f->has_forecast ? forecast : "none", m->pause_percent, f->was_paused_now, paused,
+             m->mark_count, count, r->cursor.seq);
+    for (size_t i = 0; i < count; i++)
+        log_line(LOG_LEVEL_DEBUG, "budget_alert",
+                 "org=\"%s\" month=%s kind=%s percent=%" PRIu32 " budget_minor=%" PRIu64
+                 " spend=%s",
+                 r->organization, month, alert_kind_name(alerts[i].kind), alerts[i].percent,
+                 alerts[i].budget_minor, spend);
+}
+
 static enum err_code
 judge_month(struct run *r, struct budget_month *m, struct err *err)
 {
@@ -158,6 +184,8 @@ judge_month(struct run *r, struct budget_month *m, struct err *err)
     if (code != ERR_OK)
         return code;
     size_t count = judge(m, &facts, alerts, &paused);
+    if (log_debugs())
+        say_judged(r, m, &facts, alerts, count, paused);
     for (size_t i = 0; code == ERR_OK && i < count; i++)
         code = put_alert(r, m, &alerts[i], err);
     if (code == ERR_OK)

@@ -8,6 +8,7 @@
 #include "billing/chargeback/metadata.h"
 #include "rollup/calls.h"
 #include "rollup/price/cost.h"
+#include "store/base/log.h"
 #include "store/base/time.h"
 #include "store/tables/usage.h"
 
@@ -149,6 +150,22 @@ by_amount(const void *a, const void *b)
 }
 
 /* The parts as a list, each with its share. */
+static void
+say_parts(const struct chargeback *c, const struct chargeback_invoice *v)
+{
+    const struct chargeback_part *parts = c->parts.items;
+    for (size_t i = 0; i < c->parts.count; i++) {
+        char cost[MONEY_TEXT_BYTES];
+        money_format(parts[i].llm_cost_pico, 12, cost);
+        log_line(LOG_LEVEL_DEBUG, "chargeback",
+                 "organization=%" PRIu32 " from_ms=%" PRId64 " to_ms=%" PRId64
+                 " total_minor=%" PRId64 " value=\"%.*s\" calls=%" PRIu64 " credits=%" PRIu64
+                 " cost=%s amount_minor=%" PRId64,
+                 v->organization, v->from_ms, v->to_ms, v->total_minor, STR_ARG(parts[i].value),
+                 parts[i].calls, parts[i].credits, cost, parts[i].amount_minor);
+    }
+}
+
 static enum err_code
 finish(struct chargeback *c, const struct chargeback_invoice *v, struct err *err)
 {
@@ -163,6 +180,8 @@ finish(struct chargeback *c, const struct chargeback_invoice *v, struct err *err
     if (c->parts.count == 0)
         return ERR_OK;
     enum err_code code = chargeback_share(c->parts.items, c->parts.count, v->total_minor, err);
+    if (code == ERR_OK && log_debugs())
+        say_parts(c, v);
     if (code == ERR_OK)
         qsort(c->parts.items, c->parts.count, sizeof(struct chargeback_part), by_amount);
     return code;

@@ -18,6 +18,7 @@
 #include "billing/notify/send.h"
 #include "store/base/hash.h"
 #include "store/base/list.h"
+#include "store/base/log.h"
 #include "store/base/time.h"
 #include "store/tables/dict.h"
 #include "store/tables/tables.h"
@@ -193,6 +194,9 @@ change(struct run *r, struct outbox_entry *e, const struct send_outcome *outcome
     int64_t now_ms = clock_now_ms(r->options->clock);
     e->attempts++;
     snprintf(e->result, sizeof e->result, "%s", outcome->says);
+    log_decision(
+        "notify", "entry=%" PRIu64 " kind=%d destination=\"%s\" attempt=%u delivered=%d gone=%d",
+        e->id, (int)e->kind, e->destination, e->attempts, outcome->delivered, outcome->gone);
     if (outcome->delivered) {
         e->state = OUTBOX_SENT;
         e->done_ms = now_ms;

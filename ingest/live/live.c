@@ -595,6 +595,17 @@ answer_release(struct live *l, const struct question *q, struct answer *a)
     }
 }
 
+/* The agent's code is kept small: this is for size, not for speed. */
+static __attribute__((cold)) void
+say_answer(const struct question *q, const struct answer *a)
+{
+    log_line(LOG_LEVEL_DEBUG, "live",
+             "op=%d org=\"%.*s\" dimension=%d amount=%" PRIu64 " used=%" PRIu64 " held=%" PRIu64
+             " limit=%" PRIu64 " position=%" PRIu64 " state=%s",
+             (int)q->op, STR_ARG(q->organization), (int)q->dimension, q->amount, a->used, a->held,
+             a->limit, a->position, a->state);
+}
+
 size_t
 live_answer(struct live *l, const struct question *q, uint8_t out[ANSWER_BYTES_MAX])
 {
@@ -609,6 +620,8 @@ live_answer(struct live *l, const struct question *q, uint8_t out[ANSWER_BYTES_M
         if (q->op == QUESTION_RESERVE)
             reserve(l, q, units, &a);
     }
+    if (log_debugs())
+        say_answer(q, &a);
     return q->chunk.id.size_bytes > 0 ? answer_write(q, &a, out) : 0;
 }
 

@@ -72,6 +72,7 @@ answer_problem(struct answer *answer, unsigned status, const char *code, const c
     answer->file = NULL;
     answer->status = status;
     answer->type = "application/problem+json";
+    answer->code = code;
     fprintf(answer->out,
             "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%u,\"code\":\"%s\",\"detail\":",
             title_of(status), status, code);

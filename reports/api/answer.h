@@ -11,6 +11,7 @@
 struct answer {
     unsigned status;
     const char *type; /* of the content */
+    const char *code; /* of a problem; NULL: it is none */
     unsigned retry_s; /* ask again then; 0: not said */
     FILE *out;        /* what is written here is the body */
     FILE *file;       /* NULL, or a file of its own that is the body instead */

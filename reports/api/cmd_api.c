@@ -32,7 +32,7 @@ static const struct conf_opt opts[] = {
     {"address-rate", NULL, CONF_INT, "N", 0, RATES_MAX, "2000", false,
      "the same of one address; 0: no limit, for behind a proxy"},
     {"debug", "DEBUG_BILLING", CONF_FLAG, NULL, 0, 0, "false", false,
-     "log every answer, with the key's id"},
+     "log every answer with what decided it; never a key, only its id"},
 };
 
 static enum err_code
@@ -92,6 +92,8 @@ cmd_api_serve(struct cli *cli, const struct outlet *outlet, struct err *err)
     char name[128], *cert = NULL, *key = NULL;
     int fd = -1;
     bool open = false;
+    if (conf_flag(conf, "debug"))
+        log_set_level(LOG_LEVEL_DEBUG);
     enum err_code code = read_tls(conf, &cert, &key, err);
     if (code == ERR_OK)
         code = door_open(listen, &fd, name, &open, err);
@@ -113,7 +115,6 @@ cmd_api_serve(struct cli *cli, const struct outlet *outlet, struct err *err)
             .tls_key = key,
             .clock = &cli->clock,
             .outlet = outlet,
-            .debug = conf_flag(conf, "debug"),
         };
         code = serve(&options, name, listen, err);
     }

@@ -12,6 +12,7 @@
 #include "store/base/base64.h"
 #include "store/base/cli.h"
 #include "store/base/file.h"
+#include "store/base/log.h"
 #include "store/tables/cursor.h"
 #include "store/tables/dict.h"
 #include "store/tables/limit.h"
@@ -41,6 +42,12 @@ put_texts(FILE *out, const char *key, struct str text)
 static void
 put_limit(FILE *out, const struct limit *row)
 {
+    log_decision("limit_told",
+                 "organization=%" PRIu32 " action=%s plan=\"%.*s\" used=%" PRIu64 " limit=%" PRIu64
+                 " state=%s allowed=%s position=%" PRIu64,
+                 row->organization, actions[row->dimension], STR_ARG(row->plan), row->used,
+                 row->limit, limit_state_name(row->state), row->allowed ? "yes" : "no",
+                 row->position);
     fprintf(out, "{\"action\":\"%s\",\"dimension\":\"%s\",\"allowed\":%s,\"used\":%" PRIu64,
             actions[row->dimension], limit_dimension_name(row->dimension),
             row->allowed ? "true" : "false", row->used);

@@ -254,10 +254,14 @@ send_answer(struct exchange *x)
     struct answer *answer = &x->answer;
     links_turn(&x->server->links, x->link, true, clock_monotonic_ms());
     x->server->figures.answers[answer->status / 100]++;
-    if (x->server->options.debug)
-        log_line(LOG_LEVEL_INFO, "answered", "path=%s method=%s key=%s status=%u",
-                 x->route != NULL ? x->route->path : "-", x->route != NULL ? x->route->method : "-",
-                 x->key_id[0] != '\0' ? x->key_id : "-", answer->status);
+    log_decision(
+        "answered",
+        "path=%s method=%s key=%s org=\"%s\" scope=%u body_bytes=%zu events=%zu key_left=%" PRIu64
+        " status=%u code=%s",
+        x->route != NULL ? x->route->path : "-", x->route != NULL ? x->route->method : "-",
+        x->key_id[0] != '\0' ? x->key_id : "-", x->organization,
+        x->route != NULL ? x->route->scope : 0, x->body.size_bytes, x->parcel.items.count,
+        x->key_rate.left, answer->status, answer->code != NULL ? answer->code : "-");
     if (!answer_end(answer))
         return MHD_NO;
     struct MHD_Response *response = make_response(answer);

@@ -23,7 +23,6 @@ struct server_options {
     const char *tls_cert, *tls_key;  /* PEM; NULL: plain */
     const struct clock *clock;
     const struct outlet *outlet; /* where events go; borrowed */
-    bool debug;                  /* log every answer with what decided it */
 };
 
 struct server;

@@ -1,5 +1,6 @@
 #include "reports/spikes/spike_stage.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -7,6 +8,7 @@
 #include "billing/notify/notify.h"
 #include "reports/spikes/organization.h"
 #include "store/base/hash.h"
+#include "store/base/log.h"
 #include "store/base/time.h"
 #include "store/tables/cursor.h"
 #include "store/tables/dict.h"
@@ -159,6 +161,23 @@ tell(struct run *r, struct tables_txn *txn, const struct verdict_row *v, struct 
     return code;
 }
 
+static void
+say_spike(struct tables_txn *txn, const struct verdict_row *v)
+{
+    const struct spike *s = &v->row;
+    char cost[MONEY_TEXT_BYTES], usual[MONEY_TEXT_BYTES];
+    money_format(s->actual.cost_pico, 12, cost);
+    money_format(s->usual.cost_pico, 12, usual);
+    log_line(LOG_LEVEL_DEBUG, "spike",
+             "org=\"%.*s\" scope=%s from_hour=%" PRIu32 " to_hour=%" PRIu32
+             " threshold_percent=%" PRIu32 " calls=%" PRIu64 " usual_calls=%" PRIu64
+             " tokens=%" PRIu64 " usual_tokens=%" PRIu64
+             " cost=%s usual_cost=%s burst=%d withdrawn=%d news=%d",
+             STR_ARG(dict_text(txn, s->organization)), spike_scope_name(s->subject.scope),
+             s->from_hour, s->to_hour, s->threshold_percent, s->actual.calls, s->usual.calls,
+             s->actual.tokens, s->usual.tokens, cost, usual, s->burst, s->withdrawn, v->news);
+}
+
 /* All that is to be written, in one transaction: rows, and that they are. */
 static enum err_code
 flush(struct run *r, struct err *err)
@@ -173,6 +192,8 @@ flush(struct run *r, struct err *err)
         return code;
     for (size_t i = 0; code == ERR_OK && i < r->rows.count; i++) {
         count_row(r, txn, &rows[i]);
+        if (log_debugs())
+            say_spike(txn, &rows[i]);
         code = rows[i].change == VERDICT_DELETE ? spike_delete(txn, &rows[i].row, err)
                                                 : spike_put(txn, &rows[i].row, err);
         if (code == ERR_OK)

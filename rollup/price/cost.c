@@ -1,7 +1,9 @@
 #include "rollup/price/cost.h"
 
 #include <assert.h>
+#include <inttypes.h>
 
+#include "store/base/log.h"
 #include "store/base/money.h"
 #include "store/event/event_parts.h"
 
@@ -143,6 +145,36 @@ add_fees(struct cost cost, const struct price_row *row, const struct price_row *
     return cost;
 }
 
+/* Which price it was, and what the pass had of it. */
+static void
+say_price(const struct event_usage *u, const struct price_query *query, const struct price_row *row,
+          uint64_t input, const struct cost *cost)
+{
+    log_line(LOG_LEVEL_DEBUG, "priced",
+             "org=\"%.*s\" at_ms=%" PRId64
+             " provider=\"%.*s\" model=\"%.*s\" tier=\"%.*s\" region=\"%.*s\" "
+             "speed=\"%.*s\" price_from_ms=%" PRId64 " all_input=%" PRIu64 " input=%" PRIu64
+             " cache_read=%" PRIu64 " cache_write=%" PRIu64 " cache_write_1h=%" PRIu64
+             " output=%" PRIu64 " media=%d fees=%d cost_pico=%" PRId64 " reason=\"%s\"",
+             STR_ARG(query->organization), query->event_ms, STR_ARG(u->provider), STR_ARG(u->model),
+             STR_ARG(u->tier), STR_ARG(u->region), STR_ARG(u->speed), row->when.from_ms, input,
+             u->tokens[EVENT_INPUT], u->tokens[EVENT_CACHE_READ], u->tokens[EVENT_CACHE_WRITE],
+             u->tokens[EVENT_CACHE_WRITE_1H], u->tokens[EVENT_OUTPUT], u->media, u->charged_uses,
+             cost->cost_pico, cost_reason_text(cost->reason));
+}
+
+static struct cost
+say_unpriced(const struct event_usage *u, const struct price_query *query, enum cost_reason reason,
+             enum price_tier tier)
+{
+    log_decision("unpriced",
+                 "org=\"%.*s\" at_ms=%" PRId64
+                 " provider=\"%.*s\" model=\"%.*s\" tier=\"%.*s\" reason=\"%s\"",
+                 STR_ARG(query->organization), query->event_ms, STR_ARG(u->provider),
+                 STR_ARG(u->model), STR_ARG(u->tier), cost_reason_text(reason));
+    return unpriced(reason, tier);
+}
+
 /* One pass of one model. */
 static struct cost
 cost_of_pass(const struct price_id *id, const struct event_usage *usage,
@@ -152,26 +184,29 @@ cost_of_pass(const struct price_id *id, const struct event_usage *usage,
     int64_t factors[PRICE_DIMENSIONS];
     uint64_t total;
     if (id == NULL)
-        return unpriced(COST_NO_MODEL, tier);
+        return say_unpriced(usage, query, COST_NO_MODEL, tier);
     if (!price_tier_find(usage->tier, &tier))
-        return unpriced(COST_UNKNOWN_TIER, tier);
+        return say_unpriced(usage, query, COST_UNKNOWN_TIER, tier);
     const struct price_model *model = price_id_model(id, query->event_ms, query->receive_ms);
     if (model == NULL)
-        return unpriced(COST_NO_ALIAS, tier);
+        return say_unpriced(usage, query, COST_NO_ALIAS, tier);
     const struct price_row *standard = price_model_row(model, PRICE_STANDARD, query);
     const struct price_row *row = tier == PRICE_STANDARD ? standard
                                                          : price_model_row(model, tier, query);
     if (row == NULL)
-        return unpriced(standard == NULL ? COST_NO_ROW : COST_NO_TIER, tier);
+        return say_unpriced(usage, query, standard == NULL ? COST_NO_ROW : COST_NO_TIER, tier);
     enum cost_reason reason = factors_of(row, standard, usage, factors);
     if (reason != COST_NONE)
-        return unpriced(reason, tier);
+        return say_unpriced(usage, query, reason, tier);
     if (!total_input(usage, &total))
         return unpriced(COST_OVERFLOW, tier);
     struct chain chain = chain_of(row, standard, total);
     struct cost cost = add_tokens(&chain, usage, factors, tier);
-    return cost.state != COST_UNPRICED && usage->charged_uses ? add_fees(cost, row, standard, usage)
-                                                              : cost;
+    if (cost.state != COST_UNPRICED && usage->charged_uses)
+        cost = add_fees(cost, row, standard, usage);
+    if (log_debugs())
+        say_price(usage, query, row, total, &cost);
+    return cost;
 }
 
 /* The uses are the call's, the tokens its iterations'. */

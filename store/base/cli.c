@@ -2,6 +2,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "store/base/log.h"
@@ -41,6 +42,7 @@ run_cmd(const char *program, const struct cli_cmd *cmd, int argc, char **argv)
     struct cli cli = {.clock = clock_system()};
     struct err err = {.code = ERR_OK};
     const char *shown = strcmp(program, cmd->name) == 0 ? "" : cmd->name;
+    const char *env = getenv("DEBUG_BILLING"); /* for every command: gbill run's children hear it */
     int status = 0;
     enum err_code code = conf_parse(&cli.conf, cmd->opts, cmd->opt_count, argc, argv, &err);
     if (cli.conf.help) {
@@ -53,6 +55,8 @@ run_cmd(const char *program, const struct cli_cmd *cmd, int argc, char **argv)
     }
     if (code == ERR_OK)
         code = check_arg_count(cmd, &cli.conf, &err);
+    if (env != NULL && strcmp(env, "true") == 0)
+        log_set_level(LOG_LEVEL_DEBUG);
     if (code == ERR_OK)
         code = cmd->run(&cli, &err);
     if (fflush(stdout) != 0 && code == ERR_OK)

@@ -18,6 +18,12 @@ log_set_level(enum log_level level)
     least = level;
 }
 
+bool
+log_debugs(void)
+{
+    return least <= LOG_LEVEL_DEBUG;
+}
+
 const char *
 log_prefix(enum log_level level)
 {
