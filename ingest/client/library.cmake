@@ -1,13 +1,14 @@
 # libgbill, shared and static: the client and the few files of store/ that it stands on, with no
-# library but libc.  Only what gbill.h and gbill_limit.h mark is visible, also of the static one: its objects are linked
+# library but libc.  Only what gbill.h, gbill_limit.h and gbill_tokens.h mark is visible, also of the static one: its objects are linked
 # into one, in which all other names are local, so that they cannot meet an application's.
 file(GLOB client_sources CONFIGURE_DEPENDS ingest/client/*.c ingest/board/*.c)
 set(GBILL_CLIENT_SOURCES ${client_sources}
-    store/base/buf.c store/base/clock.c store/base/err.c store/base/hash.c store/base/money.c
-    store/base/time.c
+    store/base/buf.c store/base/clock.c store/base/err.c store/base/hash.c store/base/list.c
+    store/base/money.c store/base/time.c
     store/base/utf8.c store/event/event_defect.c store/event/event_fields.c
     store/event/event_names.c store/event/event_parse.c store/event/event_plain.c
-    store/event/event_usage.c store/event/mp.c)
+    store/event/event_usage.c store/event/mp.c
+    store/tokens/bpe.c store/tokens/encodings.c store/tokens/split.c store/tokens/tokens.c)
 list(TRANSFORM GBILL_CLIENT_SOURCES PREPEND "${CMAKE_SOURCE_DIR}/" REGEX "^[^/]")
 
 add_library(gbill_objects OBJECT ${GBILL_CLIENT_SOURCES})
@@ -35,7 +36,7 @@ add_custom_command(OUTPUT libgbill.a
 add_custom_target(gbill_static ALL DEPENDS libgbill.a)
 
 # The examples are built here too, so that they stay true.
-foreach(name track reserve)
+foreach(name track reserve count)
     add_executable(gbill_example_${name} ingest/client/example/${name}.c)
     target_include_directories(gbill_example_${name} PRIVATE ingest/client)
     target_link_libraries(gbill_example_${name} PRIVATE gbill_shared)

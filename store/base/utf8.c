@@ -1,14 +1,14 @@
 #include "store/base/utf8.h"
 
-size_t
-utf8_char_bytes(const uint8_t *p, size_t left_bytes)
+/*
+ * How many of the left_bytes >= 1 bytes at p could be of one character, and how many it would have in
+ * all (0: none begins so).
+ */
+static size_t
+part_bytes(const uint8_t *p, size_t left_bytes, size_t *ret_whole)
 {
-    uint8_t b = left_bytes > 0 ? p[0] : 0xff;
-    if (b < 0x80)
-        return 1;
-    size_t n = b >= 0xf0 ? 4 : b >= 0xe0 ? 3 : 2;
-    if (b < 0xc2 || b > 0xf4 || left_bytes < n)
-        return 0;
+    const uint8_t b = p[0];
+    const size_t whole = b < 0x80 ? 1 : b < 0xc2 || b > 0xf4 ? 0 : b >= 0xf0 ? 4 : b >= 0xe0 ? 3 : 2;
     uint8_t low = 0x80, high = 0xbf;
     if (b == 0xe0)
         low = 0xa0; /* overlong */
@@ -18,13 +18,28 @@ utf8_char_bytes(const uint8_t *p, size_t left_bytes)
         low = 0x90; /* overlong */
     else if (b == 0xf4)
         high = 0x8f; /* beyond U+10FFFF */
-    for (size_t i = 1; i < n; i++) {
-        if (p[i] < low || p[i] > high)
-            return 0;
+    size_t n = 1;
+    while (n < whole && n < left_bytes && p[n] >= low && p[n] <= high) {
         low = 0x80;
         high = 0xbf;
+        n++;
     }
+    *ret_whole = whole;
     return n;
+}
+
+size_t
+utf8_char_bytes(const uint8_t *p, size_t left_bytes)
+{
+    size_t whole;
+    return left_bytes > 0 && part_bytes(p, left_bytes, &whole) == whole ? whole : 0;
+}
+
+size_t
+utf8_bad_bytes(const uint8_t *p, size_t left_bytes)
+{
+    size_t whole;
+    return part_bytes(p, left_bytes, &whole);
 }
 
 bool

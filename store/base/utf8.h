@@ -14,6 +14,12 @@
 size_t utf8_char_bytes(const uint8_t *p, size_t left_bytes);
 
 /*
+ * At a place that is not well-formed: how many bytes one U+FFFD stands for, at least 1.  Source: WHATWG
+ * Encoding, "UTF-8 decoder"; Unicode 16, section 3.9, "maximal subpart".
+ */
+size_t utf8_bad_bytes(const uint8_t *p, size_t left_bytes);
+
+/*
  * Are the eight bytes at p all printable ASCII (0x20 to 0x7e)?  May say no for
  * some that are; never says yes for one that is not.
  */

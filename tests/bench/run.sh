@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ./dev bench [ingest | check [SECONDS [CHUNK]] | rollup [EVENTS [IDS [REPEATS]]] | billing [ORGANIZATIONS] | spikes [SEED...] | forecast [SEED [by-distance]] | export [ROWS] | api [SECONDS]]: ratios against this machine's own limits, in one run.
+# ./dev bench [ingest | check [SECONDS [CHUNK]] | rollup [EVENTS [IDS [REPEATS]]] | billing [ORGANIZATIONS] | spikes [SEED...] | forecast [SEED [by-distance]] | export [ROWS] | tokens [ENCODING] | api [SECONDS]]: ratios against this machine's own limits, in one run.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 bin=${GBILL_BIN:-build/release}
@@ -42,6 +42,10 @@ if [ "$what" = all ] || [ "$what" = check ]; then
 fi
 if [ "$what" = all ] || [ "$what" = rollup ]; then
     tests/bench/rollup.sh "$dir" "${@:2}"
+fi
+if [ "$what" = all ] || [ "$what" = tokens ]; then
+    [ "$what" = tokens ] || set -- tokens
+    tests/bench/tokens.sh "$dir" "${@:2}"
 fi
 if [ "$what" = all ] || [ "$what" = billing ]; then
     mkdir "$dir/billing"

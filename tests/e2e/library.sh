@@ -18,8 +18,9 @@ fail() { echo "FAIL: $*" >&2; exit 1; }
 cmake --install "$bin" --prefix "$dir/usr" >"$dir/install.log"
 usr=$dir/usr
 lib=$(dirname "$(find "$usr" -name libgbill.a)")
-for file in bin/gbill sbin/gbill-agent include/gbill.h include/gbill_limit.h share/man/man3/gbill.3 share/man/man1/gbill.1 share/man/man8/gbill-agent.8 \
-    share/gbill/prices.json share/gbill/plans.json share/doc/gbill/examples/track.c share/doc/gbill/examples/reserve.c \
+for file in bin/gbill sbin/gbill-agent include/gbill.h include/gbill_limit.h include/gbill_tokens.h share/man/man3/gbill.3 share/man/man1/gbill.1 share/man/man8/gbill-agent.8 \
+    share/gbill/prices.json share/gbill/plans.json share/doc/gbill/examples/track.c share/doc/gbill/examples/reserve.c share/doc/gbill/examples/count.c \
+    share/gbill/encodings.bin \
     share/doc/gbill/schemas/event.md; do
     [ -s "$usr/$file" ] || fail "$file is not installed"
 done
@@ -29,7 +30,7 @@ done
 # One name, one dependency.
 export PKG_CONFIG_PATH=$lib/pkgconfig
 [ "$("$usr/bin/gbill" --version)" = "gbill $(pkg-config --modversion gbill)" ] || fail "versions differ"
-api='gbill_check gbill_close gbill_flush gbill_limit_check gbill_limit_release gbill_limit_reserve gbill_open gbill_track gbill_track_record gbill_wait'
+api='gbill_check gbill_close gbill_flush gbill_limit_check gbill_limit_release gbill_limit_reserve gbill_open gbill_tokens_close gbill_tokens_count gbill_tokens_count_chat gbill_tokens_decode gbill_tokens_encode gbill_tokens_open gbill_track gbill_track_record gbill_wait'
 exported() { nm "$@" --defined-only | awk 'NF == 3 {print $3}' | sort | xargs; }
 [ "$(exported -D "$lib/libgbill.so")" = "$api" ] || fail "shared: $(exported -D "$lib/libgbill.so")"
 [ "$(exported -g "$lib/libgbill.a")" = "$api" ] || fail "static: $(exported -g "$lib/libgbill.a")"
@@ -38,7 +39,7 @@ needs=$(readelf -d "$lib/libgbill.so" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' |
 readelf -d "$lib/libgbill.so" | grep -q 'SONAME.*\[libgbill.so.0\]' || fail "SONAME"
 for name in $api; do
     grep -q "$name" "$usr/share/man/man3/gbill.3" || fail "gbill(3) does not know $name"
-    grep -q "$name(" "$usr/include/gbill.h" "$usr/include/gbill_limit.h" || fail "no header declares $name"
+    grep -q "$name(" "$usr/include/gbill.h" "$usr/include/gbill_limit.h" "$usr/include/gbill_tokens.h" || fail "no header declares $name"
 done
 for code in $(sed -n '/^enum gbill_code/,/};/p' "$usr/include/gbill.h" | grep -o 'GBILL_[A-Z_]* =' | tr -d ' ='); do
     grep -q "$code" "$usr/share/man/man3/gbill.3" || fail "gbill(3) does not know $code"
@@ -55,9 +56,27 @@ g++ -x c++ -std=c++11 $warn -o "$dir/track-c++" "$example" -x none $(pkg-config 
 reserve=$usr/share/doc/gbill/examples/reserve.c
 gcc -std=c99 $warn -o "$dir/reserve-c" "$reserve" $(pkg-config --cflags --libs gbill)
 g++ -x c++ -std=c++11 $warn -o "$dir/reserve-c++" "$reserve" -x none $(pkg-config --cflags --libs gbill)
+count=$usr/share/doc/gbill/examples/count.c
+gcc -std=c99 $warn -o "$dir/count-c" "$count" $(pkg-config --cflags --libs gbill)
+g++ -x c++ -std=c++11 $warn -o "$dir/count-c++" "$count" -x none $(pkg-config --cflags --libs gbill)
 gcc -std=c99 $warn -static -o "$dir/track-static" "$example" $(pkg-config --static --cflags --libs gbill)
 ! ldd "$dir/track-static" >/dev/null 2>&1 || fail "the static program is not static"
 export LD_LIBRARY_PATH=$lib
+
+# The same numbers as the program's; a chat's; and whose tokenizer is not public.
+export GBILL_ENCODINGS=$usr/share/gbill/encodings.bin
+for model in gpt-4o gpt-4 text-davinci-003 r50k_base; do
+    which=--model; [ "$model" != r50k_base ] || which=--encoding
+    want=$("$usr/bin/gbill" tokens count $which "$model" README.md)
+    for program in count-c count-c++; do
+        got=$("$dir/$program" "$model" <README.md) || fail "$program $model: exit status $?"
+        [ "$got" = "$want" ] || fail "$program $model: $got tokens, not $want"
+    done
+done
+status=0; "$dir/count-c" claude-opus-4-1 <README.md 2>"$dir/err" || status=$?
+[ "$status" = 6 ] && grep -q 'claude-opus-4-1 is not public' "$dir/err" || fail "claude: $status $(cat "$dir/err")"
+status=0; GBILL_ENCODINGS=$dir/none "$dir/count-c" gpt-4o <README.md 2>"$dir/err" || status=$?
+[ "$status" = 6 ] && grep -q "$dir/none" "$dir/err" || fail "no file: $status $(cat "$dir/err")"
 
 data=$dir/data
 start_agent() { "$usr/sbin/gbill-agent" --data "$data" 2>>"$dir/agent.log" & agent=$!; }
