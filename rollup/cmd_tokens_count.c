@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "rollup/cmd.h"
+#include "rollup/price/ratio.h"
 #include "store/base/file.h"
 #include "store/base/json.h"
 #include "store/base/print.h"
@@ -27,7 +28,10 @@ static const struct conf_opt count_opts[] = {
     ROW_SPECIAL,
     {"chat", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
      "a file is a JSON array of messages: role, content, name"},
+    {"provider", NULL, CONF_TEXT, "NAME", 0, 0, "anthropic", false,
+     "whose model it is, for an estimate (gbill tokens ratios)"},
     ROW_ENCODINGS,
+    CONF_ROW_DATA,
     CONF_ROW_JSON,
 };
 
@@ -53,6 +57,14 @@ struct counter {
     struct tokens_work work;
     enum tokens_special special;
     struct anthropic *anthropic; /* who counts then, if there is a key */
+    struct ratio_book *ratios;   /* by which it is estimated else */
+};
+
+/* How many, who says so, and by how much that may be wrong. */
+struct tally {
+    uint64_t tokens;
+    const char *by;          /* "exact", "anthropic", "estimate" */
+    int64_t error_per_mille; /* of the estimate, in 95 of 100 texts; -1: not told */
 };
 
 static enum err_code
@@ -72,6 +84,7 @@ static void
 counter_close(struct counter *c)
 {
     anthropic_close(c->anthropic);
+    ratio_book_free(c->ratios);
     tokens_work_clear(&c->work);
     encodings_close(&c->encodings);
 }
@@ -95,7 +108,8 @@ counter_open(const struct conf *conf, struct counter *c, struct err *err)
     if (encoding != NULL)
         return encodings_find(&c->encodings, str_of(encoding), &c->encoding, err);
     c->model = encodings_model(&c->encodings, str_of(model));
-    return c->model != NULL ? encodings_of_model(&c->encodings, c->model, &c->encoding, err) : ERR_OK;
+    return c->model != NULL ? encodings_of_model(&c->encodings, c->model, &c->encoding, err)
+                            : ERR_OK;
 }
 
 /* Where ids are wanted, there must be an encoding. */
@@ -104,9 +118,10 @@ counter_open_exact(const struct conf *conf, struct counter *c, struct err *err)
 {
     enum err_code code = counter_open(conf, c, err);
     if (code == ERR_OK && c->encoding == NULL)
-        return err_set(err, ERR_NOT_FOUND,
-                       "the tokenizer of %s is not public; gbill tokens encodings lists those that are",
-                       conf_text(conf, "model"));
+        return err_set(
+            err, ERR_NOT_FOUND,
+            "the tokenizer of %s is not public; gbill tokens encodings lists those that are",
+            conf_text(conf, "model"));
     return code;
 }
 
@@ -136,7 +151,8 @@ read_text(const char *path, struct bytes *ret_text, struct err *err)
 
 /* A message's content: a text, or an array of parts of which those of type text count. */
 static enum err_code
-read_content(json_t *content, const char *where, struct buf *joined, struct str *ret, struct err *err)
+read_content(json_t *content, const char *where, struct buf *joined, struct str *ret,
+             struct err *err)
 {
     size_t from = joined->size_bytes;
     if (json_is_string(content)) {
@@ -203,25 +219,12 @@ count_chat(struct counter *c, struct bytes text, uint64_t *ret_count, struct err
     return code;
 }
 
-/* One text: how many tokens, and by whom: "exact", or "anthropic" (who calls its own an estimate). */
+/* By Anthropic, who calls its own count an estimate. */
 static enum err_code
-count_one(const struct conf *conf, struct counter *c, struct bytes text, uint64_t *ret_count,
-          const char **ret_by, struct err *err)
+ask_anthropic(struct counter *c, const char *key, const char *model, struct bytes text,
+              struct tally *tally, struct err *err)
 {
-    const char *model = conf_text(conf, "model"), *key = getenv(ANTHROPIC_KEY_ENV);
     int64_t tokens = 0;
-    *ret_by = "exact";
-    if (c->encoding != NULL)
-        return conf_flag(conf, "chat")
-                   ? count_chat(c, text, ret_count, err)
-                   : tokens_count(c->encoding, &c->work, text, c->special, ret_count, err);
-    if (conf_flag(conf, "chat"))
-        return err_set(err, ERR_USAGE, "--chat: the format of %s is not public", model);
-    if (strncmp(model, "claude", 6) != 0 || key == NULL || *key == '\0')
-        return err_set(err, ERR_NOT_FOUND,
-                       "the tokenizer of %s is not public; with " ANTHROPIC_KEY_ENV
-                       " set Anthropic counts for its models",
-                       model);
     enum err_code code = ERR_OK;
     if (c->anthropic == NULL)
         code = anthropic_open(key, getenv(ANTHROPIC_BASE_URL_ENV), &c->anthropic, err);
@@ -229,9 +232,81 @@ count_one(const struct conf *conf, struct counter *c, struct bytes text, uint64_
         code = anthropic_count_tokens(c->anthropic, model,
                                       (struct str){(const char *)text.data, text.size_bytes},
                                       &tokens, err);
-    *ret_by = "anthropic";
-    *ret_count = (uint64_t)tokens;
+    *tally = (struct tally){(uint64_t)tokens, "anthropic", -1};
     return code;
+}
+
+/* By what the log's own calls say a byte is in tokens. */
+static enum err_code
+estimate(const struct conf *conf, struct counter *c, const char *model, struct bytes text,
+         struct tally *tally, struct err *err)
+{
+    const char *provider = conf_text(conf, "provider");
+    enum err_code code = ERR_OK;
+    if (c->ratios == NULL)
+        code = ratio_book_load(conf_data_dir(conf), &c->ratios, err);
+    if (code != ERR_OK)
+        return code;
+    const struct ratio *ratio =
+        ratio_find(c->ratios, str_of(provider), str_of(model), EVENT_SENT, RATIO_NEWEST);
+    if (ratio == NULL)
+        return err_set(
+            err, ERR_NOT_FOUND,
+            "the tokenizer of %s is not public, and no ratio of %s is known (gbill tokens "
+            "ratios); with " ANTHROPIC_KEY_ENV " set Anthropic counts for its models",
+            model, provider);
+    *tally = (struct tally){0, "estimate", ratio->error_per_mille};
+    return ratio_tokens(ratio, text.size_bytes, &tally->tokens)
+               ? ERR_OK
+               : err_set(err, ERR_LIMIT, "%zu bytes are more tokens than a call can have",
+                         text.size_bytes);
+}
+
+static enum err_code
+count_one(const struct conf *conf, struct counter *c, struct bytes text, struct tally *tally,
+          struct err *err)
+{
+    const char *model = conf_text(conf, "model"), *key = getenv(ANTHROPIC_KEY_ENV);
+    *tally = (struct tally){0, "exact", 0};
+    if (c->encoding != NULL)
+        return conf_flag(conf, "chat")
+                   ? count_chat(c, text, &tally->tokens, err)
+                   : tokens_count(c->encoding, &c->work, text, c->special, &tally->tokens, err);
+    if (conf_flag(conf, "chat"))
+        return err_set(err, ERR_USAGE, "--chat: the format of %s is not public", model);
+    if (strncmp(model, "claude", 6) == 0 && key != NULL && *key != '\0')
+        return ask_anthropic(c, key, model, text, tally, err);
+    return estimate(conf, c, model, text, tally, err);
+}
+
+static void
+print_tally(struct print *p, const char *path, struct bytes text, const struct tally *tally)
+{
+    char percent[32];
+    print_text(p, str_of(path));
+    print_whole(p, text.size_bytes);
+    print_whole(p, tally->tokens);
+    print_text(p, str_of(tally->by));
+    if (tally->error_per_mille < 0) {
+        print_null(p);
+    } else {
+        snprintf(percent, sizeof percent, "%lld.%lld", (long long)tally->error_per_mille / 10,
+                 (long long)tally->error_per_mille % 10);
+        print_amount(p, percent);
+    }
+}
+
+/* A number that is exact stands alone; any other says what it is. */
+static void
+print_number(const struct tally *tally)
+{
+    printf("%llu", (unsigned long long)tally->tokens);
+    if (tally->error_per_mille < 0)
+        printf(" (by %s)", tally->by);
+    else if (tally->error_per_mille > 0 || strcmp(tally->by, "estimate") == 0)
+        printf(" (estimated; 95 of 100 are within %lld.%lld %%)",
+               (long long)tally->error_per_mille / 10, (long long)tally->error_per_mille % 10);
+    putchar('\n');
 }
 
 static enum err_code
@@ -240,7 +315,8 @@ run_count(struct cli *cli, struct err *err)
     static const struct print_column columns[] = {{"file", PRINT_TEXT},
                                                   {"bytes", PRINT_WHOLE},
                                                   {"tokens", PRINT_WHOLE},
-                                                  {"by", PRINT_TEXT}};
+                                                  {"by", PRINT_TEXT},
+                                                  {"errorPercent", PRINT_WHOLE}};
     const struct conf *conf = &cli->conf;
     const size_t count = conf->arg_count > 0 ? conf->arg_count : 1;
     const bool rows = count > 1 || conf_flag(conf, "json");
@@ -249,28 +325,27 @@ run_count(struct cli *cli, struct err *err)
     enum err_code code = counter_open(conf, &c, err);
     if (code == ERR_OK)
         code = parse_special(conf, &c.special, err);
-    if (rows && code == ERR_OK)
+    if (code != ERR_OK) {
+        counter_close(&c);
+        return code;
+    }
+    if (rows)
         print_begin(&p, stdout, conf_flag(conf, "json") ? PRINT_JSON : PRINT_TABLE, columns,
                     CLI_COUNT(columns));
-    const bool begun = rows && code == ERR_OK;
     for (size_t i = 0; i < count && code == ERR_OK; i++) {
-        const char *path = conf->arg_count > 0 ? conf->args[i] : "-", *by;
+        const char *path = conf->arg_count > 0 ? conf->args[i] : "-";
         struct bytes text = {NULL, 0};
-        uint64_t tokens = 0;
+        struct tally tally;
         code = read_text(path, &text, err);
         if (code == ERR_OK)
-            code = err_wrap(err, count_one(conf, &c, text, &tokens, &by, err), "%s", path);
-        if (code == ERR_OK && rows) {
-            print_text(&p, str_of(path));
-            print_whole(&p, text.size_bytes);
-            print_whole(&p, tokens);
-            print_text(&p, str_of(by));
-        } else if (code == ERR_OK) {
-            printf("%llu\n", (unsigned long long)tokens);
-        }
+            code = err_wrap(err, count_one(conf, &c, text, &tally, err), "%s", path);
+        if (code == ERR_OK && rows)
+            print_tally(&p, path, text, &tally);
+        else if (code == ERR_OK)
+            print_number(&tally);
         free((void *)(uintptr_t)text.data);
     }
-    if (begun)
+    if (rows)
         print_end(&p);
     counter_close(&c);
     return code;
@@ -351,9 +426,11 @@ run_decode(struct cli *cli, struct err *err)
 static enum err_code
 run_encodings(struct cli *cli, struct err *err)
 {
-    static const struct print_column columns[] = {
-        {"model", PRINT_TEXT},       {"encoding", PRINT_TEXT}, {"perMessage", PRINT_WHOLE},
-        {"perName", PRINT_WHOLE}, {"perReply", PRINT_WHOLE}};
+    static const struct print_column columns[] = {{"model", PRINT_TEXT},
+                                                  {"encoding", PRINT_TEXT},
+                                                  {"perMessage", PRINT_WHOLE},
+                                                  {"perName", PRINT_WHOLE},
+                                                  {"perReply", PRINT_WHOLE}};
     struct encodings e;
     struct print p;
     enum err_code code = encodings_open(&e, conf_text(&cli->conf, "encodings"), err);
@@ -400,8 +477,9 @@ const struct cli_cmd cmd_tokens_count = {
         "Of each FILE, or of what comes on stdin (FILE may be -).  One text gives a number, several\n"
         "a table.  For OpenAI's models the count is exact, the same as tiktoken's; what is no UTF-8\n"
         "counts as U+FFFD.  Anthropic publishes no tokenizer: for a model whose name begins with\n"
-        "claude, Anthropic is asked if ANTHROPIC_API_KEY is set, and the text is sent there.  Column by\n"
-        "says who counted.\n"
+        "claude, Anthropic is asked if ANTHROPIC_API_KEY is set, and the text is sent there.  Else, and\n"
+        "for any other model, the number is an estimate from the text's size, by what gbill tokens learn\n"
+        "has learned from the log, and says so, with its error bound.  Column by tells who counted.\n"
         "\n"
         "With --chat a FILE is a JSON array of messages {role, content, name}, and what the model's\n"
         "format puts around them counts too; tools, images and files cannot be counted here.\n"
@@ -429,8 +507,9 @@ const struct cli_cmd cmd_tokens_decode = {
     .opt_count = CLI_COUNT(decode_opts),
     .run = run_decode,
     .summary = "the text of tokens",
-    .help = "Reads ids from FILE, or stdin, with spaces, commas or lines between them, as gbill tokens\n"
-            "encode writes them, and writes the bytes that they stand for.\n",
+    .help =
+        "Reads ids from FILE, or stdin, with spaces, commas or lines between them, as gbill tokens\n"
+        "encode writes them, and writes the bytes that they stand for.\n",
 };
 
 const struct cli_cmd cmd_tokens_encodings = {
@@ -440,8 +519,9 @@ const struct cli_cmd cmd_tokens_encodings = {
     .opt_count = CLI_COUNT(encodings_opts),
     .run = run_encodings,
     .summary = "which models are counted how",
-    .help = "A name that ends in * stands for all that begin so; the longest that fits holds.  perMessage,\n"
-            "perName and perReply are the tokens of a chat beside its texts (gbill tokens count --chat).\n",
+    .help =
+        "A name that ends in * stands for all that begin so; the longest that fits holds.  perMessage,\n"
+        "perName and perReply are the tokens of a chat beside its texts (gbill tokens count --chat).\n",
 };
 
 const struct cli_cmd cmd_tokens_compile = {
@@ -451,6 +531,7 @@ const struct cli_cmd cmd_tokens_compile = {
     .opt_count = CLI_COUNT(compile_opts),
     .run = run_compile,
     .summary = "make the encodings file from OpenAI's rank files",
-    .help = "Rank files are refused that have not the SHA-256 in the book.  ./dev build fetches them and runs\n"
-            "this.  What the file holds: schemas/encodings.md.\n",
+    .help =
+        "Rank files are refused that have not the SHA-256 in the book.  ./dev build fetches them and runs\n"
+        "this.  What the file holds: schemas/encodings.md.\n",
 };

@@ -91,8 +91,7 @@ gbill_tokens_count_chat(struct gbill_tokens *tokens, const char *model,
             code = err_set(&err, ERR_INPUT, "message %zu has no role", i);
             break;
         }
-        struct tokens_message message = {str_of(m->role),
-                                         str_of(m->name != NULL ? m->name : ""),
+        struct tokens_message message = {str_of(m->role), str_of(m->name != NULL ? m->name : ""),
                                          str_of(m->content != NULL ? m->content : "")};
         code = tokens_count_message(rule, encoding, &work, &message, &n, &err);
         sum += n;
@@ -151,7 +150,8 @@ gbill_tokens_decode(struct gbill_tokens *tokens, const char *model, const uint32
             memcpy(text, bytes.data, fit);
         *ret_size_bytes = bytes.size_bytes;
         if (bytes.size_bytes > text_room)
-            code = err_set(&err, ERR_LIMIT, "%zu bytes, and room for %zu", bytes.size_bytes, text_room);
+            code = err_set(&err, ERR_LIMIT, "%zu bytes, and room for %zu", bytes.size_bytes,
+                           text_room);
     }
     buf_clear(&bytes);
     return client_give(code, &err, out);

@@ -8,7 +8,11 @@ static size_t
 part_bytes(const uint8_t *p, size_t left_bytes, size_t *ret_whole)
 {
     const uint8_t b = p[0];
-    const size_t whole = b < 0x80 ? 1 : b < 0xc2 || b > 0xf4 ? 0 : b >= 0xf0 ? 4 : b >= 0xe0 ? 3 : 2;
+    const size_t whole = b < 0x80               ? 1
+                         : b < 0xc2 || b > 0xf4 ? 0
+                         : b >= 0xf0            ? 4
+                         : b >= 0xe0            ? 3
+                                                : 2;
     uint8_t low = 0x80, high = 0xbf;
     if (b == 0xe0)
         low = 0xa0; /* overlong */

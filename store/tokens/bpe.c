@@ -10,7 +10,8 @@ struct walk {
     const uint8_t *text;
     size_t seen_bytes; /* the walk ended with the last of these; 0: it ended with the text */
     uint32_t longest;  /* token that begins the text */
-    uint32_t whole;    /* id + 1 of the token that is all of it, even one that is only ever a whole piece */
+    uint32_t
+        whole; /* id + 1 of the token that is all of it, even one that is only ever a whole piece */
 };
 
 static struct walk

@@ -95,11 +95,11 @@ add_classes(struct image *image, const char *path, struct err *err)
     uint8_t *all = calloc(CODE_POINTS, 1), *kept = calloc(CODE_POINTS, 1);
     uint16_t blocks[BLOCKS];
     size_t count = 0;
-    enum err_code code = all != NULL && kept != NULL ? read_unicode(path, all, err) : no_memory(err);
+    enum err_code code = all != NULL && kept != NULL ? read_unicode(path, all, err)
+                                                     : no_memory(err);
     for (size_t i = 0; i < BLOCKS && code == ERR_OK; i++) {
         size_t k = 0;
-        while (k < count &&
-               memcmp(kept + k * CLASS_BLOCK, all + i * CLASS_BLOCK, CLASS_BLOCK) != 0)
+        while (k < count && memcmp(kept + k * CLASS_BLOCK, all + i * CLASS_BLOCK, CLASS_BLOCK) != 0)
             k++;
         if (k == count)
             memcpy(kept + count++ * CLASS_BLOCK, all + i * CLASS_BLOCK, CLASS_BLOCK);
@@ -194,8 +194,7 @@ read_specials(json_t *object, const char *where, struct list *specials, struct e
     const char *text;
     json_t *value;
     size_t first = specials->count;
-    json_object_foreach(object, text, value)
-    {
+    json_object_foreach (object, text, value) {
         struct encodings_special special = {.id = (uint32_t)json_integer_value(value)};
         size_t n = strlen(text);
         if (n < 5 || n >= ENCODINGS_NAME_BYTES || strncmp(text, "<|", 2) != 0 ||
@@ -307,8 +306,8 @@ read_models(json_t *object, size_t index, struct rows *rows, struct err *err)
                                       .per_reply = (int32_t)per_reply};
         n -= prefix ? 1 : 0;
         if (n == 0 || n >= sizeof row.model)
-            return err_set(err, ERR_CONFIG, "%s: models[%zu] is no name of 1 to %zu bytes", where, i,
-                           sizeof row.model - 1);
+            return err_set(err, ERR_CONFIG, "%s: models[%zu] is no name of 1 to %zu bytes", where,
+                           i, sizeof row.model - 1);
         memcpy(row.model, text, n);
         if (!list_add(&rows->models, &row))
             return no_memory(err);
@@ -347,8 +346,7 @@ number_vocabularies(json_t *ranks, struct rows *rows, struct err *err)
         json_t *sha256;
         uint32_t number = 0;
         bool found = false;
-        json_object_foreach(ranks, name, sha256)
-        {
+        json_object_foreach (ranks, name, sha256) {
             if (strlen(name) >= ENCODINGS_NAME_BYTES || !json_is_string(sha256))
                 return err_set(err, ERR_CONFIG, "ranks: %s has no SHA-256", name);
             if (!found && strcmp(name, rows->ranks[i]) == 0) {
@@ -379,9 +377,9 @@ add_front(struct image *image, const char *unicode, struct rows *rows, struct er
                    &head->models))
         return no_memory(err);
     for (size_t i = 0; i < rows->encodings.count; i++)
-        encodings[i].specials.offset_bytes =
-            head->specials.offset_bytes +
-            encodings[i].specials.offset_bytes * sizeof(struct encodings_special);
+        encodings[i].specials.offset_bytes = head->specials.offset_bytes +
+                                             encodings[i].specials.offset_bytes *
+                                                 sizeof(struct encodings_special);
     if (!add_array(image, encodings, rows->encodings.count, sizeof *encodings, &head->encodings))
         return no_memory(err);
     head->front_bytes = image->bytes.size_bytes;
@@ -433,8 +431,7 @@ compile_encodings(const char *ranks, const char *book, const char *unicode, cons
         code = no_memory(err);
     if (code == ERR_OK)
         code = add_front(&image, unicode, &rows, err);
-    json_object_foreach(hashes, name, sha256)
-    {
+    json_object_foreach (hashes, name, sha256) {
         if (code == ERR_OK)
             code = add_vocabulary(&image, ranks, name, json_string_value(sha256), err);
     }

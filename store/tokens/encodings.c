@@ -76,8 +76,7 @@ list_encodings(struct encodings *e)
                            .root_base = v->root_base,
                            .pair_shift = v->pair_shift,
                            .token_count = (uint32_t)v->tokens.count},
-            .specials =
-                (const struct encodings_special *)(e->map + rows[i].specials.offset_bytes),
+            .specials = (const struct encodings_special *)(e->map + rows[i].specials.offset_bytes),
             .special_count = (size_t)rows[i].specials.count,
         };
     }
@@ -197,9 +196,8 @@ const struct encodings_special *
 encoding_special(const struct encoding *encoding, const uint8_t *text, size_t size_bytes)
 {
     size_t n = size_bytes < ENCODINGS_NAME_BYTES ? size_bytes : ENCODINGS_NAME_BYTES - 1;
-    const uint8_t *close = n > 2 && text[0] == '<' && text[1] == '|'
-                               ? memmem(text + 2, n - 2, "|>", 2)
-                               : NULL;
+    const uint8_t *close =
+        n > 2 && text[0] == '<' && text[1] == '|' ? memmem(text + 2, n - 2, "|>", 2) : NULL;
     if (close == NULL)
         return NULL;
     struct str name = {(const char *)text, (size_t)(close + 2 - text)};

@@ -58,7 +58,8 @@ encodings_pair_slot(uint64_t left_right, uint32_t shift)
 }
 
 struct encodings_token {
-    uint32_t prefix_size;  /* longest shorter token that begins it (or ENCODINGS_NO_TOKEN) << 8 | bytes */
+    uint32_t
+        prefix_size; /* longest shorter token that begins it (or ENCODINGS_NO_TOKEN) << 8 | bytes */
     uint32_t left, right;  /* its last merge; itself for a single byte */
     uint32_t offset_bytes; /* in text; an id without a token has size 0 */
 };
@@ -78,7 +79,7 @@ struct encodings_special {
 
 struct encodings_encoding {
     char name[ENCODINGS_NAME_BYTES];
-    uint32_t vocabulary, split;       /* index; enum split_rule */
+    uint32_t vocabulary, split;      /* index; enum split_rule */
     struct encodings_array specials; /* sorted by text */
 };
 
@@ -91,9 +92,11 @@ struct encodings_model {
 struct encodings_head {
     char magic[8];
     uint64_t size_bytes;
-    uint64_t checksum; /* XXH3-64 of what follows in the head, and of what lies before the vocabularies */
+    uint64_t
+        checksum; /* XXH3-64 of what follows in the head, and of what lies before the vocabularies */
     uint64_t front_bytes;
-    struct encodings_array blocks, classes; /* a character's class: classes[blocks[c >> 7] << 7 | c & 127] */
+    struct encodings_array blocks,
+        classes; /* a character's class: classes[blocks[c >> 7] << 7 | c & 127] */
     struct encodings_array encodings, models, specials;
     uint32_t vocabulary_count, unused;
     struct encodings_vocabulary vocabularies[ENCODINGS_VOCABULARIES_MAX];

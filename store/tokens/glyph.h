@@ -14,10 +14,10 @@
 
 /* One bit each, so that a set of classes is a mask; a sign, control or unassigned character has none. */
 enum glyph_class {
-    GLYPH_UPPER = 1,  /* Lu, Lt */
-    GLYPH_LOWER = 2,  /* Ll */
-    GLYPH_OTHER = 4,  /* Lm, Lo */
-    GLYPH_MARK = 8,   /* M */
+    GLYPH_UPPER = 1, /* Lu, Lt */
+    GLYPH_LOWER = 2, /* Ll */
+    GLYPH_OTHER = 4, /* Lm, Lo */
+    GLYPH_MARK = 8,  /* M */
     GLYPH_NUMBER = 16,
     GLYPH_SPACE = 32, /* White_Space */
     GLYPH_LINE = 64,  /* CR or LF, which are GLYPH_SPACE too */

@@ -17,7 +17,7 @@ struct ranks {
     size_t text_bytes;
     uint32_t *slots; /* owned; a table from bytes to id */
     uint32_t root_base;
-    struct list units;              /* of struct encodings_unit */
+    struct list units; /* of struct encodings_unit */
 };
 
 /*

@@ -12,8 +12,8 @@
 
 enum {
     BLOCK = 256,
-    BLOCKS_TRIED = 24,              /* the newest with room; older ones are as good as full */
-    UNITS_MAX = 1 << 24,            /* a base has 24 bits */
+    BLOCKS_TRIED = 24,   /* the newest with room; older ones are as good as full */
+    UNITS_MAX = 1 << 24, /* a base has 24 bits */
 };
 
 /* Tokens first to last, sorted, begin with the same depth bytes. */
@@ -26,7 +26,7 @@ struct node {
 struct layout {
     struct ranks *ranks;
     uint32_t *sorted, sorted_count;
-    struct list queue;       /* of struct node */
+    struct list queue;        /* of struct node */
     uint8_t *taken, *is_base; /* by unit; UNITS_MAX of them */
     uint16_t *room;           /* free units by block */
     uint32_t block_count;
@@ -159,7 +159,8 @@ label_free_units(struct layout *l)
             continue;
         while (l->is_base[nobody])
             nobody++;
-        assert(nobody < (block + 1) * BLOCK); /* fewer nodes have children here than there are units */
+        assert(nobody <
+               (block + 1) * BLOCK); /* fewer nodes have children here than there are units */
         for (uint32_t unit = block * BLOCK; unit < (block + 1) * BLOCK; unit++)
             if (!l->taken[unit])
                 units[unit].base_label = (unit ^ nobody) & 0xff;
@@ -185,8 +186,8 @@ ranks_lay_trie(struct ranks *ranks, struct err *err)
                 l.sorted[l.sorted_count++] = id;
         sorting = ranks;
         qsort(l.sorted, l.sorted_count, sizeof *l.sorted, compare_ids);
-        fits = list_add(&l.queue, &(struct node){0, l.sorted_count, 0, UINT32_MAX,
-                                                 ENCODINGS_NO_TOKEN});
+        fits = list_add(&l.queue,
+                        &(struct node){0, l.sorted_count, 0, UINT32_MAX, ENCODINGS_NO_TOKEN});
     }
     for (size_t i = 0; i < l.queue.count && fits; i++)
         fits = lay_node(&l, ((struct node *)l.queue.items)[i]);

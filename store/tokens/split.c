@@ -126,7 +126,8 @@ next_cl100k(const struct encoding *encoding, const uint8_t *p, const uint8_t *en
  *   ret_upper  the end of A+ B*, for when that is wanted instead
  */
 static const uint8_t *
-word(const struct encoding *encoding, const uint8_t *p, const uint8_t *end, const uint8_t **ret_upper)
+word(const struct encoding *encoding, const uint8_t *p, const uint8_t *end,
+     const uint8_t **ret_upper)
 {
     const unsigned both = GLYPH_OTHER | GLYPH_MARK;
     const uint8_t *shared = p;

@@ -75,12 +75,13 @@ main(int argc, char **argv)
     tokens_work_init(&work);
     double s = best_s(text, &tokens), mb_s = (double)text.size_bytes / s / 1e6;
     printf("%s of %.1f MB of documentation, one thread\n", argv[2], (double)text.size_bytes / 1e6);
-    printf("  gbill                   %8.1f MB/s   %6.2f M tokens/s\n", mb_s, (double)tokens / s / 1e6);
+    printf("  gbill                   %8.1f MB/s   %6.2f M tokens/s\n", mb_s,
+           (double)tokens / s / 1e6);
     static const struct {
         const char *what;
         uint8_t byte;
-    } runs[] = {{"one letter", 'a'}, {"spaces", ' '}, {"lines", '\n'}, {"=", '='}, {"-", '-'},
-                {"digits", '1'}, {"0xff", 0xff}};
+    } runs[] = {{"one letter", 'a'}, {"spaces", ' '}, {"lines", '\n'}, {"=", '='},
+                {"-", '-'},          {"digits", '1'}, {"0xff", 0xff}};
     uint8_t *worst = malloc(WORST_BYTES);
     if (worst == NULL)
         return 1;
@@ -98,8 +99,9 @@ main(int argc, char **argv)
         least = now < least ? now : least;
     }
     printf("  the worst of these is %.2f of text's speed (goal: 0.10)\n", least);
-    printf("  opening it, checksum included, %.2f ms (goal: below 5); the file of all encodings %.1f MiB (goal: 32)\n",
-           open_ms, (double)encodings.size_bytes / 1048576);
+    printf(
+        "  opening it, checksum included, %.2f ms (goal: below 5); the file of all encodings %.1f MiB (goal: 32)\n",
+        open_ms, (double)encodings.size_bytes / 1048576);
     printf("gbill_tokens_per_s %.0f\n", (double)tokens / s);
     return 0;
 }

@@ -3,7 +3,7 @@
 #   TOKENS_STRINGS (made-up texts), TOKENS_MB (of files), TOKENS_STEP (of characters), SEED: for each of
 #   the encodings; ./dev soak takes a million, 50 and 1
 . "$(dirname "$0")/lib.sh"
-begin tokens
+begin tiktoken
 strings=${TOKENS_STRINGS:-3000} megabytes=${TOKENS_MB:-1} step=${TOKENS_STEP:-400} seed=${SEED:-1}
 encodings=$bin/encodings.bin
 npm_dir=$bin/npm-tokens

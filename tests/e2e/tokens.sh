@@ -82,6 +82,28 @@ want = (2 * 100000 * r['tokens'] + r['bytes']) // (2 * r['bytes'])
 assert e['tokens'] == want and e['errorPercent'] == r['errorPercent'] and e['method'] == 'estimated', e
 assert e['atLeast'] < want < e['atMost'] and want - e['atLeast'] == e['atMost'] - want, e
 "
+head -c 100000 /dev/zero | tr '\0' x >"$dir/text"
+gbill tokens count --model claude-sonnet-4-5 --json "$dir/text" | python3 -c "
+import json, subprocess, sys
+(c,) = json.load(sys.stdin)
+(e,) = json.loads(subprocess.check_output(['gbill', 'tokens', 'estimate', '--model', 'claude-sonnet-4-5', '--bytes', '100000', '--json']))
+assert c['tokens'] == e['tokens'] and c['errorPercent'] == e['errorPercent'] and c['by'] == 'estimate', (c, e)
+"
+gbill tokens count --model claude-sonnet-4-5 "$dir/text" | grep -qE '^[0-9]+ \(estimated; 95 of 100 are within [0-9.]+ %\)$' ||
+    fail "an estimate does not say so: $(gbill tokens count --model claude-sonnet-4-5 "$dir/text")"
+expect 6 'tokenizer of x is not public, and no ratio of openai' gbill tokens count --provider openai --model x "$dir/text"
+
+# With a key the provider is asked; its double counts words, and 7 for the frame.
+python3 tests/support/anthropic_server.py "$dir/asked" "$dir/port" &
+children="$children $!"
+wait_for "$dir/port"
+printf 'two words' >"$dir/text"
+export ANTHROPIC_API_KEY=sk-test ANTHROPIC_BASE_URL=http://127.0.0.1:$(cat "$dir/port")
+same "$(gbill tokens count --model claude-opus-4-1 "$dir/text")" "9 (by anthropic)" "what the provider says"
+same "$(ANTHROPIC_API_KEY=sk-wrong gbill tokens count --model claude-opus-4-1 "$dir/text" 2>&1 | grep -c sk-wrong)" 0 "keys in a message"
+expect 9 'the key is not accepted' env ANTHROPIC_API_KEY=sk-wrong gbill tokens count --model claude-opus-4-1 "$dir/text"
+unset ANTHROPIC_API_KEY ANTHROPIC_BASE_URL
+
 expect 6 'no ratio of output of openai' gbill tokens estimate --provider openai --output --model x --bytes 1
 gbill audit >/dev/null || fail "audit"
 # Who walks the log's calls sees the tokens that the tables have, or this would not agree with them.

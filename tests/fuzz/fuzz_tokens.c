@@ -37,8 +37,9 @@ write_text(const char *path, const char *text)
 static void
 make_encodings(void)
 {
-    static const char *const merges[] = {"th", "the", " t", " the", "in", "ing", "==", "====", "  ",
-                                         "    ", "\n\n", "aa", "aaa", "\xef\xbf", "\xef\xbf\xbd"};
+    static const char *const merges[] = {"th",   "the", " t",   " the",     "in",
+                                         "ing",  "==",  "====", "  ",       "    ",
+                                         "\n\n", "aa",  "aaa",  "\xef\xbf", "\xef\xbf\xbd"};
     static char ranks[16384], book[1024];
     char directory[] = "/tmp/gbill-fuzz-XXXXXX", paths[3][64], hex[HASH_SHA256_TEXT_BYTES];
     uint8_t digest[HASH_SHA256_BYTES];
@@ -53,12 +54,13 @@ make_encodings(void)
         size += add_line(ranks + size, sizeof ranks - size, merges[i], strlen(merges[i]), id++);
     hash_sha256(&(struct bytes){(const uint8_t *)ranks, size}, 1, digest);
     hash_hex(digest, sizeof digest, hex);
-    snprintf(book, sizeof book,
-             "{\"ranks\": {\"r\": \"%s\"}, \"models\": [], \"encodings\": ["
-             "{\"name\": \"a\", \"ranks\": \"r\", \"split\": \"gpt2\", \"special\": {\"<|x|>\": 9000}},"
-             "{\"name\": \"b\", \"ranks\": \"r\", \"split\": \"cl100k\"},"
-             "{\"name\": \"c\", \"ranks\": \"r\", \"split\": \"o200k\"}]}",
-             hex);
+    snprintf(
+        book, sizeof book,
+        "{\"ranks\": {\"r\": \"%s\"}, \"models\": [], \"encodings\": ["
+        "{\"name\": \"a\", \"ranks\": \"r\", \"split\": \"gpt2\", \"special\": {\"<|x|>\": 9000}},"
+        "{\"name\": \"b\", \"ranks\": \"r\", \"split\": \"cl100k\"},"
+        "{\"name\": \"c\", \"ranks\": \"r\", \"split\": \"o200k\"}]}",
+        hex);
     snprintf(paths[0], sizeof paths[0], "%s/r.tiktoken", directory);
     snprintf(paths[1], sizeof paths[1], "%s/book.json", directory);
     snprintf(paths[2], sizeof paths[2], "%s/encodings.bin", directory);

@@ -113,7 +113,8 @@ compile(void)
     write_file("r.tiktoken", ranks);
     write_file("book.json", book);
     snprintf(paths[0], sizeof paths[0], "%s/book.json", m.directory);
-    return compile_encodings(m.directory, paths[0], GBILL_SCHEMAS_DIR "/unicode.txt", m.path, &m.err);
+    return compile_encodings(m.directory, paths[0], GBILL_SCHEMAS_DIR "/unicode.txt", m.path,
+                             &m.err);
 }
 
 static void
@@ -213,9 +214,10 @@ Test(store_tokens, is_what_merging_step_by_step_gives_with_any_vocabulary)
             while (n < most)
                 text[n++] = (uint8_t)('a' + below(letters));
             size_t count = merge_step_by_step(text, n, want);
-            cr_assert_eq(encode(encoding, text, n), count, "%.*s: %zu tokens, not %zu", (int)n, text,
-                         m.ids.count, count);
-            cr_assert_eq(memcmp(m.ids.items, want, count * sizeof want[0]), 0, "%.*s", (int)n, text);
+            cr_assert_eq(encode(encoding, text, n), count, "%.*s: %zu tokens, not %zu", (int)n,
+                         text, m.ids.count, count);
+            cr_assert_eq(memcmp(m.ids.items, want, count * sizeof want[0]), 0, "%.*s", (int)n,
+                         text);
         }
         encodings_close(&m.encodings);
     }
@@ -299,7 +301,8 @@ Test(store_tokens, a_special_token_is_text_an_error_or_itself)
     make_up_tokens(256, 1);
     const struct encoding *encoding = open_encoding("gpt2");
     cr_assert_eq(encode(encoding, text, t.size_bytes), t.size_bytes);
-    cr_assert_eq(tokens_encode(encoding, &m.work, t, TOKENS_SPECIAL_REFUSE, &m.ids, &m.err), ERR_INPUT);
+    cr_assert_eq(tokens_encode(encoding, &m.work, t, TOKENS_SPECIAL_REFUSE, &m.ids, &m.err),
+                 ERR_INPUT);
     cr_assert(strstr(m.err.text, "byte 1 ") != NULL && strstr(m.err.text, "<|end|>") != NULL, "%s",
               m.err.text);
     m.ids.count = 0;
@@ -339,7 +342,7 @@ Test(store_tokens, the_longest_rule_that_fits_a_model_holds)
     cr_assert_eq(count, 4 + 5 + 3 + 3 + 1);
 }
 
-/* The file with one byte changed: it cannot be opened, or the encoding cannot be used. */
+/* One byte of the file changed: it cannot be opened, or the encoding cannot be used. */
 Test(store_tokens, a_changed_byte_is_noticed_wherever_it_is)
 {
     do

@@ -36,10 +36,10 @@ main(int argc, char **argv)
     if (gbill_tokens_open(&tokens, NULL, &err) != GBILL_OK)
         return say(&err);
     if (gbill_tokens_count(tokens, argv[1], text, bytes, &count, &err) != GBILL_OK ||
-        gbill_tokens_encode(tokens, argv[1], text, bytes, ids, 3 * TEXT_BYTES_MAX, &encoded, &err) !=
-            GBILL_OK ||
-        gbill_tokens_decode(tokens, argv[1], ids, (size_t)encoded, back, sizeof back, &size, &err) !=
-            GBILL_OK) {
+        gbill_tokens_encode(tokens, argv[1], text, bytes, ids, 3 * TEXT_BYTES_MAX, &encoded,
+                            &err) != GBILL_OK ||
+        gbill_tokens_decode(tokens, argv[1], ids, (size_t)encoded, back, sizeof back, &size,
+                            &err) != GBILL_OK) {
         gbill_tokens_close(tokens);
         return say(&err);
     }
