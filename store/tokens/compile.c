@@ -95,8 +95,12 @@ add_classes(struct image *image, const char *path, struct err *err)
     uint8_t *all = calloc(CODE_POINTS, 1), *kept = calloc(CODE_POINTS, 1);
     uint16_t blocks[BLOCKS];
     size_t count = 0;
-    enum err_code code = all != NULL && kept != NULL ? read_unicode(path, all, err)
-                                                     : no_memory(err);
+    if (all == NULL || kept == NULL) {
+        free(all);
+        free(kept);
+        return no_memory(err);
+    }
+    enum err_code code = read_unicode(path, all, err);
     for (size_t i = 0; i < BLOCKS && code == ERR_OK; i++) {
         size_t k = 0;
         while (k < count && memcmp(kept + k * CLASS_BLOCK, all + i * CLASS_BLOCK, CLASS_BLOCK) != 0)
