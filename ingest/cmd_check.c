@@ -1,5 +1,6 @@
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "ingest/client/gbill_limit.h"
 #include "ingest/client_err.h"
@@ -62,14 +63,47 @@ check_options(const struct conf *conf, struct err *err)
     if ((reserve || ends) != (conf_text(conf, "hold") != NULL))
         return err_set(err, ERR_USAGE,
                        "--hold ID goes with --reserve or --release, and they with it");
+    if ((conf_text(conf, "text") != NULL) != (conf_text(conf, "model") != NULL))
+        return err_set(err, ERR_USAGE, "--text FILE and --model NAME go together");
     return ERR_OK;
 }
 
+/* A text that is to be sent, and what counts it; nothing without --text. */
+struct prompt {
+    struct bytes text;
+    struct gbill_tokens *counter;
+};
+
+static enum err_code
+prompt_open(const struct conf *conf, struct prompt *prompt, struct err *err)
+{
+    struct gbill_err why;
+    const char *path = conf_text(conf, "text");
+    if (path == NULL)
+        return ERR_OK;
+    enum err_code code = file_read(path, GBILL_TOKENS_TEXT_BYTES_MAX, &prompt->text, err);
+    if (code == ERR_OK)
+        code = client_err(gbill_tokens_open(&prompt->counter, conf_text(conf, "encodings"), &why),
+                          &why, err);
+    return code;
+}
+
+static void
+prompt_close(struct prompt *prompt)
+{
+    gbill_tokens_close(prompt->counter);
+    free((void *)(uintptr_t)prompt->text.data);
+}
+
 static enum gbill_code
-ask(struct gbill *client, const struct conf *conf, struct gbill_limit_answer *ret,
-    struct gbill_err *why)
+ask(struct gbill *client, const struct conf *conf, const struct prompt *prompt,
+    struct gbill_limit_answer *ret, struct gbill_err *why)
 {
     const struct gbill_limit_question q = {
+        .text = (const char *)prompt->text.data,
+        .text_bytes = prompt->text.size_bytes,
+        .model = conf_text(conf, "model"),
+        .counter = prompt->counter,
         .organization_id = conf_text(conf, "org"),
         .action = conf_text(conf, "action"),
         .tokens = (uint64_t)conf_int(conf, "tokens"),
@@ -104,6 +138,7 @@ run(struct cli *cli, struct err *err)
     char path[FILE_PATH_BYTES_MAX];
     struct gbill_options options = {.socket_path = conf_text(conf, "socket")};
     struct gbill *client = NULL;
+    struct prompt prompt = {{NULL, 0}, NULL};
     struct gbill_limit_answer answer;
     struct gbill_err why;
     enum err_code code = check_options(conf, err);
@@ -111,13 +146,16 @@ run(struct cli *cli, struct err *err)
         code = file_path(path, conf_data_dir(conf), "agent.sock", err);
         options.socket_path = path;
     }
-    if (code != ERR_OK)
-        return code;
-    enum gbill_code asked = gbill_open(&client, &options, &why);
-    if (asked == GBILL_OK)
-        asked = ask(client, conf, &answer, &why);
-    code = asked == GBILL_OK ? tell(conf, &answer, err) : client_err(asked, &why, err);
-    gbill_close(client);
+    if (code == ERR_OK)
+        code = prompt_open(conf, &prompt, err);
+    if (code == ERR_OK) {
+        enum gbill_code asked = gbill_open(&client, &options, &why);
+        if (asked == GBILL_OK)
+            asked = ask(client, conf, &prompt, &answer, &why);
+        code = asked == GBILL_OK ? tell(conf, &answer, err) : client_err(asked, &why, err);
+        gbill_close(client);
+    }
+    prompt_close(&prompt);
     return code;
 }
 
@@ -129,7 +167,13 @@ static const struct conf_opt opts[] = {
     {"action", NULL, CONF_TEXT, "ACTION", 0, 0, "ai", false,
      "what it wants: ai (a request), project, document or member (one more)"},
     {"tokens", NULL, CONF_INT, "N", 0, 1000000000000, "1", false,
-     "ai: tokens of the request, input and output"},
+     "ai: tokens of the request, input and output; with --text of the answer alone"},
+    {"text", NULL, CONF_TEXT, "FILE", 0, 0, NULL, false,
+     "ai: what will be sent; its tokens are counted here and added"},
+    {"model", NULL, CONF_TEXT, "NAME", 0, 0, NULL, false,
+     "whose tokens --text is counted in; every byte is one where its tokenizer is not public"},
+    {"encodings", "GBILL_ENCODINGS", CONF_TEXT, "FILE", 0, 0, GBILL_ENCODINGS, false,
+     "the encodings file, made by gbill tokens compile"},
     {"reserve", NULL, CONF_FLAG, NULL, 0, 0, "false", false,
      "if it is allowed, keep it for this caller until it is settled, released or over"},
     {"release", NULL, CONF_FLAG, NULL, 0, 0, "false", false, "give a reservation back unused"},

@@ -105,6 +105,9 @@ struct gbill_usage {
     uint64_t cached_input_tokens;
     uint64_t cache_write_tokens, cache_write_1h_tokens;
     uint64_t reasoning_tokens; /* part of output_tokens */
+    bool estimated;            /* the application counted (gbill_tokens.h), not the provider */
+    bool uncounted; /* nobody did: counts of 0 are not told, and bytes (UTF-8) of 0 are */
+    uint64_t input_bytes, output_bytes; /* of the texts; welcome with counts too */
 
     /* Parts of the input, cached input and output tokens above. */
     uint64_t audio_input_tokens, audio_cached_input_tokens, audio_output_tokens;

@@ -27,7 +27,7 @@
 #ifndef GBILL_LIMIT_H
 #define GBILL_LIMIT_H
 
-#include "gbill.h"
+#include "gbill_tokens.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -44,6 +44,16 @@ struct gbill_limit_question {
     uint64_t tokens;             /* "ai": the most that input and output may be; 0: 1 */
     const char *hold;            /* the reservation, 1 to 64 bytes; NULL: a new UUID */
     uint32_t life_ms;            /* of a reservation: 1 to 3,600,000; 0: 60,000 */
+
+    /*
+     * "ai": a text to be sent, counted here as model counts it and added to tokens, which are then those of
+     * the answer alone.  Where the model's tokenizer is not public every byte counts as a token: never
+     * too little.  NULL: tokens says all.
+     */
+    const char *text;
+    size_t text_bytes;
+    const char *model;
+    struct gbill_tokens *counter; /* gbill_tokens_open(); needed with text, as is model */
 };
 
 /* Texts are NUL-terminated, "" for none. */

@@ -2,8 +2,7 @@
  * gbill_tokens.h - libgbill: how many tokens is this text to a model?
  *
  *     gbill_tokens_open(&tokens, NULL, &err);                        once
- *     gbill_tokens_count(tokens, "gpt-4o", text, bytes, &n, &err);   before a call: n and what the
- *     question.tokens = n + max_output_tokens;                       answer may be are reserved
+ *     gbill_tokens_count(tokens, "gpt-4o", text, bytes, GBILL_SPECIAL_TEXT, &n, &err);
  *
  * The numbers are OpenAI's own (tiktoken's), for all models whose tokenizer is public; for others, such
  * as Claude, the calls fail with GBILL_NOT_FOUND.  A text of n bytes is never more than n tokens there
@@ -25,6 +24,13 @@ extern "C" {
 struct gbill_tokens;
 
 enum { GBILL_TOKENS_TEXT_BYTES_MAX = 1 << 30 };
+
+/* What a special token's text ("<|endoftext|>") is, where it stands in a text. */
+enum gbill_special {
+    GBILL_SPECIAL_TEXT,   /* text as any other: what users wrote */
+    GBILL_SPECIAL_REFUSE, /* GBILL_INPUT */
+    GBILL_SPECIAL_ALLOW   /* the special token */
+};
 
 /* One message of a chat.  Texts are borrowed during the call. */
 struct gbill_message {
@@ -48,18 +54,19 @@ GBILL_API enum gbill_code gbill_tokens_open(struct gbill_tokens **ret_tokens, co
 GBILL_API void gbill_tokens_close(struct gbill_tokens *tokens);
 
 /*
- * Count the tokens of a text.  What looks like a special token ("<|endoftext|>") is text.
+ * Count the tokens of a text.
  *
  *   model      as the provider names it ("gpt-4o-2024-08-06"), or an encoding ("o200k_base")
  *   text       any bytes; NULL if size_bytes is 0
  *   ret_count  filled with GBILL_OK only
  *
  * Errors: GBILL_NOT_FOUND when the model's tokenizer is not public; GBILL_LIMIT over
- * GBILL_TOKENS_TEXT_BYTES_MAX, or no memory; GBILL_CORRUPT the encodings file is damaged there.
+ * GBILL_TOKENS_TEXT_BYTES_MAX, or no memory; GBILL_INPUT for a special token that is refused (it and its
+ * place are named); GBILL_CORRUPT the encodings file is damaged there.
  */
 GBILL_API enum gbill_code gbill_tokens_count(struct gbill_tokens *tokens, const char *model,
                                              const char *text, size_t size_bytes,
-                                             uint64_t *ret_count,
+                                             enum gbill_special special, uint64_t *ret_count,
                                              struct gbill_err *err) GBILL_MUST_CHECK;
 
 /*
@@ -84,7 +91,8 @@ GBILL_API enum gbill_code gbill_tokens_count_chat(struct gbill_tokens *tokens, c
  * Errors as gbill_tokens_count(); GBILL_LIMIT also when they did not fit.
  */
 GBILL_API enum gbill_code gbill_tokens_encode(struct gbill_tokens *tokens, const char *model,
-                                              const char *text, size_t size_bytes, uint32_t *ids,
+                                              const char *text, size_t size_bytes,
+                                              enum gbill_special special, uint32_t *ids,
                                               size_t id_room, uint64_t *ret_count,
                                               struct gbill_err *err) GBILL_MUST_CHECK;
 

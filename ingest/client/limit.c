@@ -68,6 +68,24 @@ check_text(const char *name, const char *text, struct err *err)
                    EVENT_TEXT_BYTES_MAX);
 }
 
+/* The text becomes tokens before anybody is asked: neither the agent nor its board knows of it. */
+static enum err_code
+count_text(struct gbill_limit_question *q, struct err *err)
+{
+    struct gbill_err why;
+    uint64_t count = 0;
+    if (q->counter == NULL || q->model == NULL)
+        return err_set(err, ERR_USAGE, "a text needs a counter and a model");
+    enum gbill_code code = gbill_tokens_count(q->counter, q->model, q->text, q->text_bytes,
+                                              GBILL_SPECIAL_TEXT, &count, &why);
+    if (code == GBILL_NOT_FOUND)
+        count = q->text_bytes;
+    else if (code != GBILL_OK)
+        return err_set(err, code == GBILL_CORRUPT ? ERR_CORRUPT : ERR_LIMIT, "%s", why.text);
+    q->tokens += count;
+    return ERR_OK;
+}
+
 static enum err_code
 check_question(enum op op, const struct gbill_limit_question *q, uint32_t timeout_ms,
                struct err *err)
@@ -137,9 +155,11 @@ fetch_board(struct gbill *client, const struct gbill_limit_question *q, int64_t 
 }
 
 static enum gbill_code
-ask(struct gbill *client, enum op op, const struct gbill_limit_question *q, uint32_t timeout_ms,
-    struct gbill_limit_answer *ret, struct gbill_err *out)
+ask(struct gbill *client, enum op op, const struct gbill_limit_question *question,
+    uint32_t timeout_ms, struct gbill_limit_answer *ret, struct gbill_err *out)
 {
+    struct gbill_limit_question whole = *question;
+    const struct gbill_limit_question *const q = &whole;
     const struct clock clock = clock_system();
     struct err err;
     char hold[GBILL_TEXT_BYTES];
@@ -147,6 +167,8 @@ ask(struct gbill *client, enum op op, const struct gbill_limit_question *q, uint
     enum err_code code = client_check_owner(client, &err);
     if (code == ERR_OK)
         code = check_question(op, q, timeout_ms, &err);
+    if (code == ERR_OK && q->text != NULL && op != OP_RELEASE)
+        code = count_text(&whole, &err);
     if (code == ERR_OK && op == OP_CHECK &&
         local_answer(&client->local, q, clock_now_ms(&clock), now_ns / NS_PER_MS, ret))
         return GBILL_OK;

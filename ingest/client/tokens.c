@@ -9,6 +9,8 @@ struct gbill_tokens {
     struct encodings encodings;
 };
 
+_Static_assert((int)GBILL_SPECIAL_ALLOW == (int)TOKENS_SPECIAL_ALLOW, "the same three");
+
 enum gbill_code
 gbill_tokens_open(struct gbill_tokens **ret_tokens, const char *path, struct gbill_err *out)
 {
@@ -55,7 +57,8 @@ find(struct gbill_tokens *tokens, const char *name, const struct encodings_model
 
 enum gbill_code
 gbill_tokens_count(struct gbill_tokens *tokens, const char *model, const char *text,
-                   size_t size_bytes, uint64_t *ret_count, struct gbill_err *out)
+                   size_t size_bytes, enum gbill_special special, uint64_t *ret_count,
+                   struct gbill_err *out)
 {
     const struct encodings_model *rule;
     const struct encoding *encoding = NULL;
@@ -65,7 +68,7 @@ gbill_tokens_count(struct gbill_tokens *tokens, const char *model, const char *t
     enum err_code code = find(tokens, model, &rule, &encoding, &err);
     if (code == ERR_OK)
         code = tokens_count(encoding, &work, (struct bytes){(const uint8_t *)text, size_bytes},
-                            TOKENS_SPECIAL_TEXT, ret_count, &err);
+                            (enum tokens_special)special, ret_count, &err);
     tokens_work_clear(&work);
     return client_give(code, &err, out);
 }
@@ -104,8 +107,8 @@ gbill_tokens_count_chat(struct gbill_tokens *tokens, const char *model,
 
 enum gbill_code
 gbill_tokens_encode(struct gbill_tokens *tokens, const char *model, const char *text,
-                    size_t size_bytes, uint32_t *ids, size_t id_room, uint64_t *ret_count,
-                    struct gbill_err *out)
+                    size_t size_bytes, enum gbill_special special, uint32_t *ids, size_t id_room,
+                    uint64_t *ret_count, struct gbill_err *out)
 {
     const struct encodings_model *rule;
     const struct encoding *encoding = NULL;
@@ -117,7 +120,7 @@ gbill_tokens_encode(struct gbill_tokens *tokens, const char *model, const char *
     enum err_code code = find(tokens, model, &rule, &encoding, &err);
     if (code == ERR_OK)
         code = tokens_encode(encoding, &work, (struct bytes){(const uint8_t *)text, size_bytes},
-                             TOKENS_SPECIAL_TEXT, &list, &err);
+                             (enum tokens_special)special, &list, &err);
     if (code == ERR_OK) {
         size_t fit = list.count < id_room ? list.count : id_room;
         if (fit > 0)

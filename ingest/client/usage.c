@@ -76,7 +76,7 @@ bool
 usage_pack(const struct gbill_usage *u, const char *id, struct buf *out)
 {
     /* With the provider's own object the two main counts must be absent, not 0. */
-    const bool by_hand = u->provider_usage == NULL;
+    const bool by_hand = u->provider_usage == NULL && !u->uncounted;
     const struct text_field texts[] = {
         {"id", id},
         {"organizationId", u->organization_id},
@@ -97,6 +97,8 @@ usage_pack(const struct gbill_usage *u, const char *id, struct buf *out)
         {"cachedInputTokens", u->cached_input_tokens, false},
         {"cacheWriteTokens", u->cache_write_tokens, false},
         {"cacheWrite1hTokens", u->cache_write_1h_tokens, false},
+        {"inputBytes", u->input_bytes, u->uncounted},
+        {"outputBytes", u->output_bytes, u->uncounted},
         {"reasoningTokens", u->reasoning_tokens, false},
         {"audioInputTokens", u->audio_input_tokens, false},
         {"audioCachedInputTokens", u->audio_cached_input_tokens, false},
@@ -124,6 +126,11 @@ usage_pack(const struct gbill_usage *u, const char *id, struct buf *out)
     int failed = buf_append(out, head, sizeof head) ? 0 : -1;
     failed |= pack_texts(&pk, texts, sizeof texts / sizeof texts[0], &pairs);
     failed |= pack_counts(&pk, counts, sizeof counts / sizeof counts[0], &pairs);
+    if (u->estimated) {
+        failed |= pack_text(&pk, "estimated");
+        failed |= msgpack_pack_true(&pk);
+        pairs++;
+    }
     failed |= pack_maps(&pk, out, maps, sizeof maps / sizeof maps[0], &pairs);
     if (failed != 0)
         return false;

@@ -28,6 +28,16 @@ use a1 acme 60000
 jobs_run
 sleep 1.1
 
+# A text is counted here, with its model's tokens, or by its bytes: never too little.
+ask 0 '' acme --tokens 500 --text README.md --model gpt-4o --reserve --hold text-1
+counted=$(gbill tokens count --model gpt-4o README.md)
+same "$(get held)" $((counted + 500)) "held for a text"
+ask 0 '' acme --text LICENSE --tokens 0 --model claude-opus-4-1 --reserve --hold text-2
+same "$(get held)" $((counted + 500 + $(wc -c <LICENSE))) "held for a text of an unknown tokenizer"
+expect 2 'text FILE and --model NAME go together' gbill check --org acme --text README.md
+expect 6 'none' gbill check --org acme --text "$dir/none" --model gpt-4o
+for hold in text-1 text-2; do ask 0 '' acme --release --hold "$hold"; done
+
 # Quiet: the same as gbill limits says.
 gbill limits --org acme --json >"$dir/limits"
 for pair in ai:ai_credits project:projects document:documents member:members; do

@@ -4,10 +4,12 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "client_fixture.h"
+#include "ingest/client/usage.h"
 #include "store/base/clock.h"
 #include "store/event/event.h"
 
@@ -411,6 +413,35 @@ Test(client, the_time_that_was_given_travels_to_the_millisecond)
     client_flush();
     fake_stop(fake);
     cr_expect_eq(fake->times[0], 1793000000123);
+}
+
+Test(client, a_call_that_nobody_counted_tells_bytes_instead)
+{
+    struct gbill_usage u = call;
+    struct buf record;
+    u.input_tokens = u.output_tokens = 0;
+    u.uncounted = true;
+    u.input_bytes = 300;
+    buf_init(&record, 4096);
+    cr_assert(usage_pack(&u, "x", &record));
+    cr_expect_not_null(memmem(record.data, record.size_bytes, "inputBytes\xcd\x01\x2c", 13));
+    cr_expect_not_null(memmem(record.data, record.size_bytes, "outputBytes\0", 12));
+    cr_expect_null(memmem(record.data, record.size_bytes, "Tokens", 6));
+    buf_clear(&record);
+    u = call;
+    u.estimated = true;
+    cr_assert(usage_pack(&u, "x", &record));
+    cr_expect_not_null(memmem(record.data, record.size_bytes, "estimated\xc3", 10));
+    buf_clear(&record);
+
+    client_start(FAKE_ACK, (struct gbill_options){0});
+    cr_expect_eq(gbill_track(client, &u, &why), GBILL_OK, "%s", why.text);
+    u.uncounted = true;
+    u.input_tokens = u.output_tokens = 0;
+    cr_expect_eq(gbill_track(client, &u, &why), GBILL_OK, "%s", why.text);
+    u.cached_input_tokens = 1;
+    cr_expect_eq(gbill_track(client, &u, &why), GBILL_INPUT);
+    fake_stop(fake);
 }
 
 Test(client, what_breaks_the_contract_is_refused_where_it_is_made)

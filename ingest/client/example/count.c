@@ -35,9 +35,10 @@ main(int argc, char **argv)
     size_t bytes = fread(text, 1, sizeof text, stdin);
     if (gbill_tokens_open(&tokens, NULL, &err) != GBILL_OK)
         return say(&err);
-    if (gbill_tokens_count(tokens, argv[1], text, bytes, &count, &err) != GBILL_OK ||
-        gbill_tokens_encode(tokens, argv[1], text, bytes, ids, 3 * TEXT_BYTES_MAX, &encoded,
-                            &err) != GBILL_OK ||
+    if (gbill_tokens_count(tokens, argv[1], text, bytes, GBILL_SPECIAL_TEXT, &count, &err) !=
+            GBILL_OK ||
+        gbill_tokens_encode(tokens, argv[1], text, bytes, GBILL_SPECIAL_TEXT, ids,
+                            3 * TEXT_BYTES_MAX, &encoded, &err) != GBILL_OK ||
         gbill_tokens_decode(tokens, argv[1], ids, (size_t)encoded, back, sizeof back, &size,
                             &err) != GBILL_OK) {
         gbill_tokens_close(tokens);
