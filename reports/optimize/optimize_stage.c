@@ -129,9 +129,8 @@ static enum err_code
 find_due(struct run *r, struct err *err)
 {
     uint32_t organization = 0;
-    struct efficiency last;
     while (organization_next(r->txn, organization, &organization)) {
-        bool done = efficiency_last(r->txn, organization, &last) && last.to_hour >= r->to_hour;
+        bool done = efficiency_reaches(r->txn, organization, r->to_hour);
         if ((done && !r->options->again) || !has_usage(r, organization))
             continue;
         if (!list_add(&r->due, &organization))

@@ -97,3 +97,13 @@ efficiency_last(struct tables_txn *txn, uint32_t organization, struct efficiency
     efficiency_scan_end(&scan);
     return found;
 }
+
+bool
+efficiency_reaches(struct tables_txn *txn, uint32_t organization, uint32_t to_hour)
+{
+    uint8_t key[KEY_BYTES];
+    const struct efficiency row = {.organization = organization, .to_hour = to_hour};
+    struct bytes found;
+    return tables_first_from(txn, TABLE_EFFICIENCY, key_of(key, &row), &found) &&
+           get_be32(found.data) == organization;
+}

@@ -31,6 +31,9 @@ enum err_code efficiency_put(struct tables_txn *txn, const struct efficiency *ro
 /* The newest row of an organization; false: it has none. */
 bool efficiency_last(struct tables_txn *txn, uint32_t organization, struct efficiency *ret);
 
+/* Is there a row of a period that ends at to_hour or later?  One seek, however many rows there are. */
+bool efficiency_reaches(struct tables_txn *txn, uint32_t organization, uint32_t to_hour);
+
 /* What a key and value of TABLE_EFFICIENCY say, for publish; value may be empty. */
 void efficiency_decode(struct bytes key, struct bytes value, struct efficiency *ret);
 

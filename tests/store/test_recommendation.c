@@ -183,6 +183,9 @@ Test(store_recommendation, newest_efficiency_is_an_organizations_own)
     other.to_hour += 48;
     cr_assert_eq(efficiency_put(txn, &later, &err), ERR_OK, "%s", err.text);
     cr_assert_eq(efficiency_put(txn, &other, &err), ERR_OK, "%s", err.text);
+    cr_expect(efficiency_reaches(txn, ACME, later.to_hour) &&
+              efficiency_reaches(txn, ACME, e.to_hour + 1));
+    cr_expect_not(efficiency_reaches(txn, ACME, later.to_hour + 1), "that is another's row");
     cr_assert(efficiency_last(txn, ACME, &got));
     cr_expect_eq(got.to_hour, later.to_hour);
     cr_expect_eq(got.score, 84);
