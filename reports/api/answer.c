@@ -1,5 +1,6 @@
 #include "reports/api/answer.h"
 
+#include <stdio_ext.h>
 #include <stdlib.h>
 
 #include "store/base/print.h"
@@ -9,7 +10,11 @@ answer_begin(struct answer *answer)
 {
     *answer = (struct answer){.status = 200, .type = "application/json"};
     answer->out = open_memstream(&answer->text, &answer->size_bytes);
-    return answer->out != NULL;
+    if (answer->out == NULL)
+        return false;
+    /* One thread at a time has it, so no lock is taken for each word. */
+    (void)__fsetlocking(answer->out, FSETLOCKING_BYCALLER);
+    return true;
 }
 
 bool

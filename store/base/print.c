@@ -158,23 +158,37 @@ put_json_text(struct print *p, struct str s)
     put_byte(p, '"');
 }
 
+static void
+put_escaped(FILE *out, uint8_t byte)
+{
+    if (byte == '"' || byte == '\\')
+        fprintf(out, "\\%c", byte);
+    else if (byte < 0x20 || byte == 0x7f)
+        fprintf(out, "\\u%04x", byte);
+    else /* of no character */
+        fputs("\\ufffd", out);
+}
+
 void
 print_json_text(FILE *out, struct str text)
 {
+    size_t plain = 0; /* bytes before the next one, to be written as they are */
     fputc('"', out);
     for (size_t i = 0; i < text.size_bytes;) {
         const uint8_t *p = (const uint8_t *)text.data + i;
         size_t n = utf8_char_bytes(p, text.size_bytes - i);
-        if (n == 0)
-            fputs("\\ufffd", out);
-        else if (*p == '"' || *p == '\\')
-            fprintf(out, "\\%c", *p);
-        else if (*p < 0x20 || *p == 0x7f)
-            fprintf(out, "\\u%04x", *p);
-        else
-            fwrite(p, 1, n, out);
-        i += n == 0 ? 1 : n;
+        if (n > 0 && *p >= 0x20 && *p != 0x7f && *p != '"' && *p != '\\') {
+            plain += n;
+            i += n;
+            continue;
+        }
+        fwrite(p - plain, 1, plain, out);
+        put_escaped(out, *p);
+        plain = 0;
+        i++;
     }
+    if (plain > 0)
+        fwrite(text.data + text.size_bytes - plain, 1, plain, out);
     fputc('"', out);
 }
 

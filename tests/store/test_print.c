@@ -115,13 +115,15 @@ Test(store_print, json_lines_are_an_object_each_and_know_null)
     print_text(&p, str_of("b\xc3\xab"));
     print_whole(&p, 100);
     print_null(&p);
-    print_text(&p, str_of("\xff\\"));
+    print_text(&p, str_of("a\xc3\xab\xff\\b\nc"));
     print_null(&p);
     print_amount(&p, "1.5");
     print_end(&p);
     fclose(out);
-    cr_assert_str_eq(text, "{\"organization\":\"b\xc3\xab\",\"calls\":100,\"cost\":null}\n"
-                           "{\"organization\":\"\\ufffd\\\\\",\"calls\":null,\"cost\":\"1.5\"}\n");
+    cr_assert_str_eq(
+        text,
+        "{\"organization\":\"b\xc3\xab\",\"calls\":100,\"cost\":null}\n"
+        "{\"organization\":\"a\xc3\xab\\ufffd\\\\b\\u000ac\",\"calls\":null,\"cost\":\"1.5\"}\n");
     free(text);
 }
 
