@@ -28,7 +28,7 @@ static atomic_uint newest[2]; /* version of the tables that was seen: by us, by 
 static atomic_uint reads, refused, under_way;
 static atomic_bool over;
 
-static void
+static _Noreturn void
 fail(const char *what, const char *why)
 {
     fprintf(stderr, "api_threads: %s: %s\n", what, why);
