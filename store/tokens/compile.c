@@ -42,7 +42,9 @@ class_of_letter(char letter)
 {
     static const char letters[] = "ULOMNS";
     const char *at = letter != '\0' ? strchr(letters, letter) : NULL;
-    return at != NULL ? (uint8_t)(1u << (at - letters)) : 0;
+    if (at == NULL)
+        return 0;
+    return (uint8_t)(1u << (at - letters));
 }
 
 /* "0041-005A:U", "0100-0137:UL": one class, or two that take turns. */
