@@ -177,9 +177,11 @@ add_vocabulary(struct image *image, const char *directory, const char *name, con
             code = no_memory(err);
     }
     if (code == ERR_OK) {
-        size_t from = (size_t)v->units.offset_bytes;
-        struct bytes arrays = {image->bytes.data + from, image->bytes.size_bytes - from};
-        v->checksum = hash_checksum((struct bytes){NULL, 0}, arrays);
+        size_t at = (size_t)v->units.offset_bytes, end = image->bytes.size_bytes, n;
+        for (; at < end; at += n) {
+            n = end - at < ENCODINGS_BLOCK_BYTES ? end - at : ENCODINGS_BLOCK_BYTES;
+            v->checksum = encodings_sum(v->checksum, (struct bytes){image->bytes.data + at, n});
+        }
         image->head.vocabulary_count++;
     }
     ranks_clear(&ranks);

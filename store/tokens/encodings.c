@@ -83,21 +83,27 @@ list_encodings(struct encodings *e)
     e->count = (size_t)head->encodings.count;
 }
 
+uint64_t
+encodings_sum(uint64_t sum, struct bytes block)
+{
+    return hash_checksum((struct bytes){(const uint8_t *)&sum, sizeof sum}, block);
+}
+
 enum err_code
 encodings_open(struct encodings *e, const char *path, struct err *err)
 {
     enum err_code code = ERR_OK;
     struct stat st;
     memset(e, 0, sizeof *e);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || fstat(fd, &st) != 0)
+    e->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (e->fd < 0 || fstat(e->fd, &st) != 0)
         code = err_set_errno(err, errno, "encodings file %s", path);
     else if (!S_ISREG(st.st_mode) || (size_t)st.st_size < sizeof *e->head ||
              st.st_size > ENCODINGS_FILE_BYTES_MAX)
         code = err_set(err, ERR_CORRUPT,
                        "%s is no encodings file; make one with gbill tokens compile", path);
     if (code == ERR_OK) {
-        void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, fd, 0);
+        void *map = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_SHARED, e->fd, 0);
         if (map == MAP_FAILED) {
             code = err_set_errno(err, errno, "mapping %s", path);
         } else {
@@ -113,8 +119,6 @@ encodings_open(struct encodings *e, const char *path, struct err *err)
                                path);
         }
     }
-    if (fd >= 0)
-        close(fd);
     if (code != ERR_OK)
         encodings_close(e);
     return code;
@@ -123,29 +127,47 @@ encodings_open(struct encodings *e, const char *path, struct err *err)
 void
 encodings_close(struct encodings *e)
 {
+    if (e->map == NULL && e->size_bytes == 0 && e->fd <= 0)
+        return; /* never opened, or closed */
     if (e->map != NULL)
         munmap((void *)(uintptr_t)e->map, e->size_bytes);
-    e->map = NULL;
-    e->count = 0;
+    if (e->fd >= 0)
+        close(e->fd);
+    memset(e, 0, sizeof *e);
 }
 
-/* Its vocabulary's checksum, once. */
+/*
+ * The file is read for it, not the map: to touch three thousand pages, most of which no text will need,
+ * takes longer than to copy them.
+ */
+static bool
+is_whole(const struct encodings *e, const struct encodings_vocabulary *v)
+{
+    uint8_t block[ENCODINGS_BLOCK_BYTES];
+    uint64_t at = v->units.offset_bytes, end = v->text.offset_bytes + v->text.count, sum = 0;
+    while (at < end) {
+        size_t want = end - at < sizeof block ? (size_t)(end - at) : sizeof block;
+        if (pread(e->fd, block, want, (off_t)at) != (ssize_t)want)
+            return false;
+        sum = encodings_sum(sum, (struct bytes){block, want});
+        at += want;
+    }
+    return sum == v->checksum;
+}
+
 static enum err_code
 ready(struct encodings *e, size_t index, const struct encoding **ret_encoding, struct err *err)
 {
     const struct encodings_encoding *row =
         (const struct encodings_encoding *)(e->map + e->head->encodings.offset_bytes) + index;
-    const struct encodings_vocabulary *v = &e->head->vocabularies[row->vocabulary];
-    if (!atomic_load_explicit(&e->checked[row->vocabulary], memory_order_acquire)) {
-        size_t from = (size_t)v->units.offset_bytes;
-        struct bytes arrays = {e->map + from,
-                               (size_t)(v->text.offset_bytes + v->text.count) - from};
-        if (hash_checksum((struct bytes){NULL, 0}, arrays) != v->checksum)
+    atomic_bool *checked = &e->checked[row->vocabulary];
+    if (!atomic_load_explicit(checked, memory_order_acquire)) {
+        if (!is_whole(e, &e->head->vocabularies[row->vocabulary]))
             return err_set(err, ERR_CORRUPT,
                            "encoding %s is damaged in its file; make it anew with gbill tokens "
                            "compile",
                            row->name);
-        atomic_store_explicit(&e->checked[row->vocabulary], true, memory_order_release);
+        atomic_store_explicit(checked, true, memory_order_release);
     }
     *ret_encoding = &e->list[index];
     return ERR_OK;

@@ -67,7 +67,8 @@ struct encodings_token {
 /* What a rank file became. */
 struct encodings_vocabulary {
     char name[ENCODINGS_NAME_BYTES];
-    uint64_t checksum; /* XXH3-64 of its arrays, which lie behind each other from units on */
+    uint64_t
+        checksum; /* encodings_sum() of its arrays, which lie behind each other from units on */
     struct encodings_array units, tokens, pairs, text;
     uint32_t root_base, pair_shift;
 };
@@ -123,6 +124,7 @@ struct encoding {
 };
 
 struct encodings {
+    int fd;
     const uint8_t *map;
     size_t size_bytes;
     const struct encodings_head *head; /* in the map */
@@ -130,6 +132,10 @@ struct encodings {
     size_t count;
     atomic_bool checked[ENCODINGS_VOCABULARIES_MAX];
 };
+
+/* The checksum of a vocabulary, block by block (the last may be shorter): from 0, of each block in turn. */
+enum { ENCODINGS_BLOCK_BYTES = 64 * 1024 };
+uint64_t encodings_sum(uint64_t sum, struct bytes block);
 
 /*
  * Map an encodings file.

@@ -54,14 +54,14 @@ ask() {
     awk -v name="$name" -v ticks=$(($(cpu "$pid") - before)) -v connections="$connections" '/50%/ {p50 = $2} /99%/ {p99 = $2} /Requests\/sec/ {rate = $2} /Non-2xx/ {bad = $NF} /requests in/ {n = $1}
         END {printf "%s %.0f %s %s %d %.0f %d\n", name, rate, p50, p99, bad, n * 100 / (ticks > 0 ? ticks : 1), connections}' "$dir/$name.wrk" >>"$dir/results"
 }
-# paced NAME PID URL: the same below what the server can do: each connection rests 1 ms after an answer.
+# paced NAME PID URL: the same below what the server can do: each connection rests 2 ms after an answer.
 # Server and wrk come before whatever else the machine does, where that is allowed: the time is theirs then,
 # and not of who else was running.  Not so in ask(): the kernel stops real-time threads that fill a core.
-echo 'function delay() return 1 end' >"$dir/paced.lua"
+echo 'function delay() return 2 end' >"$dir/paced.lua"
 first=
 paced() {
     if chrt -a -f -p 1 "$2" 2>/dev/null; then first="chrt -f 1"; fi
-    ask "$1" "$2" 48 "$3" -s "$dir/paced.lua"
+    ask "$1" "$2" 52 "$3" -s "$dir/paced.lua"
     if [ -n "$first" ]; then chrt -a -o -p 0 "$2"; fi
     first=
 }
