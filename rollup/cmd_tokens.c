@@ -30,9 +30,8 @@ print_thousandths(struct print *p, money_sum over, int64_t under)
     print_amount(p, text);
 }
 
-/* 137 per mille as 13.7. */
-static void
-print_percent(struct print *p, int64_t per_mille)
+void
+cmd_tokens_print_percent(struct print *p, int64_t per_mille)
 {
     char text[TEXT_BYTES];
     snprintf(text, sizeof text, "%" PRId64 ".%" PRId64, per_mille / 10, per_mille % 10);
@@ -93,7 +92,7 @@ print_findings(const struct ratio_learned *r, enum print_form form)
         if (f->news == RATIO_TOO_FEW || f->news == RATIO_TOO_WIDE)
             print_null(&p);
         else
-            print_percent(&p, f->ratio.error_per_mille);
+            cmd_tokens_print_percent(&p, f->ratio.error_per_mille);
         print_text(&p, str_of(ratio_news_name(f->news)));
     }
     print_end(&p);
@@ -186,7 +185,7 @@ ratios(struct cli *cli, struct err *err)
             continue;
         print_key(&p, r);
         print_thousandths(&p, r->bytes, r->tokens);
-        print_percent(&p, r->error_per_mille);
+        cmd_tokens_print_percent(&p, r->error_per_mille);
         print_whole(&p, (uint64_t)r->calls);
         print_whole(&p, (uint64_t)r->bytes);
         print_whole(&p, (uint64_t)r->tokens);
@@ -247,7 +246,7 @@ print_estimate(const struct ratio *r, uint64_t bytes, uint64_t tokens, enum prin
     print_key(&p, r);
     print_whole(&p, bytes);
     print_whole(&p, tokens);
-    print_percent(&p, r->error_per_mille);
+    cmd_tokens_print_percent(&p, r->error_per_mille);
     print_whole(&p, off < tokens ? tokens - off : 0);
     print_whole(&p, tokens + off);
     print_text(&p, str_of("estimated"));

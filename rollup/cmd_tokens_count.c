@@ -282,18 +282,14 @@ count_one(const struct conf *conf, struct counter *c, struct bytes text, struct 
 static void
 print_tally(struct print *p, const char *path, struct bytes text, const struct tally *tally)
 {
-    char percent[32];
     print_text(p, str_of(path));
     print_whole(p, text.size_bytes);
     print_whole(p, tally->tokens);
     print_text(p, str_of(tally->by));
-    if (tally->error_per_mille < 0) {
+    if (tally->error_per_mille < 0)
         print_null(p);
-    } else {
-        snprintf(percent, sizeof percent, "%lld.%lld", (long long)tally->error_per_mille / 10,
-                 (long long)tally->error_per_mille % 10);
-        print_amount(p, percent);
-    }
+    else
+        cmd_tokens_print_percent(p, tally->error_per_mille);
 }
 
 /* A number that is exact stands alone; any other says what it is. */
