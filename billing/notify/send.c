@@ -27,7 +27,8 @@ send_sign(const struct notify_destination *destination, const char *id, int64_t 
               buf_append(&signed_text, body.data, body.size_bytes);
     for (size_t i = 0; ok && i < destination->secret_count; i++) {
         const struct bytes key = {destination->secrets[i].key, destination->secrets[i].key_bytes};
-        hash_hmac_sha256(key, (struct bytes){signed_text.data, signed_text.size_bytes}, digest);
+        const struct bytes all = {signed_text.data, signed_text.size_bytes};
+        hash_hmac_sha256(key, &all, 1, digest);
         base64_encode((struct bytes){digest, sizeof digest}, encoded);
         ok = buf_printf(text, "%sv1,%s", i > 0 ? " " : "", encoded);
     }

@@ -23,8 +23,9 @@ enum {
 /* SHA-256 of the concatenation of count spans. */
 void hash_sha256(const struct bytes *parts, size_t count, uint8_t digest[HASH_SHA256_BYTES]);
 
-/* HMAC-SHA-256 (RFC 2104): signatures of webhooks.  key is not empty. */
-void hash_hmac_sha256(struct bytes key, struct bytes data, uint8_t digest[HASH_SHA256_BYTES]);
+/* HMAC-SHA-256 (RFC 2104) of the concatenation of count spans: signatures of webhooks.  key is not empty. */
+void hash_hmac_sha256(struct bytes key, const struct bytes *parts, size_t count,
+                      uint8_t digest[HASH_SHA256_BYTES]);
 
 /* Lower-case hexadecimal of size_bytes bytes; text has room for 2 * size_bytes + 1. */
 void hash_hex(const uint8_t *data, size_t size_bytes, char *text);

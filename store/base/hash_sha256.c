@@ -34,11 +34,17 @@ hash_secret_init(uint8_t secret[HASH_SECRET_BYTES], const uint8_t seed[HASH_SHA2
 }
 
 void
-hash_hmac_sha256(struct bytes key, struct bytes data, uint8_t digest[HASH_SHA256_BYTES])
+hash_hmac_sha256(struct bytes key, const struct bytes *parts, size_t count,
+                 uint8_t digest[HASH_SHA256_BYTES])
 {
     unsigned digest_bytes = 0;
     assert(key.size_bytes > 0 && key.size_bytes <= INT_MAX);
-    const unsigned char *done = HMAC(EVP_sha256(), key.data, (int)key.size_bytes, data.data,
-                                     data.size_bytes, digest, &digest_bytes);
-    assert(done != NULL && digest_bytes == HASH_SHA256_BYTES);
+    HMAC_CTX *ctx = HMAC_CTX_new();
+    bool ok = ctx != NULL &&
+              HMAC_Init_ex(ctx, key.data, (int)key.size_bytes, EVP_sha256(), NULL) == 1;
+    for (size_t i = 0; ok && i < count; i++)
+        ok = HMAC_Update(ctx, parts[i].data, parts[i].size_bytes) == 1;
+    ok = ok && HMAC_Final(ctx, digest, &digest_bytes) == 1;
+    assert(ok && digest_bytes == HASH_SHA256_BYTES);
+    HMAC_CTX_free(ctx);
 }
