@@ -450,7 +450,7 @@ run(struct cli *cli, struct err *err)
     if (!event_kind_find(str_of(conf_text(conf, "kind")), &kind))
         return err_set(err, ERR_USAGE,
                        "--kind is \"%s\", must be usage, resource, subscription, budget, "
-                       "adjustment, payment, void, feedback or act",
+                       "adjustment, payment, void, feedback, act or stripe",
                        conf_text(conf, "kind"));
     s.replay = (struct replay_options){.kind = kind,
                                        .map = conf_text(conf, "map"),

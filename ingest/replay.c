@@ -261,7 +261,7 @@ set_kind(struct replay_event *ret, struct str name, struct replay_defect *defect
     return event_kind_find(name, &ret->kind) ||
            replay_defect_set(defect,
                              "kind is \"%.*s\", must be usage, resource, subscription, "
-                             "budget, adjustment, payment, void, feedback or act",
+                             "budget, adjustment, payment, void, feedback, act or stripe",
                              name.size_bytes < 40 ? (int)name.size_bytes : 40,
                              name.size_bytes > 0 ? name.data : "");
 }

@@ -289,6 +289,7 @@ static const struct field {
     {"latencyMs", add_duration},
     {"status", add_outcome},
     {"metadata", add_json},
+    {"object", add_json},
     {"estimated", add_bool},
     {"hold", add_text},
     {"resource", add_text},

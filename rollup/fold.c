@@ -490,6 +490,8 @@ write_setting(struct tables_txn *txn, const struct batch_item *item, struct err 
                                 s->record};
         return act_put(txn, &row, err);
     }
+    if (item->kind == EVENT_STRIPE)
+        return ERR_OK;
     return budget_apply(txn, item->organization, item->time_utc_ms, item->seq, s->record, err);
 }
 

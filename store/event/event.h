@@ -29,6 +29,7 @@ enum event_kind {
     EVENT_VOID,
     EVENT_FEEDBACK,
     EVENT_ACT,
+    EVENT_STRIPE,
     EVENT_KINDS /* one more than the last */
 };
 
@@ -147,6 +148,12 @@ struct event_act {
     bool failed; /* what an act before this one said was not done after all */
 };
 
+/* What Stripe told: its fields are read by store/event/stripe_object.h. */
+struct event_stripe {
+    struct str type;     /* "invoice.paid" */
+    struct bytes object; /* the msgpack map of scalars */
+};
+
 struct event {
     enum event_kind kind;
     uint32_t peer_uid;   /* SO_PEERCRED of the connection it came over */
@@ -165,6 +172,7 @@ struct event {
         struct event_void voided;
         struct event_feedback feedback;
         struct event_act act;
+        struct event_stripe stripe;
     };
 };
 

@@ -67,6 +67,8 @@ static const uint8_t fields[EVENT_KINDS][FIELD_COUNT] = {
     [EVENT_ACT] = {COMMON, [FIELD_ACTOR] = FIELD_TEXT | REQ, [FIELD_ACTION] = FIELD_TEXT | REQ,
                    [FIELD_TARGET] = FIELD_TEXT, [FIELD_STATUS] = FIELD_TEXT | REQ,
                    [FIELD_REASON] = FIELD_REASON_TEXT},
+    [EVENT_STRIPE] =
+        {COMMON, [FIELD_TYPE] = FIELD_TEXT | REQ, [FIELD_TOLD] = FIELD_SCALAR_MAP | REQ},
 };
 /* clang-format on */
 
@@ -84,6 +86,7 @@ static const uint64_t required[EVENT_KINDS] = {
     [EVENT_VOID] = COMMON_BITS | BIT(VOIDS) | BIT(AT),
     [EVENT_FEEDBACK] = COMMON_BITS | BIT(RECOMMENDATION) | BIT(STATUS),
     [EVENT_ACT] = COMMON_BITS | BIT(ACTOR) | BIT(ACTION) | BIT(STATUS),
+    [EVENT_STRIPE] = COMMON_BITS | BIT(TYPE) | BIT(TOLD),
 };
 
 const char *const event_field_names[FIELD_COUNT] = {

@@ -71,7 +71,8 @@
     X(INPUT_BYTES, "inputBytes", 'i', 'u')              \
     X(OUTPUT_BYTES, "outputBytes", 'o', 'p')            \
     X(ACTOR, "actor", 'a', 'o')                         \
-    X(TARGET, "target", 't', 'g')
+    X(TARGET, "target", 't', 'g')                       \
+    X(TOLD, "object", 'o', 'e')
 
 enum event_field {
 #define EVENT_FIELD_ENUM(slot, name, first, other) FIELD_##slot,

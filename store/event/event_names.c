@@ -10,6 +10,7 @@ static const char *const kind_names[EVENT_KINDS] = {
     [EVENT_VOID] = "void",
     [EVENT_FEEDBACK] = "feedback",
     [EVENT_ACT] = "act",
+    [EVENT_STRIPE] = "stripe",
 };
 
 const char *

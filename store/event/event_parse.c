@@ -649,6 +649,10 @@ take_other(const struct slots *s, struct event *e, struct event_defect *defect)
                                     .failed = str_is(text_of(s, FIELD_STATUS), "failed")};
         return e->act.failed || str_is(text_of(s, FIELD_STATUS), "done") ||
                not_one_of(defect, FIELD_STATUS, text_of(s, FIELD_STATUS), "done, failed");
+    case EVENT_STRIPE:
+        e->stripe =
+            (struct event_stripe){.type = text_of(s, FIELD_TYPE), .object = s->raw[FIELD_TOLD]};
+        return true;
     default:
         break;
     }

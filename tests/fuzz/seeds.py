@@ -88,6 +88,9 @@ KINDS = {
     "void": (7, dict(COMMON, voids="evt-0", at="2026-11-24T08:00:00Z", reason="sent twice")),
     "feedback": (8, dict(COMMON, recommendation="rec-1", status="applied")),
     "act": (9, dict(COMMON, actor="key 0123456789abcdef", action="budget.put", target="api-1", status="done", reason="r")),
+    "stripe": (10, dict(COMMON, type="invoice.paid", object={
+        "object": "invoice", "id": "in_1", "status": "paid", "currency": "usd", "amount_paid": 2900,
+        "gbill_invoice": "17", "livemode": False, "request_key": "gbill:collect/17:1"})),
 }
 TIMES = ["2026-11-24T08:15:30.5Z", "2026-11-24t08:15:30+05:30", "2026-11-24 08:15", "2026-11-24",
          "2026-11", "2024-02-29T23:59:60Z", "1970-01-01T00:00:00-00:01", "9999-12-31T23:59:59.999Z",

@@ -165,6 +165,14 @@ Test(store_event, each_other_kind_says_what_it_says)
                     &e),
               "%s", defect.text);
     cr_assert(e.act.failed && str_is(e.act.actor, "key 0") && str_is(e.act.target, "b1"));
+    cr_assert(parse(EVENT_STRIPE,
+                    "{" COMMON ", 'type': 'invoice.paid', 'object': {'id': 'in_1', 'total': 2900}}",
+                    &e),
+              "%s", defect.text);
+    cr_assert(str_is(e.stripe.type, "invoice.paid"));
+    cr_assert_eq(e.stripe.object.data[0], 0x82, "the map, with its head");
+    cr_assert_eq(e.stripe.object.data + e.stripe.object.size_bytes,
+                 e.record.data + e.record.size_bytes);
 }
 
 #define LONG_65 "0123456789012345678901234567890123456789012345678901234567890123X"
@@ -234,6 +242,10 @@ Test(store_event, what_breaks_the_contract_is_refused_and_the_field_is_named)
         {EVENT_FEEDBACK, "{" COMMON ", 'recommendation': 'r', 'status': 'liked'}", "dismissed"},
         {EVENT_ACT, "{" COMMON ", 'action': 'key.create', 'status': 'done'}", "actor is missing"},
         {EVENT_ACT, "{" COMMON ", 'actor': 'a', 'action': 'b', 'status': 'tried'}", "done, failed"},
+        {EVENT_STRIPE, "{" COMMON ", 'object': {}}", "type is missing"},
+        {EVENT_STRIPE, "{" COMMON ", 'type': 'invoice.paid'}", "object is missing"},
+        {EVENT_STRIPE, "{" COMMON ", 'type': 'ping', 'object': [1]}", "object is not a map"},
+        {EVENT_STRIPE, "{" COMMON ", 'type': 'ping', 'object': {'a': {}}}", "a map or an array"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct event e = {.peer_uid = 4711};
@@ -377,6 +389,7 @@ Test(store_event, a_stored_event_reads_back_with_the_client_s_bytes)
         {EVENT_VOID, "{" COMMON ", 'voids': 'e0', 'at': '2026-11-24'}"},
         {EVENT_FEEDBACK, "{" COMMON ", 'recommendation': 'r', 'status': 'applied'}"},
         {EVENT_ACT, "{" COMMON ", 'actor': 'user root', 'action': 'log.prune', 'status': 'done'}"},
+        {EVENT_STRIPE, "{" COMMON ", 'type': 'ping', 'object': {'id': 'in_1', 'livemode': false}}"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         struct event e, back;
