@@ -22,3 +22,45 @@ currency_minor_digits(const char *code)
     }
     return 2;
 }
+
+/* Stripe differs from ISO 4217 in these alone. */
+int
+currency_stripe_digits(const char *code)
+{
+    if (strcmp(code, "MGA") == 0)
+        return 0;
+    return strcmp(code, "ISK") == 0 || strcmp(code, "UGX") == 0 ? 2 : currency_minor_digits(code);
+}
+
+/* From one number of digits to another, if nothing is lost by it. */
+static bool
+convert(int64_t amount, int from_digits, int to_digits, int64_t *ret)
+{
+    int64_t to = amount;
+    for (int i = from_digits; i < to_digits; i++) {
+        if (__builtin_mul_overflow(to, 10, &to))
+            return false;
+    }
+    for (int i = to_digits; i < from_digits; i++) {
+        if (to % 10 != 0)
+            return false;
+        to /= 10;
+    }
+    *ret = to;
+    return true;
+}
+
+bool
+currency_to_stripe(const char *code, int64_t minor, int64_t *ret)
+{
+    int digits = currency_stripe_digits(code);
+    if (digits == 3 && minor % 10 != 0)
+        return false;
+    return convert(minor, currency_minor_digits(code), digits, ret);
+}
+
+bool
+currency_from_stripe(const char *code, int64_t amount, int64_t *ret)
+{
+    return convert(amount, currency_stripe_digits(code), currency_minor_digits(code), ret);
+}
