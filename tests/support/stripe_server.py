@@ -6,7 +6,8 @@ Usage: stripe_server.py LOG PORTFILE [SEED]
 Holds every request against stripe_api.json: path, method, parameters and their types, headers (an sk_test_, sk_live_
 or rk_ key, Stripe-Version, a form's Content-Type, an Idempotency-Key at each POST); what is wrong gets Stripe's error.
 Key sk_test_wrong is 401, rk_test_poor 403.  LOG gets one JSON line for each request, written before the answer:
-method, path, params (as a tree), pairs, key (the Idempotency-Key), status, fault, replayed; never the API key.
+method, path, params (as a tree), pairs, key (the Idempotency-Key), version, type (Content-Type), status, fault, replayed;
+never the API key.
 
 Idempotency: the same key with the same request gets the first answer again (Idempotent-Replayed: true), with another
 request 400, while the first runs 409; for 24 hours.  What was refused before it began is not kept.
@@ -225,6 +226,7 @@ class Api(http.server.BaseHTTPRequestHandler):
             fault = double.faults.find(f"{self.command} {path}")
         key = self.headers.get("Idempotency-Key") if self.command == "POST" else None
         line = {"n": count, "method": self.command, "path": path, "params": {}, "pairs": [], "key": key, "request": request_id,
+                "version": self.headers.get("Stripe-Version"), "type": self.headers.get("Content-Type"),
                 "fault": fault and fault["kind"], "replayed": False}
         kind = fault["kind"] if fault else ""
         if kind in ("cut", "status"):
