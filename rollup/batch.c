@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/event/stripe_object.h"
 #include "store/tables/recommendation.h"
+#include "store/tables/stripe_told.h"
 
 enum {
     BATCH_PRICES = 1024,
@@ -40,6 +42,7 @@ struct reading {
     struct batch_item *item;
     struct wish wishes[WISHES_MAX];
     size_t wish_count;
+    char currency[3]; /* of what Stripe told: a wish's text */
 };
 
 void
@@ -168,6 +171,31 @@ wish_texts_of_usage(struct reading *r)
     wish(r, u->tier, &to->tier);
 }
 
+/* Stripe writes "usd"; what is no such code is left out. */
+static struct str
+capitals(struct reading *r, struct str currency)
+{
+    if (currency.size_bytes != sizeof r->currency)
+        return (struct str){0};
+    for (size_t i = 0; i < sizeof r->currency; i++) {
+        char c = currency.data[i];
+        r->currency[i] = (char)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+    }
+    return (struct str){r->currency, sizeof r->currency};
+}
+
+static void
+wish_texts_of_stripe(struct reading *r)
+{
+    const struct event_stripe *e = &r->event.stripe;
+    uint32_t *text = r->item->setting.text;
+    struct str plan = stripe_object_plan(e->type, e->object);
+    wish(r, stripe_object_parent(e->type, e->object), &text[0]);
+    wish(r, plan, &text[1]);
+    if (plan.size_bytes > 0)
+        wish(r, capitals(r, stripe_object_text(e->object, "currency")), &text[2]);
+}
+
 static void
 wish_texts_of_setting(struct reading *r)
 {
@@ -189,6 +217,8 @@ wish_texts_of_setting(struct reading *r)
         wish(r, e->payment.currency, &text[2]);
     } else if (e->kind == EVENT_FEEDBACK) {
         wish(r, e->feedback.recommendation, &text[0]);
+    } else if (e->kind == EVENT_STRIPE) {
+        wish_texts_of_stripe(r);
     }
 }
 
@@ -266,14 +296,20 @@ take_setting(struct batch *b, const struct batch_shared *shared, const struct ev
         s->action = (uint8_t)status;
     } else if (e->kind == EVENT_VOID) {
         s->target = hash_id_of(shared->id_secret, e->organization, e->voided.voids);
-    } else if (e->kind == EVENT_BUDGET || e->kind == EVENT_ACT) {
-        s->uid = e->peer_uid;
-        uint8_t *copy = arena_alloc(&b->arena, e->record.size_bytes);
+    } else {
+        bool is_stripe = e->kind == EVENT_STRIPE; /* else a budget, an act */
+        size_t size_bytes = is_stripe ? stripe_told_pack_bytes(e) : e->record.size_bytes;
+        uint8_t *copy = arena_alloc(&b->arena, size_bytes);
         if (copy == NULL)
             return err_set(err, ERR_LIMIT, "settings of one batch take over %d bytes",
                            BATCH_ARENA_BYTES_MAX);
-        memcpy(copy, e->record.data, e->record.size_bytes);
-        s->record = (struct bytes){copy, e->record.size_bytes};
+        if (is_stripe)
+            stripe_told_pack(e, copy);
+        else
+            memcpy(copy, e->record.data, size_bytes);
+        s->uid = e->peer_uid;
+        s->type = str_is(e->organization, "-");
+        s->record = (struct bytes){copy, size_bytes};
     }
     return ERR_OK;
 }

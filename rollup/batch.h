@@ -35,14 +35,16 @@ struct batch_usage {
 
 /* What a settings event says; strings as dictionary numbers. */
 struct batch_setting {
-    /* resource; plan, currency, tax; currency, reason; invoice, status, currency */
+    /* resource; plan, currency, tax; currency, reason; invoice, status, currency; of what
+     * Stripe told what it hangs on, plan, currency */
     uint32_t text[3];
     int64_t time_or_amount;          /* subscription: effective; others: minor units */
     int64_t anchor_ms, trial_end_ms; /* subscription */
     bool at_period_end;              /* subscription */
-    uint8_t type, action; /* enum event_resource_type and created; enum event_subscription_action */
-    uint32_t uid;         /* act */
-    struct bytes record;  /* budget, act: in the batch's arena */
+    /* enum event_resource_type and created; enum event_subscription_action; is it nobody's? */
+    uint8_t type, action;
+    uint32_t uid;          /* act */
+    struct bytes record;   /* budget, act, stripe: in the batch's arena */
     struct hash_id target; /* void */
 };
 

@@ -10,6 +10,7 @@
 #include "store/tables/feedback.h"
 #include "store/tables/payment.h"
 #include "store/tables/resource.h"
+#include "store/tables/stripe_told.h"
 #include "store/tables/subscription.h"
 #include "store/tables/unpriced.h"
 #include "store/tables/usage.h"
@@ -179,7 +180,7 @@ bool
 fold_can_void(enum event_kind kind)
 {
     return kind == EVENT_USAGE || kind == EVENT_SUBSCRIPTION || kind == EVENT_ADJUSTMENT ||
-           kind == EVENT_PAYMENT || kind == EVENT_FEEDBACK;
+           kind == EVENT_PAYMENT || kind == EVENT_FEEDBACK || kind == EVENT_STRIPE;
 }
 
 /* An event on its way into the sums. */
@@ -233,7 +234,7 @@ post_setting(struct fold *fold, const struct posting *p, struct err *err)
         struct void_row row = {.target = item.setting.target, .void_seq = item.seq};
         return list_add(&fold->named, &row) ? ERR_OK : no_memory(err);
     }
-    if (item.kind == EVENT_BUDGET || item.kind == EVENT_ACT) {
+    if (item.kind == EVENT_BUDGET || item.kind == EVENT_ACT || item.kind == EVENT_STRIPE) {
         struct bytes *record = &item.setting.record;
         uint8_t *copy = arena_alloc(&fold->records, record->size_bytes);
         if (copy == NULL)
@@ -462,6 +463,25 @@ adjustment_of(const struct batch_item *item)
     };
 }
 
+static struct stripe_told
+stripe_told_of(const struct batch_item *item)
+{
+    const struct batch_setting *s = &item->setting;
+    const bool is_nobodys = s->type != 0;
+    return (struct stripe_told){
+        .under = s->text[0] != 0 ? STRIPE_TOLD_OBJECT
+                 : is_nobodys    ? STRIPE_TOLD_NOBODY
+                                 : STRIPE_TOLD_ORGANIZATION,
+        .parent = s->text[0] != 0 ? s->text[0] : item->organization,
+        .seq = item->seq,
+        .time_utc_ms = item->time_utc_ms,
+        .organization = item->organization,
+        .plan = s->text[1],
+        .currency = s->text[2],
+        .body = s->record,
+    };
+}
+
 static enum err_code
 write_setting(struct tables_txn *txn, const struct batch_item *item, struct err *err)
 {
@@ -490,8 +510,10 @@ write_setting(struct tables_txn *txn, const struct batch_item *item, struct err 
                                 s->record};
         return act_put(txn, &row, err);
     }
-    if (item->kind == EVENT_STRIPE)
-        return ERR_OK;
+    if (item->kind == EVENT_STRIPE) {
+        const struct stripe_told row = stripe_told_of(item);
+        return stripe_told_put(txn, &row, err);
+    }
     return budget_apply(txn, item->organization, item->time_utc_ms, item->seq, s->record, err);
 }
 
@@ -509,6 +531,10 @@ take_setting_back(struct tables_txn *txn, const struct batch_item *item, struct 
     if (item->kind == EVENT_FEEDBACK) {
         struct feedback row = feedback_of(item);
         return feedback_delete(txn, &row, err);
+    }
+    if (item->kind == EVENT_STRIPE) {
+        const struct stripe_told row = stripe_told_of(item);
+        return stripe_told_delete(txn, &row, err);
     }
     struct adjustment row = adjustment_of(item);
     return adjustment_delete(txn, &row, err);

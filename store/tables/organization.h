@@ -8,8 +8,8 @@
 
 /*
  * The organization with the smallest dictionary number above `after` that has
- * usage, a subscription, a resource, an adjustment, a budget or an invoice; false when
- * there is none.
+ * usage, a subscription, a resource, an adjustment, a budget or an invoice, or that
+ * Stripe told of; false when there is none.
  *
  *   for (uint32_t org = 0; organization_next(txn, org, &org);) …
  */

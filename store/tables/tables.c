@@ -17,7 +17,7 @@ size_t tables_map_bytes = (size_t)1 << 40;
 /* A disk with less room than this is taken for full. */
 enum { FULL_BELOW_BYTES = 64 * 1024 * 1024 };
 
-enum { TABLES_FORMAT = 8, TABLES_MODE = 0640, TABLES_DIRTY_KEY_BYTES_MAX = 128 };
+enum { TABLES_FORMAT = 9, TABLES_MODE = 0640, TABLES_DIRTY_KEY_BYTES_MAX = 128 };
 
 struct tables {
     MDB_env *env;

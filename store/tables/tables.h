@@ -36,6 +36,7 @@
     X(ADJUSTMENTS, "adjustments", FOLD)          \
     X(FEEDBACK, "feedback", FOLD)                \
     X(PAYMENTS, "payments", FOLD)                \
+    X(STRIPE_TOLD, "stripe_told", FOLD)          \
     X(BALANCE, "balance", FOLD)                  \
     X(VOIDS, "voids", FOLD)                      \
     X(CONFLICTS, "conflicts", FOLD)              \

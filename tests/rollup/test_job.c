@@ -11,9 +11,11 @@
 #include "store/tables/digest.h"
 #include "store/tables/feedback.h"
 #include "store/tables/resource.h"
+#include "store/tables/stripe_told.h"
 #include "store/tables/subscription.h"
 #include "store/tables/usage.h"
 #include "tests/support/make_event.h"
+#include "tests/support/record.h"
 #include "tests/support/temp_dir.h"
 
 static const int64_t noon = (int64_t)20781 * 86400000 + 43200000; /* 2026-11-24T12:00Z */
@@ -264,6 +266,24 @@ roll(uint64_t *state, uint64_t below)
     return *state % below;
 }
 
+/* What Stripe tells: of an organization, or of a payment of one of its invoices. */
+static void
+tell(struct fixture *x, const char *id, const char *organization, bool is_payment, int64_t when)
+{
+    char json[512];
+    snprintf(json, sizeof json,
+             "{'id': '%s', 'organizationId': '%s', 'type': '%s', 'object': {'id': 'x', 'invoice':"
+             "'in_%s', 'price_plan': 'pro', 'currency': 'eur', 'amount_paid': 5}}",
+             id, organization,
+             is_payment ? "invoice_payment.paid" : "customer.subscription.updated", organization);
+    struct buf map = record_of_json(json);
+    struct event e;
+    struct event_defect defect = {""};
+    cr_assert(event_parse(EVENT_STRIPE, bytes_of_buf(&map), when, &e, &defect), "%s", defect.text);
+    cr_assert(event_store(&e, &x->frame));
+    buf_clear(&map);
+}
+
 static void
 random_event(struct fixture *x, uint64_t *seed, int64_t now)
 {
@@ -272,7 +292,7 @@ random_event(struct fixture *x, uint64_t *seed, int64_t now)
     snprintf(id, sizeof id, "id%d", (int)roll(seed, 300));
     snprintf(org, sizeof org, "org%d", (int)roll(seed, 4));
     snprintf(thing, sizeof thing, "t%d", (int)roll(seed, 6));
-    switch (roll(seed, 15)) {
+    switch (roll(seed, 16)) {
     case 0:
         make_stored(&x->frame, EVENT_RESOURCE, when,
                     make_record(5, "id", "s", id, "organizationId", "s", org, "resource", "s",
@@ -312,6 +332,9 @@ random_event(struct fixture *x, uint64_t *seed, int64_t now)
         make_stored(&x->frame, EVENT_VOID, when,
                     make_record(4, "id", "s", thing, "organizationId", "s", org, "voids", "s", id,
                                 "at", "i", when));
+        break;
+    case 7:
+        tell(x, id, roll(seed, 4) == 0 ? "-" : org, roll(seed, 2) == 0, when);
         break;
     default:
         make_usage(&x->frame, id, org, roll(seed, 5) == 0 ? "m2" : "m1", (int64_t)roll(seed, 5000),
@@ -404,6 +427,64 @@ Test(rollup_job, a_voided_event_leaves_no_trace_in_the_sums)
         cr_assert_eq(sum.tokens[EVENT_INPUT], 7 + 9);
         cr_assert(sum.cost_pico == (money_sum)(7 + 9) * 2500000 + (money_sum)(3 + 9) * 10000000);
     }
+    tear_down(&x);
+}
+
+/* Its id, or nothing where Stripe told nothing under that name. */
+static const char *
+told_under(const struct fixture *x, enum stripe_told_under under, const char *name)
+{
+    static char id[EVENT_TEXT_BYTES_MAX + 1];
+    struct tables *tables;
+    struct tables_txn *txn;
+    struct err err = {0};
+    struct stripe_told_scan scan;
+    uint32_t number = 0;
+    id[0] = 0;
+    cr_assert_eq(tables_open(x->dir.path, TABLES_READ, &tables, &err), ERR_OK, "%s", err.text);
+    cr_assert_eq(tables_begin(tables, TABLES_READ, &txn, &err), ERR_OK, "%s", err.text);
+    if (dict_find(txn, str_of(name), &number)) {
+        stripe_told_scan_begin(&scan, txn, under, number);
+        if (stripe_told_scan_next(&scan)) {
+            memcpy(id, scan.row.id.data, scan.row.id.size_bytes);
+            id[scan.row.id.size_bytes] = 0;
+            if (under == STRIPE_TOLD_ORGANIZATION) {
+                cr_expect(str_is(dict_text(txn, scan.row.plan), "pro"));
+                cr_expect(str_is(dict_text(txn, scan.row.currency), "EUR"));
+            }
+            cr_expect_not(stripe_told_scan_next(&scan), "one event, one row");
+        }
+        stripe_told_scan_end(&scan);
+    }
+    tables_abort(txn);
+    tables_close(tables);
+    return id;
+}
+
+Test(rollup_job, what_stripe_tells_hangs_on_its_organization_or_object_until_it_is_voided)
+{
+    struct fixture x = set_up();
+    tell(&x, "evt_1", "org1", false, noon);
+    tell(&x, "evt_2", "-", true, noon);
+    tell(&x, "evt_3", "-", false, noon);
+    tell(&x, "evt_1", "org1", false, noon); /* delivered again */
+    x.count += 4;
+    flush(&x, noon);
+    struct rollup_result r = rollup(&x, false, 0);
+    cr_expect_eq(r.total.events[BALANCE_SETTINGS], 3);
+    cr_expect_eq(r.total.events[BALANCE_DUPLICATE], 1);
+    cr_expect_str_eq(told_under(&x, STRIPE_TOLD_ORGANIZATION, "org1"), "evt_1");
+    cr_expect_str_eq(told_under(&x, STRIPE_TOLD_OBJECT, "in_-"), "evt_2");
+    cr_expect_str_eq(told_under(&x, STRIPE_TOLD_NOBODY, "-"), "evt_3");
+    void_event(&x, "v1", "org1", "evt_1");
+    void_event(&x, "v2", "-", "evt_2");
+    flush(&x, noon);
+    r = rollup(&x, false, 0);
+    cr_expect_eq(r.total.events[BALANCE_VOIDED], 2);
+    cr_expect_eq(r.total.events[BALANCE_SETTINGS], 3, "evt_3 and two voids");
+    cr_expect_str_eq(told_under(&x, STRIPE_TOLD_ORGANIZATION, "org1"), "");
+    cr_expect_str_eq(told_under(&x, STRIPE_TOLD_OBJECT, "in_-"), "");
+    cr_expect_str_eq(told_under(&x, STRIPE_TOLD_NOBODY, "-"), "evt_3");
     tear_down(&x);
 }
 
