@@ -4,6 +4,7 @@
 Run it after the contract gained a field or a kind; inputs found by the fuzzer are added by hand.
 Plain Python: the msgpack here is written apart from the one under test.
 """
+import hmac
 import json
 import pathlib
 import struct
@@ -275,6 +276,13 @@ def main():
                                 "other": (b"0", dict(call, organizationId="rival")), "budget": (b"1", budget)}.items():
         write("post", name, route + json.dumps(body, separators=(",", ":")).encode())
     write("post", "deep", b"0" + b"[" * 40)
+    for path in sorted((HERE.parent / "data" / "stripe").glob("*.json")):
+        body = json.dumps(json.loads(path.read_bytes()), separators=(",", ":")).encode()
+        v1 = hmac.new(b"whsec_forNothingButFuzzing", b"1796000000." + body, "sha256").hexdigest()
+        write("stripe", path.stem, f"t=1796000000,v1={v1}\n".encode() + body)
+    for name, head in {"two": "t=0,t= +1,v1=a=b,v1=" + "0" * 64, "v0": "t=1796000000,v0=" + "0" * 64, "blank": ",=,v1,t"}.items():
+        write("stripe", "head-" + name, head.encode() + b"\n{}")
+    write("stripe", "deep", b"t=1,v1=1\n" + b"[" * 3000)
     for name, book in PRICES.items():
         write("prices", name, json.dumps(book).encode())
     for name, rows in {"none": [], "rows": RATIOS, "twice": [RATIO, RATIO]}.items():
