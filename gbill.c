@@ -192,6 +192,7 @@ main(int argc, char **argv)
               cmd_forecast_run, cmd_forecast_list, cmd_forecast_show, cmd_optimize_run,
               cmd_optimize_list, cmd_optimize_show),
         TABLE("HTTP", api, key_create, cmd_key_list, key_revoke),
+        TABLE("Stripe", cmd_stripe_sign, cmd_stripe_verify),
         TABLE("All together", cmd_run, cmd_status),
     };
     return cli_main("gbill", "billing and usage tracking for LLM platforms", tables,

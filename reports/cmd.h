@@ -23,6 +23,7 @@ enum err_code cmd_key_revoke_run(struct cli *cli, const struct outlet *outlet,
                                  struct err *err) ERR_MUST_CHECK;
 
 extern const struct cli_cmd cmd_api, cmd_key_create, cmd_key_list, cmd_key_revoke;
+extern const struct cli_cmd cmd_stripe_sign, cmd_stripe_verify;
 extern const struct cli_cmd cmd_spikes_run, cmd_spikes_list, cmd_spikes_show;
 extern const struct cli_cmd cmd_forecast_run, cmd_forecast_list, cmd_forecast_show;
 extern const struct cli_cmd cmd_optimize_run, cmd_optimize_list, cmd_optimize_show;

@@ -9,6 +9,7 @@
 #include "store/base/file.h"
 #include "store/base/log.h"
 #include "store/base/notify.h"
+#include "store/net/stripe_sign.h"
 
 enum { PEM_BYTES_MAX = 1024 * 1024 };
 
@@ -71,8 +72,9 @@ serve(const struct server_options *options, const char *name, const char *listen
     enum err_code code = server_start(options, &server, err);
     if (code != ERR_OK)
         return code;
-    log_line(LOG_LEVEL_INFO, "listening", "on=%s tls=%s data=%s", name,
-             options->tls_cert != NULL ? "yes" : "no", options->data_directory);
+    log_line(LOG_LEVEL_INFO, "listening", "on=%s tls=%s webhook=%s data=%s", name,
+             options->tls_cert != NULL ? "yes" : "no",
+             options->stripe_secrets->count > 0 ? "yes" : "no", options->data_directory);
     notify_send("READY=1");
     while (sigtimedwait(&signals, NULL, &second) < 0)
         server_tend(server);
@@ -90,11 +92,14 @@ cmd_api_serve(struct cli *cli, const struct outlet *outlet, struct err *err)
     const struct conf *conf = &cli->conf;
     const char *listen = conf_text(conf, "listen");
     char name[128], *cert = NULL, *key = NULL;
+    struct stripe_sign_secrets stripe = {.count = 0};
     int fd = -1;
     bool open = false;
     if (conf_flag(conf, "debug"))
         log_set_level(LOG_LEVEL_DEBUG);
-    enum err_code code = read_tls(conf, &cert, &key, err);
+    enum err_code code = stripe_sign_take(&stripe, err);
+    if (code == ERR_OK)
+        code = read_tls(conf, &cert, &key, err);
     if (code == ERR_OK)
         code = door_open(listen, &fd, name, &open, err);
     if (code == ERR_OK && open && cert == NULL)
@@ -115,9 +120,11 @@ cmd_api_serve(struct cli *cli, const struct outlet *outlet, struct err *err)
             .tls_key = key,
             .clock = &cli->clock,
             .outlet = outlet,
+            .stripe_secrets = &stripe,
         };
         code = serve(&options, name, listen, err);
     }
+    stripe_sign_clear(&stripe);
     free(cert);
     free(key);
     return code;
@@ -133,8 +140,8 @@ const struct cli_cmd cmd_api = {
         "serve what an organization may see over HTTP, and take its usage, in the foreground",
     .help =
         "Under /api/billing: GET limits, GET and POST usage, GET usage/export (CSV), dashboard,\n"
-        "optimization, invoices and invoices/NUMBER, GET and PUT budget, and openapi.json, the whole\n"
-        "description; beside them /health and /metrics.  Until SIGTERM, which lets requests finish.\n"
+        "optimization, invoices and invoices/NUMBER, GET and PUT budget, POST stripe/webhook, and\n"
+        "openapi.json, the whole description; beside them /health and /metrics.  Until SIGTERM, which lets requests finish.\n"
         "\n"
         "Who asks sends Authorization: Bearer KEY, with a key of gbill key create, and names the\n"
         "key's own organization:\n"
@@ -150,6 +157,10 @@ const struct cli_cmd cmd_api = {
         "What is posted goes to gbill-agent, and success is answered once it is on its disk; while\n"
         "there is no agent the answer is 503.  A request that is sent again with the same ids, or\n"
         "the same Idempotency-Key, counts once.\n"
+        "\n"
+        "POST stripe/webhook is for Stripe, which needs no key: with the endpoint's secret in\n" STRIPE_SIGN_ENV
+        " (several by blanks or commas, while one replaces the other) what\n"
+        "Stripe signs with it becomes events; without it the answer is 503.  See gbill stripe verify.\n"
         "\n"
         "Answers come from the tables, as the last gbill rollup and gbill limits left them; gbill\n"
         "run keeps both going.  Errors are problem+json with a code, what is wrong and the remedy.\n",

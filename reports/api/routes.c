@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "reports/api/post_stripe.h"
 #include "reports/api/post_usage.h"
 #include "reports/api/views.h"
 #include "reports/usage_print.h"
@@ -13,6 +14,7 @@
 #include "store/base/cli.h"
 #include "store/base/file.h"
 #include "store/base/log.h"
+#include "store/event/stripe_event.h"
 #include "store/tables/cursor.h"
 #include "store/tables/dict.h"
 #include "store/tables/limit.h"
@@ -221,6 +223,7 @@ answer_metrics(const struct api_request *request, struct answer *answer, struct 
             "# TYPE gbill_api_slow_connections_total counter\n"
             "gbill_api_slow_connections_total %" PRIu64 "\n",
             f->throttled, f->slow_ended);
+    post_stripe_print(request->stripe, answer->out);
     return ERR_OK;
 }
 
@@ -239,21 +242,26 @@ answer_openapi(const struct api_request *request, struct answer *answer, struct 
 }
 
 static const struct route routes[] = {
-    {"GET", "/api/billing/limits", KEY_READ, false, 0, ROUTE_LIGHT, answer_limits},
-    {"GET", "/api/billing/usage", KEY_READ, false, 0, ROUTE_HEAVY, answer_usage},
-    {"POST", "/api/billing/usage", KEY_WRITE, false, POST_USAGE_BYTES_MAX, ROUTE_LIGHT, post_usage},
-    {"GET", "/api/billing/usage/export", KEY_READ, false, 0, ROUTE_FILE, view_export},
-    {"GET", "/api/billing/dashboard", KEY_READ, false, 0, ROUTE_HEAVY, view_dashboard},
-    {"GET", "/api/billing/optimization", KEY_READ, false, 0, ROUTE_HEAVY, view_optimization},
-    {"GET", "/api/billing/budget", KEY_READ, false, 0, ROUTE_LIGHT, view_budget},
-    {"PUT", "/api/billing/budget", KEY_ADMIN, false, VIEW_BUDGET_BYTES_MAX, ROUTE_LIGHT,
+    {"GET", "/api/billing/limits", KEY_READ, ROUTE_PROGRAM, 0, ROUTE_LIGHT, answer_limits},
+    {"GET", "/api/billing/usage", KEY_READ, ROUTE_PROGRAM, 0, ROUTE_HEAVY, answer_usage},
+    {"POST", "/api/billing/usage", KEY_WRITE, ROUTE_PROGRAM, POST_USAGE_BYTES_MAX, ROUTE_LIGHT,
+     post_usage},
+    {"GET", "/api/billing/usage/export", KEY_READ, ROUTE_PROGRAM, 0, ROUTE_FILE, view_export},
+    {"GET", "/api/billing/dashboard", KEY_READ, ROUTE_PROGRAM, 0, ROUTE_HEAVY, view_dashboard},
+    {"GET", "/api/billing/optimization", KEY_READ, ROUTE_PROGRAM, 0, ROUTE_HEAVY,
+     view_optimization},
+    {"GET", "/api/billing/budget", KEY_READ, ROUTE_PROGRAM, 0, ROUTE_LIGHT, view_budget},
+    {"PUT", "/api/billing/budget", KEY_ADMIN, ROUTE_PROGRAM, VIEW_BUDGET_BYTES_MAX, ROUTE_LIGHT,
      view_budget_put},
-    {"GET", "/api/billing/invoices", KEY_READ, false, 0, ROUTE_HEAVY, view_invoices},
-    {"GET", "/api/billing/invoices/{number}", KEY_READ, false, 0, ROUTE_HEAVY, view_invoice},
-    {"GET", "/api/billing/openapi.json", 0, false, 0, ROUTE_LIGHT, answer_openapi},
-    {"GET", "/", KEY_READ, true, 0, ROUTE_HEAVY, view_page},
-    {"GET", "/health", 0, false, 0, ROUTE_LIGHT, answer_health},
-    {"GET", "/metrics", 0, false, 0, ROUTE_LIGHT, answer_metrics},
+    {"GET", "/api/billing/invoices", KEY_READ, ROUTE_PROGRAM, 0, ROUTE_HEAVY, view_invoices},
+    {"GET", "/api/billing/invoices/{number}", KEY_READ, ROUTE_PROGRAM, 0, ROUTE_HEAVY,
+     view_invoice},
+    {"POST", "/api/billing/stripe/webhook", 0, ROUTE_STRIPE, STRIPE_EVENT_BODY_BYTES_MAX,
+     ROUTE_LIGHT, post_stripe},
+    {"GET", "/api/billing/openapi.json", 0, ROUTE_PROGRAM, 0, ROUTE_LIGHT, answer_openapi},
+    {"GET", "/", KEY_READ, ROUTE_BROWSER, 0, ROUTE_HEAVY, view_page},
+    {"GET", "/health", 0, ROUTE_PROGRAM, 0, ROUTE_LIGHT, answer_health},
+    {"GET", "/metrics", 0, ROUTE_PROGRAM, 0, ROUTE_LIGHT, answer_metrics},
 };
 
 static bool

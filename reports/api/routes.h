@@ -19,8 +19,10 @@ struct api_figures {
     uint64_t slow_ended;           /* connections closed for being slow */
 };
 
-struct parcel;  /* reports/api/parcel.h */
-struct repeats; /* reports/api/repeats.h */
+struct parcel;              /* reports/api/parcel.h */
+struct repeats;             /* reports/api/repeats.h */
+struct post_stripe;         /* reports/api/post_stripe.h */
+struct post_stripe_receipt; /* the same */
 
 struct api_request {
     struct shelf *shelf;
@@ -35,6 +37,15 @@ struct api_request {
     struct bytes body;       /* of a route that takes one */
     struct parcel *parcel;   /* what is put into it goes to the agent before the answer goes out */
     struct repeats *repeats; /* of all requests */
+    struct post_stripe *stripe;
+    struct post_stripe_receipt *receipt; /* empty; filled by post_stripe() alone */
+};
+
+/* Who calls. */
+enum route_caller {
+    ROUTE_PROGRAM, /* with a key where there is a scope; its body is JSON */
+    ROUTE_BROWSER, /* may sign in by name and password, and names no organization */
+    ROUTE_STRIPE,  /* by a signature of the body, which is bytes of any type */
 };
 
 /* A light one is answered by the server's own thread, for which all others wait. */
@@ -47,8 +58,8 @@ enum route_weight {
 struct route {
     const char *method, *path; /* the path may end in {…}: any text without a slash */
     unsigned scope;            /* 0: for everybody */
-    bool page; /* for a browser: it may sign in by name and password, and names no organization */
-    size_t body_bytes_max; /* of JSON, which may name the organization; 0: it takes no body */
+    enum route_caller caller;
+    size_t body_bytes_max; /* it may name the organization; 0: it takes no body */
     enum route_weight weight;
     enum err_code (*answer)(const struct api_request *request, struct answer *answer,
                             struct err *err);

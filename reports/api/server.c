@@ -13,6 +13,7 @@
 
 #include "reports/api/links.h"
 #include "reports/api/parcel.h"
+#include "reports/api/post_stripe.h"
 #include "reports/api/post_usage.h"
 #include "reports/api/rates.h"
 #include "reports/api/repeats.h"
@@ -41,6 +42,7 @@ struct server {
     struct api_figures figures;
     struct repeats *repeats;
     int repeats_lock;
+    struct post_stripe stripe;
     struct rates key_rates, address_rates;
     struct links links;
     struct workers workers;
@@ -67,6 +69,7 @@ struct exchange {
     bool answered;        /* the answer is there before the body is */
     size_t dropped_bytes; /* of a body that nobody wants */
     struct parcel parcel;
+    struct post_stripe_receipt receipt;
     bool sending; /* the parcel is with the outlet, the connection suspended */
     enum err_code sent;
 };
@@ -138,11 +141,11 @@ authorize(struct exchange *x)
     }
     const char *sent = header(x->connection, "Authorization");
     bool given = route_bearer(sent, &text) ||
-                 (x->route->page && route_password(sent, password, &text));
+                 (x->route->caller == ROUTE_BROWSER && route_password(sent, password, &text));
     const struct key *key = given ? keys_find(keys, text, clock_now_ms(s->options.clock)) : NULL;
     if (key == NULL) {
         answer_problem(answer, 401, "unauthorized", "no valid key was given",
-                       x->route->page
+                       x->route->caller == ROUTE_BROWSER
                            ? "sign in with a key as the password; gbill key create makes one"
                            : "send Authorization: Bearer KEY; gbill key create makes one");
         return false;
@@ -155,7 +158,7 @@ authorize(struct exchange *x)
     if ((key->scopes & x->route->scope) != x->route->scope)
         answer_problem(answer, 403, "scope", "the key is not for this",
                        "use a key whose scopes allow it");
-    else if (named == NULL && x->route->body_bytes_max == 0 && !x->route->page)
+    else if (named == NULL && x->route->body_bytes_max == 0 && x->route->caller == ROUTE_PROGRAM)
         answer_problem(answer, 400, "organization_missing", "organizationId is missing",
                        "name it in the query");
     else if (named != NULL && strcmp(named, key->organization) != 0)
@@ -185,6 +188,8 @@ find_answer(struct exchange *x)
         .body = {x->body.data, x->body.size_bytes},
         .parcel = &x->parcel,
         .repeats = s->repeats,
+        .stripe = &s->stripe,
+        .receipt = &x->receipt,
     };
     enum err_code code = x->route->answer(&request, &x->answer, &err);
     if (code != ERR_OK)
@@ -270,7 +275,7 @@ send_answer(struct exchange *x)
     (void)MHD_add_response_header(response, "Content-Type", answer->type);
     (void)MHD_add_response_header(response, "Cache-Control", "no-store");
     (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-    if (x->route != NULL && x->route->page)
+    if (x->route != NULL && x->route->caller == ROUTE_BROWSER)
         add_page(answer, response);
     else if (answer->status == 401)
         (void)MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
@@ -293,7 +298,8 @@ check_body_head(struct exchange *x)
     const char *type = header(x->connection, "Content-Type");
     const char *length = header(x->connection, "Content-Length");
     size_t type_bytes = type != NULL ? strcspn(type, "; \t") : 0;
-    if (type_bytes != sizeof json - 1 || strncasecmp(type, json, type_bytes) != 0)
+    if (x->route->caller != ROUTE_STRIPE &&
+        (type_bytes != sizeof json - 1 || strncasecmp(type, json, type_bytes) != 0))
         answer_problem(&x->answer, 415, "content_type", "the body is not application/json",
                        "send JSON, with Content-Type: application/json");
     else if (length != NULL && strtoull(length, NULL, 10) > x->route->body_bytes_max)
@@ -440,6 +446,7 @@ answer_body(struct exchange *x)
 static enum MHD_Result
 finish(struct exchange *x)
 {
+    post_stripe_settle(&x->server->stripe, x->server->repeats, &x->receipt, x->sent == ERR_OK);
     if (x->sent != ERR_OK) {
         answer_problem(&x->answer, 503, "agent", "the events are not known to be stored",
                        "send the same request again, with the same ids or Idempotency-Key: what "
@@ -551,6 +558,7 @@ server_start(const struct server_options *options, struct server **ret, struct e
     }
     uint64_t secret = 0;
     s->options = *options;
+    s->stripe.secrets = options->stripe_secrets;
     s->repeats_lock = -1;
     links_init(&s->links);
     enum err_code code = getrandom(&secret, sizeof secret, 0) == (ssize_t)sizeof secret

@@ -12,7 +12,8 @@
 
 enum { SERVER_CONNECTIONS_MAX = 10000 };
 
-struct outlet; /* store/event/outlet.h */
+struct outlet;              /* store/event/outlet.h */
+struct stripe_sign_secrets; /* store/net/stripe_sign.h */
 
 struct server_options {
     const char *data_directory;
@@ -23,6 +24,8 @@ struct server_options {
     const char *tls_cert, *tls_key;  /* PEM; NULL: plain */
     const struct clock *clock;
     const struct outlet *outlet; /* where events go; borrowed */
+    const struct stripe_sign_secrets
+        *stripe_secrets; /* of the webhook; borrowed; NULL: none is set up */
 };
 
 struct server;

@@ -7,7 +7,7 @@
  * (proc(5), PR_SET_DUMPABLE).  A process that only hands its environment on to children
  * (gbill run) takes nothing.
  *
- * Threads: to be called while there is one.
+ * Threads: no other may use the environment meanwhile.
  */
 #ifndef STORE_BASE_SECRET_H
 #define STORE_BASE_SECRET_H
