@@ -6,6 +6,7 @@
 #include "store/base/hash.h"
 #include "store/base/log.h"
 #include "store/event/stripe_event.h"
+#include "store/event/stripe_object.h"
 
 static void
 refuse(const struct api_request *request, struct answer *answer, enum post_stripe_reason reason,
@@ -73,7 +74,7 @@ add_event(const struct api_request *request, struct answer *answer, struct err *
                          clock_now_ms(request->clock), &defect);
     if (ok) {
         request->receipt->any = true;
-        request->receipt->known = stripe_event_is_known(e.type);
+        request->receipt->known = stripe_type_matters(e.type);
         fputs("{\"received\":true}\n", answer->out);
     } else
         refuse_event(request, answer, defect.text);
@@ -81,7 +82,7 @@ add_event(const struct api_request *request, struct answer *answer, struct err *
                  "id=\"%.*s\" type=\"%.*s\" organization=\"%s\" created=%" PRId64
                  " known=%s kept=%s why=\"%s\"",
                  STR_ARG(e.id), STR_ARG(e.type), e.organization, e.created_s,
-                 stripe_event_is_known(e.type) ? "yes" : "no", ok ? "yes" : "no",
+                 stripe_type_matters(e.type) ? "yes" : "no", ok ? "yes" : "no",
                  ok ? "signed and understood" : defect.text);
     stripe_event_clear(&e);
     return ERR_OK;

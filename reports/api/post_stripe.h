@@ -30,7 +30,7 @@ enum post_stripe_reason {
 struct post_stripe {
     const struct stripe_sign_secrets *secrets; /* count 0: nothing is taken */
     uint64_t refused[POST_STRIPE_REASONS];
-    uint64_t known, other; /* accepted, by stripe_event_is_known() */
+    uint64_t known, other; /* accepted, by stripe_type_matters() */
 };
 
 /* What is to be noted of one delivery once the agent has it. */

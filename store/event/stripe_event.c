@@ -300,29 +300,3 @@ stripe_event_clear(struct stripe_event *event)
     json_decref(event->root);
     *event = (struct stripe_event){.root = NULL};
 }
-
-bool
-stripe_event_is_known(struct str type)
-{
-    /* With a dot at its end: whatever follows. */
-    static const char *const known[] = {
-        "charge.dispute.",
-        "charge.refunded",
-        "checkout.session.completed",
-        "customer.subscription.",
-        "invoice.marked_uncollectible",
-        "invoice.paid",
-        "invoice.payment_failed",
-        "invoice.payment_succeeded",
-        "invoice.voided",
-        "invoice_payment.paid",
-        "refund.",
-    };
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        size_t n = strlen(known[i]);
-        if (type.size_bytes >= n && memcmp(type.data, known[i], n) == 0 &&
-            (type.size_bytes == n || known[i][n - 1] == '.'))
-            return true;
-    }
-    return false;
-}

@@ -50,7 +50,4 @@ enum err_code stripe_event_read(struct bytes body, struct stripe_event *ret,
 /* One that is empty is fine. */
 void stripe_event_clear(struct stripe_event *event);
 
-/* Does anything follow from events of this type (schemas/stripe.md, "What follows from it")? */
-bool stripe_event_is_known(struct str type);
-
 #endif

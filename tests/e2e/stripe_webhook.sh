@@ -80,7 +80,7 @@ for name in tests/data/stripe/*.json; do
     same "$(kept "evt_$name")" 1 "$name in the log when it is answered"
 done
 gbill log cat | grep '"id":"evt_invoice.paid"' >"$dir/told"
-for said in '"organizationId":"acme"' '"type":"invoice.paid"' '"gbill_invoice":"INV-2026-000042"' '"amount_paid":10950' '"customer":"cus_RsAcme"' "\"createdAt\":$(sed -n 's/.*"created": \([0-9]*\),$/\1/p' "$dir/invoice.paid" | head -1)000"; do
+for said in '"organizationId":"acme"' '"type":"invoice.paid"' '"gbill_invoice":"42"' '"amount_paid":10950' '"customer":"cus_RsAcme"' "\"createdAt\":$(sed -n 's/.*"created": \([0-9]*\),$/\1/p' "$dir/invoice.paid" | head -1)000"; do
     grep -q "$said" "$dir/told" || fail "no $said: $(cat "$dir/told")"
 done
 gbill log cat | grep '"id":"evt_charge.dispute.created"' | grep -q '"organizationId":"-"' || fail "a dispute is nobody's by itself"
