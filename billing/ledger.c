@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "billing/told.h"
+#include "store/base/currency.h"
 #include "store/base/money.h"
 #include "store/tables/dict.h"
 #include "store/tables/payment.h"
@@ -171,6 +173,67 @@ apply_payments(struct ledger *l, struct tables_txn *txn, uint32_t organization,
     payment_scan_end(&scan);
 }
 
+/* ---- what Stripe told ---- */
+
+/* Stripe writes "usd". */
+static bool
+same_currency(struct str stripe, const char *ours)
+{
+    bool same = stripe.size_bytes == 3;
+    for (size_t i = 0; same && i < 3; i++)
+        same = (stripe.data[i] & ~0x20) == ours[i];
+    return same || stripe.size_bytes == 0;
+}
+
+/* Returns what is wrong with it, or NULL. */
+static const char *
+apply_told(struct invoice *i, const struct told_invoice *told)
+{
+    int64_t paid;
+    if (told->mixed || !same_currency(told->currency, i->currency))
+        return "is in another currency than the invoice";
+    if (!currency_from_stripe(i->currency, told->paid - told->back, &paid))
+        return "has an amount that the currency's minor units cannot say";
+    if (i->status == INVOICE_VOID)
+        return paid > 0 ? "is paid, but the invoice is void; refund it there" : NULL;
+    const bool failed = told->failed || (paid == 0 && i->status == INVOICE_PAYMENT_FAILED);
+    i->paid_minor += paid;
+    if (told->voided && i->paid_minor == 0) {
+        i->status = INVOICE_VOID;
+        return NULL;
+    }
+    settle_status(i, failed);
+    if (told->disputed)
+        i->status = INVOICE_DISPUTED;
+    return told->voided ? "is void, but was paid; refund it first, or send a credit" : NULL;
+}
+
+static enum err_code
+apply_all_told(struct ledger *l, struct tables_txn *txn, uint32_t organization,
+               const struct stage_notices *notices, uint64_t *ret_problems, struct err *err)
+{
+    struct list all;
+    list_init(&all, sizeof(struct told_invoice));
+    enum err_code code = told_invoices_read(&all, txn, organization, err);
+    for (size_t n = 0; code == ERR_OK && n < all.count; n++) {
+        const struct told_invoice *told = (const struct told_invoice *)all.items + n;
+        struct invoice *i = named(l, told->name);
+        if (told->paid == 0 && !told->failed && !told->voided)
+            continue;
+        const char *wrong = i == NULL ? "names no final invoice of this organization"
+                                      : apply_told(i, told);
+        if (wrong == NULL)
+            continue;
+        stage_notice(notices, STAGE_PROBLEM,
+                     "organization %.*s: Stripe's invoice %.*s (of invoice \"%.*s\") %s",
+                     STR_ARG(dict_text(txn, organization)), STR_ARG(told->stripe_id),
+                     STR_ARG(told->name), wrong);
+        ++*ret_problems;
+    }
+    list_clear(&all);
+    return code;
+}
+
 /* ---- what was billed ---- */
 
 static int
@@ -259,6 +322,8 @@ ledger_read(struct ledger *l, struct tables_txn *txn, uint32_t organization, uin
     enum err_code code = read_invoices(l, txn, organization, before_number, err);
     if (code == ERR_OK)
         apply_payments(l, txn, organization, notices, ret_problems);
+    if (code == ERR_OK)
+        code = apply_all_told(l, txn, organization, notices, ret_problems, err);
     for (size_t i = 0; code == ERR_OK && i < l->invoices.count; i++) {
         const struct invoice *invoice = invoice_at(l, i);
         if (invoice->status == INVOICE_VOID)

@@ -36,10 +36,11 @@ void ledger_init(struct ledger *ledger);
 void ledger_clear(struct ledger *ledger);
 
 /*
- * Read an organization's final invoices and payments, in place of what was there.
+ * Read an organization's final invoices, payments and what Stripe told of them, in place of what
+ * was there.
  *
  *   before_number  leave out invoices from this number on; UINT64_MAX: none
- *   notices        payments that cannot be applied are said here
+ *   notices        what cannot be applied is said here
  *   ret_problems   so many are added
  *
  * Errors: ERR_LIMIT beyond the memory for one organization.

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "billing/told.h"
 #include "store/base/time.h"
 #include "store/tables/dict.h"
 
@@ -61,8 +62,10 @@ nothing(const struct timeline *t)
 
 /* Mark that an event could not be applied. */
 static void
-doubt(struct standing *s, const struct subscription *event, enum timeline_doubt why)
+doubt(struct timeline *t, const struct subscription *event, enum timeline_doubt why)
 {
+    struct standing *s = &t->now;
+    s->bad_by_stripe = t->telling;
     s->bad_seq = event->seq;
     s->bad_why = why;
     s->bad_plan = event->plan;
@@ -83,11 +86,11 @@ take_currency(struct timeline *t, const struct plan *plan, const struct subscrip
     else
         memcpy(currency, t->has_currency ? t->currency : plan->currency, sizeof currency);
     if (t->has_currency && strcmp(currency, t->currency) != 0) {
-        doubt(&t->now, event, DOUBT_CURRENCY);
+        doubt(t, event, DOUBT_CURRENCY);
         return false;
     }
     if (plan_rate_at(t->book, currency, event->effective_ms) == 0) {
-        doubt(&t->now, event, DOUBT_RATE);
+        doubt(t, event, DOUBT_RATE);
         return false;
     }
     memcpy(t->currency, currency, sizeof currency);
@@ -131,7 +134,7 @@ set_plan(struct timeline *t, const struct subscription *event, int64_t at_ms)
 {
     const struct plan *plan = plan_find(t->book, dict_text(t->txn, event->plan));
     if (plan == NULL || !plan_is_for(plan, t->organization)) {
-        doubt(&t->now, event, plan == NULL ? DOUBT_PLAN : DOUBT_NOT_FOR);
+        doubt(t, event, plan == NULL ? DOUBT_PLAN : DOUBT_NOT_FOR);
         return;
     }
     if (!take_currency(t, plan, event))
@@ -250,21 +253,110 @@ take_event(struct timeline *t, const struct subscription *event, struct err *err
     return push(t, event->effective_ms, err);
 }
 
+/* ---- what Stripe told ---- */
+
+/* Stripe says "the items changed" at each renewal too: what it names is then held already. */
+static bool
+holds_already(const struct timeline *t, const struct told_change *change)
+{
+    return t->now.held != NULL && (t->now.bad_seq == 0 || !t->now.bad_by_stripe) &&
+           str_equal(dict_text(t->txn, change->fact.row.plan), t->now.held->id);
+}
+
+static void
+end_with_period(struct timeline *t, const struct subscription *event, int64_t until_ms)
+{
+    if (t->now.held != NULL)
+        t->pending =
+            (struct timeline_pending){true, cycle_period(&t->now.cycle, until_ms).to_ms, *event};
+}
+
+static enum err_code
+take_change(struct timeline *t, const struct told_change *change, struct err *err)
+{
+    const struct stripe_told *row = &change->fact.row;
+    struct subscription event = {.organization = row->organization,
+                                 .effective_ms = row->time_utc_ms,
+                                 .seq = row->seq,
+                                 .action = EVENT_PLAN_CANCELLED,
+                                 .anchor_ms = EVENT_TIME_NONE,
+                                 .trial_end_ms = EVENT_TIME_NONE};
+    switch (change->action) {
+    case TOLD_PLAN:
+        event.action = EVENT_PLAN_SET;
+        event.plan = row->plan;
+        event.currency = row->currency;
+        return holds_already(t, change) ? ERR_OK : take_event(t, &event, err);
+    case TOLD_PAUSED:
+        event.action = EVENT_PLAN_PAUSED;
+        return take_event(t, &event, err);
+    case TOLD_RESUMED:
+        event.action = EVENT_PLAN_RESUMED;
+        return t->now.paused ? take_event(t, &event, err) : ERR_OK;
+    case TOLD_ENDS:
+        end_with_period(t, &event, change->until_ms);
+        return ERR_OK;
+    case TOLD_GOES_ON:
+        if (t->pending.event.action == EVENT_PLAN_CANCELLED)
+            t->pending.set = false;
+        return ERR_OK;
+    case TOLD_CANCELLED:
+        return take_event(t, &event, err);
+    }
+    return ERR_OK;
+}
+
+/* All that Stripe told and takes effect before a time, with what waited for its period's end. */
+static enum err_code
+take_told(struct timeline *t, struct list *told, size_t *next, int64_t before_ms, struct err *err)
+{
+    enum err_code code = ERR_OK;
+    while (code == ERR_OK && *next < told->count) {
+        const struct told_change *change = (const struct told_change *)told->items + *next;
+        if (change->fact.row.time_utc_ms >= before_ms)
+            break;
+        ++*next;
+        code = apply_pending(t, change->fact.row.time_utc_ms, err);
+        t->telling = true;
+        if (code == ERR_OK)
+            code = take_change(t, change, err);
+        t->telling = false;
+    }
+    return code;
+}
+
+/* Our own events and Stripe's, by time; at one instant Stripe's come after ours. */
+static enum err_code
+take_all(struct timeline *t, uint32_t organization, struct list *told, struct err *err)
+{
+    struct subscription_scan scan;
+    size_t next = 0;
+    enum err_code code = told_changes_read(told, t->txn, organization, err);
+    subscription_scan_begin(&scan, t->txn, organization);
+    while (code == ERR_OK && subscription_scan_next(&scan)) {
+        code = take_told(t, told, &next, scan.row.effective_ms, err);
+        if (code == ERR_OK)
+            code = take_event(t, &scan.row, err);
+    }
+    subscription_scan_end(&scan);
+    return code == ERR_OK ? take_told(t, told, &next, INT64_MAX, err) : code;
+}
+
 enum err_code
 timeline_read(struct timeline *t, struct tables_txn *txn, uint32_t organization, struct err *err)
 {
-    struct subscription_scan scan;
+    struct list told;
     t->txn = txn;
     t->organization = dict_text(txn, organization);
     t->changes.size_bytes = t->taxes.size_bytes = 0;
-    t->pending.set = t->has_currency = t->had_plan = false;
+    t->pending.set = t->has_currency = t->had_plan = t->telling = false;
     memcpy(t->currency, t->book->currency, sizeof t->currency);
     t->now = nothing(t);
     enum err_code code = push(t, INT64_MIN, err);
-    subscription_scan_begin(&scan, txn, organization);
-    while (code == ERR_OK && subscription_scan_next(&scan))
-        code = take_event(t, &scan.row, err);
-    subscription_scan_end(&scan);
+    list_init(&told, sizeof(struct told_change));
+    if (code == ERR_OK && organization != 0)
+        code = take_all(t, organization, &told, err);
+    list_clear(&told);
     return code == ERR_OK ? apply_pending(t, INT64_MAX, err) : code;
 }
 
@@ -374,7 +466,8 @@ timeline_complaint(const struct timeline *t, const struct standing *s, struct ta
         break;
     }
     snprintf(text, TIMELINE_COMPLAINT_BYTES,
-             "subscription event %" PRIu64 " sets plan \"%.*s\", %ssend one that can be applied; "
+             "%s event %" PRIu64 " sets plan \"%.*s\", %ssend one that can be applied; "
              "until then \"%.*s\" holds",
-             s->bad_seq, STR_ARG(plan), what, STR_ARG(s->plan->id));
+             s->bad_by_stripe ? "Stripe's" : "subscription", s->bad_seq, STR_ARG(plan), what,
+             STR_ARG(s->plan->id));
 }

@@ -1,6 +1,6 @@
 /*
  * billing/timeline.h - which plan was in force for an organization, and when:
- * its subscription events, folded.
+ * its subscription events and Stripe's, folded.
  *
  * Rules: billing/DESIGN.md, "Which plan is in force".  An event that cannot be
  * applied changes nothing but leaves a mark: what follows is in doubt until a
@@ -27,6 +27,7 @@ struct standing {
     uint64_t bad_seq;
     enum timeline_doubt bad_why;
     uint32_t bad_plan, bad_currency; /* dictionary: what it named */
+    bool bad_by_stripe;              /* it is Stripe's */
 };
 
 struct timeline_change {
@@ -58,15 +59,20 @@ struct timeline {
     struct standing now;
     struct timeline_pending pending;
     bool has_currency, had_plan;
+    bool telling; /* the event at hand is Stripe's */
 };
 
 void timeline_init(struct timeline *timeline, const struct plan_book *book);
 void timeline_clear(struct timeline *timeline);
 
 /*
- * Read an organization's subscription events, in place of what was there.
+ * Read an organization's subscription events, and what Stripe told of its subscription there,
+ * in place of what was there.
  *
- * Of several events that take effect at one instant the last in the log counts.
+ *   organization  0: one that nothing is known of
+ *
+ * Of several events that take effect at one instant the last in the log counts, and Stripe's
+ * after all others.
  *
  * Errors: ERR_LIMIT for more changes than 16 MiB hold.
  */

@@ -83,7 +83,7 @@ is_draft(const struct invoice *i)
     return i->status == INVOICE_DRAFT;
 }
 
-/* Something is to be paid, and not all of it was. */
+/* Something is to be paid, and not all of it was; nothing is asked for while a dispute is open. */
 static bool
 is_open(const struct invoice *i)
 {
@@ -117,6 +117,8 @@ status_text(const struct invoice *i)
         return "PAID";
     case INVOICE_PAYMENT_FAILED:
         return "PAYMENT FAILED";
+    case INVOICE_DISPUTED:
+        return "DISPUTED";
     case INVOICE_VOID:
         return "VOID";
     default:
@@ -331,6 +333,9 @@ add_notes(struct making *m)
     if (i->status == INVOICE_VOID)
         add_note(m, "This invoice is void: nothing on it is owed. What is due of it comes on the "
                     "next one.");
+    if (i->status == INVOICE_DISPUTED)
+        add_note(m, "A payment of this invoice is in dispute. What was paid counts again when that "
+                    "is won; until then nothing more is asked for.");
     if (i->total_minor < 0)
         add_note(m, "A credit note: its amount is taken off the invoices that follow, as far as it "
                     "was not given back.");

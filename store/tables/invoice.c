@@ -42,6 +42,7 @@ static const char *const status_names[INVOICE_STATUSES] = {
     [INVOICE_PAID] = "paid",
     [INVOICE_PAYMENT_FAILED] = "payment_failed",
     [INVOICE_VOID] = "void",
+    [INVOICE_DISPUTED] = "disputed",
 };
 
 static const char *const line_kind_names[INVOICE_LINE_KINDS] = {

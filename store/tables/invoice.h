@@ -22,7 +22,8 @@ enum invoice_status {
     INVOICE_PARTIALLY_PAID,
     INVOICE_PAID,
     INVOICE_PAYMENT_FAILED,
-    INVOICE_VOID, /* nothing on it is owed; what is due of it comes on the next one */
+    INVOICE_VOID,     /* nothing on it is owed; what is due of it comes on the next one */
+    INVOICE_DISPUTED, /* a payment of it is in dispute; what it comes to is told when that ends */
     INVOICE_STATUSES
 };
 

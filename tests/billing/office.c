@@ -1,9 +1,11 @@
 #include "tests/billing/office.h"
 
 #include <criterion/criterion.h>
+#include <ctype.h>
 #include <string.h>
 
 #include "store/base/time.h"
+#include "store/event/stripe_object.h"
 #include "store/tables/adjustment.h"
 #include "store/tables/balance.h"
 #include "store/tables/cursor.h"
@@ -11,9 +13,11 @@
 #include "store/tables/dirty.h"
 #include "store/tables/payment.h"
 #include "store/tables/resource.h"
+#include "store/tables/stripe_told.h"
 #include "store/tables/subscription.h"
 #include "store/tables/usage.h"
 #include "tests/support/number.h"
+#include "tests/support/record.h"
 #include "tests/support/temp_dir.h"
 
 static struct temp_dir dir;
@@ -150,6 +154,39 @@ office_pay(const char *organization, uint64_t invoice, const char *status, int64
                         .invoice = office_number(number),
                         .status = office_number(status)};
     cr_assert_eq(payment_put(txn, &p, &err), ERR_OK, "%s", err.text);
+}
+
+void
+office_tell(const char *organization, const char *id, const char *at, const char *type,
+            const char *json)
+{
+    struct buf map = record_of_json(json);
+    struct bytes object = bytes_of_buf(&map);
+    const struct event event = {.id = str_of(id), .stripe = {str_of(type), object}};
+    struct str parent = stripe_object_parent(str_of(type), object);
+    struct str plan = stripe_object_plan(str_of(type), object);
+    uint8_t body[4096];
+    cr_assert_leq(stripe_told_pack_bytes(&event), sizeof body);
+    stripe_told_pack(&event, body);
+    struct stripe_told row = {.under = parent.size_bytes > 0            ? STRIPE_TOLD_OBJECT
+                                       : strcmp(organization, "-") == 0 ? STRIPE_TOLD_NOBODY
+                                                                        : STRIPE_TOLD_ORGANIZATION,
+                              .seq = ++seq,
+                              .time_utc_ms = ms_of(at),
+                              .organization = office_number(organization),
+                              .body = {body, stripe_told_pack_bytes(&event)}};
+    char text[EVENT_REASON_BYTES_MAX + 1];
+    snprintf(text, sizeof text, "%.*s", STR_ARG(parent));
+    row.parent = parent.size_bytes > 0 ? office_number(text) : row.organization;
+    snprintf(text, sizeof text, "%.*s", STR_ARG(plan));
+    row.plan = plan.size_bytes > 0 ? office_number(text) : 0;
+    struct str currency = stripe_object_text(object, "currency");
+    snprintf(text, sizeof text, "%.*s", STR_ARG(currency));
+    for (size_t i = 0; text[i] != '\0'; i++)
+        text[i] = (char)toupper((unsigned char)text[i]);
+    row.currency = plan.size_bytes > 0 && text[0] != '\0' ? office_number(text) : 0;
+    cr_assert_eq(stripe_told_put(txn, &row, &err), ERR_OK, "%s", err.text);
+    buf_clear(&map);
 }
 
 void

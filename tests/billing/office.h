@@ -43,6 +43,12 @@ void office_void_subscription(const char *organization, const char *at, uint64_t
 uint64_t office_seq(void); /* of the last event */
 void office_pay(const char *organization, uint64_t invoice, const char *status,
                 int64_t amount_minor);
+/*
+ * What Stripe told, as the fold would have it: at: its created; json: the object, in which '
+ * stands for ".  organization "-": nobody's.
+ */
+void office_tell(const char *organization, const char *id, const char *at, const char *type,
+                 const char *json);
 /* at: a month or any time; the usage stands in its hour and its month. */
 void office_use(const char *organization, const char *at, uint64_t credits);
 void office_use_priced(const char *organization, const char *at, uint64_t credits,

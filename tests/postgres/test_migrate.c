@@ -9,6 +9,7 @@
 #include "store/postgres/migrate.h"
 #include "store/postgres/publish_state.h"
 #include "store/postgres/published.h"
+#include "store/tables/invoice.h"
 
 static char database[32], directory[128], url[256];
 static struct migrate migrate;
@@ -87,7 +88,7 @@ Test(postgres_migrate, an_empty_database_gets_every_file_and_a_second_run_does_n
         cr_assert_eq(migrate.files[i].state, MIGRATE_NOW);
     cr_assert_str_eq(
         applied(),
-        "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes 8rate_limits 9forecasts 10recommendations");
+        "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes 8rate_limits 9forecasts 10recommendations 11disputed");
     char before[512];
     snprintf(before, sizeof before, "%s",
              server_value(url, "SELECT string_agg(ctid::text || xmin || applied_at, ' ') FROM "
@@ -111,36 +112,36 @@ Test(postgres_migrate, a_dry_run_says_what_is_pending_and_changes_nothing)
 Test(postgres_migrate, a_new_file_alone_is_applied)
 {
     must_migrate();
-    put_file("011_more.sql", "CREATE TABLE billing.more (n integer);\n");
+    put_file("012_more.sql", "CREATE TABLE billing.more (n integer);\n");
     must_migrate();
     cr_assert_eq(migrate.files[9].state, MIGRATE_BEFORE);
-    cr_assert_eq(migrate.files[10].state, MIGRATE_NOW);
+    cr_assert_eq(migrate.files[11].state, MIGRATE_NOW);
     cr_assert_str_eq(
         applied(),
-        "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes 8rate_limits 9forecasts 10recommendations 11more");
+        "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes 8rate_limits 9forecasts 10recommendations 11disputed 12more");
 }
 
 Test(postgres_migrate, a_file_that_fails_leaves_nothing_of_itself_and_names_its_line)
 {
-    put_file("011_bad.sql", "CREATE TABLE billing.half (n integer);\n-- \xc3\xa9\nSELEC 1;\n");
+    put_file("012_bad.sql", "CREATE TABLE billing.half (n integer);\n-- \xc3\xa9\nSELEC 1;\n");
     cr_assert_eq(run_migrate(false), ERR_CONFIG);
-    cr_assert_not_null(strstr(err.text, "011_bad.sql: line 3: syntax error"), "%s", err.text);
+    cr_assert_not_null(strstr(err.text, "012_bad.sql: line 3: syntax error"), "%s", err.text);
     cr_assert_str_eq(
         applied(),
-        "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes 8rate_limits 9forecasts 10recommendations");
+        "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes 8rate_limits 9forecasts 10recommendations 11disputed");
     cr_assert_str_eq(server_value(url, "SELECT to_regclass('billing.half') IS NULL"), "t");
-    put_file("011_bad.sql", "CREATE TABLE billing.half (n integer);\n");
+    put_file("012_bad.sql", "CREATE TABLE billing.half (n integer);\n");
     must_migrate();
 }
 
 Test(postgres_migrate, a_file_that_ends_its_transaction_is_refused)
 {
-    put_file("011_commit.sql", "CREATE TABLE billing.half (n integer); COMMIT;\n");
+    put_file("012_commit.sql", "CREATE TABLE billing.half (n integer); COMMIT;\n");
     cr_assert_eq(run_migrate(false), ERR_CONFIG);
-    cr_assert_not_null(strstr(err.text, "011_commit.sql ends its transaction"), "%s", err.text);
+    cr_assert_not_null(strstr(err.text, "012_commit.sql ends its transaction"), "%s", err.text);
     cr_assert_str_eq(
         applied(),
-        "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes 8rate_limits 9forecasts 10recommendations");
+        "1tables 2row_security 3token_classes 4log_days 5budgets 6billing 7spikes 8rate_limits 9forecasts 10recommendations 11disputed");
 }
 
 Test(postgres_migrate, an_applied_file_that_changed_is_refused_even_in_a_dry_run)
@@ -174,7 +175,7 @@ Test(postgres_migrate, gaps_twins_odd_names_and_empty_directories_are_refused)
     static const struct {
         const char *file, *says;
     } cases[] = {
-        {"012_x.sql", "migration 011 is missing, 012_x is there"},
+        {"013_x.sql", "migration 012 is missing, 013_x is there"},
         {"002_twin.sql", "two migrations have the number 002"},
         {"000_x.sql", "two migrations have the number 000"},
         {"6_x.sql", "named NNN_name.sql"},
@@ -232,6 +233,19 @@ Test(postgres_migrate, every_table_and_column_is_explained)
                           "relkind = 'r' AND attnum > 0 AND "
                           "col_description(c.oid, attnum) IS NULL"),
         "");
+}
+
+Test(postgres_migrate, an_invoice_may_have_every_status_that_there_is)
+{
+    must_migrate();
+    const char *const check =
+        server_value(url, "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = "
+                          "'invoices_status_check'");
+    for (int s = 0; s < INVOICE_STATUSES; s++) {
+        char name[32];
+        snprintf(name, sizeof name, "'%s'", invoice_status_name((enum invoice_status)s));
+        cr_expect_not_null(strstr(check, name), "%s is not in %s", name, check);
+    }
 }
 
 Test(postgres_migrate, a_plain_owner_may_migrate_and_publish)
