@@ -14,6 +14,7 @@
 #include "store/base/log.h"
 #include "store/base/schedule.h"
 #include "store/cmd.h"
+#include "store/net/stripe.h"
 #include "store/postgres/cmd.h"
 
 /* From the log to Postgres in seconds: each stage reads what the one before wrote. */
@@ -29,6 +30,7 @@ static const struct schedule_job jobs[] = {
     {{"forecast", "run"}, 300000},
     {{"optimize", "run"}, 60000},
     {{"tokens", "learn"}, 3600000},
+    {{"stripe", "sync"}, 60000},
     {{"publish"}, 1000},
 };
 
@@ -42,15 +44,17 @@ static const struct conf_opt run_opts[] = {
      "who is told of alerts (schemas/notify.md); without it nobody is"},
 };
 
-/* Nobody to publish to, or to tell: no such job. */
+/* Nobody to publish to, to tell, or to collect: no such job. */
 static size_t
 pick_jobs(const struct conf *conf, struct schedule_job picked[CLI_COUNT(jobs)])
 {
     size_t count = 0;
+    const char *stripe = getenv(STRIPE_KEY_ENV);
     for (size_t i = 0; i < CLI_COUNT(jobs); i++) {
         const char *name = jobs[i].args[0];
         if ((strcmp(name, "publish") == 0 && conf_text(conf, "database") == NULL) ||
-            (strcmp(name, "notify") == 0 && conf_text(conf, "notify") == NULL))
+            (strcmp(name, "notify") == 0 && conf_text(conf, "notify") == NULL) ||
+            (strcmp(name, "stripe") == 0 && (stripe == NULL || stripe[0] == '\0')))
             continue;
         picked[count++] = jobs[i];
     }
@@ -87,8 +91,8 @@ static const struct cli_cmd cmd_run = {
     .summary = "run all jobs at their cadences, in the foreground",
     .help =
         "Starts rollup and publish every second, limits, budgets and notify every two, spikes run,\n"
-        "invoice run, chargeback run and optimize run every minute, forecast run every five, and\n"
-        "audit --roots and tokens learn every hour, each as a process of its own, until SIGTERM or\n"
+        "invoice run, chargeback run, optimize run and, where STRIPE_SECRET_KEY is set, stripe sync\n"
+        "every minute, forecast run every five, and audit --roots and tokens learn every hour, each as a process of its own, until SIGTERM or\n"
         "Ctrl-C.  An event is in Postgres within five seconds.  A job that fails is said and tried\n"
         "again, every five seconds at the slowest; cron or systemd timers may run the same jobs\n"
         "instead.\n",
@@ -186,13 +190,14 @@ main(int argc, char **argv)
               cmd_chargeback_run, cmd_chargeback),
         TABLE("Budgets", cmd_budgets_list, cmd_budgets_show, cmd_budgets, cmd_notify,
               cmd_outbox_list, cmd_outbox_show, cmd_outbox_retry),
+        TABLE("Stripe", cmd_stripe_sync, cmd_stripe_status, cmd_stripe_portal, cmd_stripe_checkout,
+              cmd_stripe_sign, cmd_stripe_verify),
         TABLE("Postgres", cmd_migrate, cmd_publish),
         TABLE("Reports", cmd_report_usage, cmd_report_costs, cmd_report_export,
               cmd_report_dashboard, cmd_spikes_run, cmd_spikes_list, cmd_spikes_show,
               cmd_forecast_run, cmd_forecast_list, cmd_forecast_show, cmd_optimize_run,
               cmd_optimize_list, cmd_optimize_show),
         TABLE("HTTP", api, key_create, cmd_key_list, key_revoke),
-        TABLE("Stripe", cmd_stripe_sign, cmd_stripe_verify),
         TABLE("All together", cmd_run, cmd_status),
     };
     return cli_main("gbill", "billing and usage tracking for LLM platforms", tables,

@@ -6,9 +6,9 @@
 
 #include "billing/cmd_shared.h"
 #include "billing/invoice_pick.h"
+#include "billing/parties.h"
 #include "reports/cmd.h"
 #include "reports/invoice_sheet.h"
-#include "reports/parties.h"
 #include "store/base/file.h"
 
 enum {

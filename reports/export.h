@@ -8,7 +8,7 @@
 #ifndef REPORTS_EXPORT_H
 #define REPORTS_EXPORT_H
 
-#include "reports/parties.h"
+#include "billing/parties.h"
 #include "reports/usage_print.h"
 #include "reports/usage_walk.h"
 #include "store/base/clock.h"

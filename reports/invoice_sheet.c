@@ -154,6 +154,7 @@ add_head(struct making *m)
     struct str organization = dict_text(m->txn, i->organization);
     struct parties_party seller = parties_seller(m->parties);
     struct parties_party customer = parties_customer(m->parties, organization);
+    customer.email = NULL; /* for Stripe alone */
     int64_t days = parties_payment_days(m->parties);
     const char *id = keep(m, organization), *period = span_text(m, i->from_ms, i->to_ms);
     if (!is_draft(i))

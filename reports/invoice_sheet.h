@@ -6,7 +6,7 @@
 #ifndef REPORTS_INVOICE_SHEET_H
 #define REPORTS_INVOICE_SHEET_H
 
-#include "reports/parties.h"
+#include "billing/parties.h"
 #include "reports/pdf/sheet.h"
 #include "store/base/arena.h"
 #include "store/tables/invoice.h"

@@ -8,12 +8,12 @@ set(GBILL_DOCDIR "${CMAKE_INSTALL_FULL_DOCDIR}")
 set(GBILL_UNITS "${CMAKE_CURRENT_LIST_DIR}")
 
 foreach(unit gbill-agent.service gbill.service gbill-jobs.service gbill-publish.service
-        gbill-notify.service gbill-ship.service gbill-api.service)
+        gbill-notify.service gbill-stripe.service gbill-ship.service gbill-api.service)
     configure_file("${GBILL_UNITS}/${unit}.in" "${CMAKE_BINARY_DIR}/systemd/${unit}" @ONLY)
     install(FILES "${CMAKE_BINARY_DIR}/systemd/${unit}" DESTINATION lib/systemd/system)
 endforeach()
 install(FILES "${GBILL_UNITS}/gbill-jobs.timer" "${GBILL_UNITS}/gbill-publish.timer"
-    "${GBILL_UNITS}/gbill-notify.timer" DESTINATION lib/systemd/system)
+    "${GBILL_UNITS}/gbill-notify.timer" "${GBILL_UNITS}/gbill-stripe.timer" DESTINATION lib/systemd/system)
 install(FILES "${GBILL_UNITS}/gbill.sysusers" DESTINATION lib/sysusers.d RENAME gbill.conf)
 install(FILES "${GBILL_UNITS}/OPERATIONS.md" DESTINATION ${CMAKE_INSTALL_DOCDIR})
 install(FILES "${GBILL_UNITS}/gbill.1" DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)

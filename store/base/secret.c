@@ -7,12 +7,17 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-/* The limit alone does not keep a core from a program that core_pattern names: core(5). */
+/*
+ * The limit alone does not keep a core from a program that core_pattern names: core(5).  It is
+ * set beside the other, where the kernel lets us: a service may not be allowed to (systemd's
+ * @resources), and has LimitCORE=0 instead.
+ */
 static enum err_code
 forbid_cores(struct err *err)
 {
     const struct rlimit none = {0, 0};
-    if (setrlimit(RLIMIT_CORE, &none) != 0 || prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
+    (void)setrlimit(RLIMIT_CORE, &none);
+    if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
         return err_set_errno(err, errno,
                              "cannot turn off cores, which would have a secret in them");
     return ERR_OK;

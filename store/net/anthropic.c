@@ -87,13 +87,9 @@ anthropic_close(struct anthropic *api)
 int64_t
 anthropic_wait_ms(unsigned tries, int64_t retry_after_s, uint64_t chance)
 {
-    int64_t wait_ms = WAIT_FIRST_MS;
-    for (unsigned i = 1; i < tries && wait_ms < WAIT_DOUBLED_MS_MAX; i++)
-        wait_ms *= 2;
-    wait_ms -= wait_ms * (int64_t)(chance % 251) / 1000;
-    if (retry_after_s > ANTHROPIC_WAIT_MS_MAX / 1000)
-        return ANTHROPIC_WAIT_MS_MAX + 1;
-    return wait_ms > retry_after_s * 1000 ? wait_ms : retry_after_s * 1000;
+    return retry_after_s > ANTHROPIC_WAIT_MS_MAX / 1000
+               ? ANTHROPIC_WAIT_MS_MAX + 1
+               : net_wait_ms(tries, WAIT_FIRST_MS, WAIT_DOUBLED_MS_MAX, retry_after_s, chance);
 }
 
 /* The request's body; ERR_INPUT when the text is no UTF-8, which Jansson checks. */

@@ -203,43 +203,172 @@ set_request(struct net *net, const struct net_request *r, struct curl_slist *hea
     return set_common(net, r->url, "http,https") &&
            curl_easy_setopt(c, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
            curl_easy_setopt(c, CURLOPT_USERAGENT, "gbill") == CURLE_OK &&
-           (r->body.size_bytes == 0 ||
-            (curl_easy_setopt(c, CURLOPT_POSTFIELDS, (const char *)r->body.data) == CURLE_OK &&
+           /* A POST without a body says that it has none. */
+           ((r->body.size_bytes == 0 && strcmp(r->method, "POST") != 0) ||
+            (curl_easy_setopt(c, CURLOPT_POSTFIELDS,
+                              r->body.size_bytes > 0 ? (const char *)r->body.data : "") ==
+                 CURLE_OK &&
              curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.size_bytes) ==
                  CURLE_OK)) &&
            curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, r->method) == CURLE_OK;
+}
+
+/* Make the handle ready for a request; finish() it, also after an error. */
+static enum err_code
+prepare(struct net *net, const struct net_request *request, struct buf *body,
+        struct curl_slist **ret_headers, struct err *err)
+{
+    *ret_headers = NULL;
+    net->allow = request->allow;
+    net->check_address = true;
+    enum err_code code = read_url(net, request->url, err);
+    if (code == ERR_OK)
+        code = make_headers(request, ret_headers, err);
+    if (code != ERR_OK)
+        return code;
+    buf_init(body, request->answer_bytes_max);
+    net->answer = body;
+    return set_request(net, request, *ret_headers)
+               ? ERR_OK
+               : err_set(err, ERR_LIMIT, "%s: no memory for the request", net->host);
+}
+
+static enum err_code
+finish(struct net *net, CURLcode result, struct net_answer *answer, struct err *err)
+{
+    curl_off_t retry_after_s = 0;
+    struct curl_header *header;
+    if (result != CURLE_OK)
+        return fail(net, result, err);
+    curl_easy_getinfo(net->curl, CURLINFO_RESPONSE_CODE, &answer->status);
+    curl_easy_getinfo(net->curl, CURLINFO_RETRY_AFTER, &retry_after_s);
+    answer->retry_after_s = retry_after_s > 0 ? retry_after_s : 0;
+    if (curl_easy_header(net->curl, "Stripe-Should-Retry", 0, CURLH_HEADER, -1, &header) ==
+        CURLHE_OK)
+        answer->should_retry = strcmp(header->value, "true") == 0    ? 1
+                               : strcmp(header->value, "false") == 0 ? -1
+                                                                     : 0;
+    return ERR_OK;
 }
 
 enum err_code
 net_http(struct net *net, const struct net_request *request, struct net_answer *ret,
          struct err *err)
 {
-    struct curl_slist *headers = NULL;
+    struct curl_slist *headers;
     struct net_answer answer = {0};
-    curl_off_t retry_after_s = 0;
-    net->allow = request->allow;
-    net->check_address = true;
-    enum err_code code = read_url(net, request->url, err);
+    enum err_code code = prepare(net, request, &answer.body, &headers, err);
     if (code == ERR_OK)
-        code = make_headers(request, &headers, err);
-    if (code != ERR_OK)
-        return code;
-    buf_init(&answer.body, request->answer_bytes_max);
-    net->answer = &answer.body;
-    CURLcode result = set_request(net, request, headers) ? curl_easy_perform(net->curl)
-                                                         : CURLE_OUT_OF_MEMORY;
-    if (result == CURLE_OK) {
-        curl_easy_getinfo(net->curl, CURLINFO_RESPONSE_CODE, &answer.status);
-        curl_easy_getinfo(net->curl, CURLINFO_RETRY_AFTER, &retry_after_s);
-        answer.retry_after_s = retry_after_s > 0 ? retry_after_s : 0;
+        code = finish(net, curl_easy_perform(net->curl), &answer, err);
+    if (code == ERR_OK)
         *ret = answer;
-    } else {
-        code = fail(net, result, err);
+    else
         buf_clear(&answer.body);
-    }
     net->answer = NULL;
     curl_slist_free_all(headers);
     return code;
+}
+
+/* ---- several at one time ---- */
+
+struct net_pool {
+    CURLM *multi;
+    size_t count;
+    struct net *nets[NET_POOL_MAX];
+    struct curl_slist *headers[NET_POOL_MAX];
+};
+
+enum err_code
+net_pool_open(const struct net_options *options, size_t count, struct net_pool **ret,
+              struct err *err)
+{
+    enum err_code code = ERR_OK;
+    assert(count > 0 && count <= NET_POOL_MAX);
+    struct net_pool *pool = calloc(1, sizeof *pool);
+    if (pool == NULL)
+        return err_set(err, ERR_LIMIT, "no memory");
+    while (code == ERR_OK && pool->count < count) {
+        code = net_open(options, &pool->nets[pool->count], err);
+        pool->count += code == ERR_OK ? 1 : 0;
+    }
+    if (code == ERR_OK && (pool->multi = curl_multi_init()) == NULL)
+        code = err_set(err, ERR_LIMIT, "no memory for curl");
+    if (code == ERR_OK)
+        *ret = pool;
+    else
+        net_pool_close(pool);
+    return code;
+}
+
+void
+net_pool_close(struct net_pool *pool)
+{
+    if (pool == NULL)
+        return;
+    for (size_t i = 0; i < pool->count; i++)
+        net_close(pool->nets[i]);
+    if (pool->multi != NULL)
+        curl_multi_cleanup(pool->multi);
+    free(pool);
+}
+
+/* Until all that were added have ended; what each came to is told by curl's messages. */
+static void
+run_multi(struct net_pool *pool, struct net_exchange *exchanges, size_t count)
+{
+    int running = 1, left;
+    CURLMcode result = CURLM_OK;
+    while (result == CURLM_OK && running > 0) {
+        result = curl_multi_perform(pool->multi, &running);
+        if (result == CURLM_OK && running > 0)
+            result = curl_multi_poll(pool->multi, NULL, 0, 1000, NULL);
+    }
+    for (CURLMsg *m; (m = curl_multi_info_read(pool->multi, &left)) != NULL;) {
+        for (size_t i = 0; m->msg == CURLMSG_DONE && i < count; i++) {
+            if (pool->nets[i]->curl == m->easy_handle)
+                exchanges[i].code =
+                    finish(pool->nets[i], m->data.result, &exchanges[i].answer, &exchanges[i].err);
+        }
+    }
+}
+
+void
+net_pool_run(struct net_pool *pool, struct net_exchange *exchanges, size_t count)
+{
+    bool added[NET_POOL_MAX] = {false};
+    assert(count <= pool->count);
+    for (size_t i = 0; i < count; i++) {
+        struct net_exchange *e = &exchanges[i];
+        e->answer = (struct net_answer){0};
+        e->code = prepare(pool->nets[i], &e->request, &e->answer.body, &pool->headers[i], &e->err);
+        added[i] = e->code == ERR_OK &&
+                   curl_multi_add_handle(pool->multi, pool->nets[i]->curl) == CURLM_OK;
+        /* Until its end is told: */
+        if (e->code == ERR_OK)
+            e->code = err_set(&e->err, ERR_PEER, "%s: no answer", pool->nets[i]->host);
+    }
+    run_multi(pool, exchanges, count);
+    for (size_t i = 0; i < count; i++) {
+        if (added[i])
+            curl_multi_remove_handle(pool->multi, pool->nets[i]->curl);
+        if (exchanges[i].code != ERR_OK)
+            buf_clear(&exchanges[i].answer.body);
+        pool->nets[i]->answer = NULL;
+        curl_slist_free_all(pool->headers[i]);
+    }
+}
+
+int64_t
+net_wait_ms(unsigned tries, int64_t first_ms, int64_t max_ms, int64_t retry_after_s,
+            uint64_t chance)
+{
+    int64_t wait_ms = first_ms, asked_ms = retry_after_s * 1000;
+    for (unsigned i = 1; i < tries && wait_ms < max_ms; i++)
+        wait_ms *= 2;
+    if (wait_ms > max_ms)
+        wait_ms = max_ms;
+    wait_ms -= wait_ms * (int64_t)(chance % 251) / 1000;
+    return wait_ms > asked_ms ? wait_ms : asked_ms;
 }
 
 static bool

@@ -55,6 +55,7 @@ struct net_request {
 struct net_answer {
     long status;           /* 200 … */
     int64_t retry_after_s; /* what the header Retry-After asks for, from now; 0: nothing */
+    int should_retry;      /* what Stripe-Should-Retry says: 1 true, -1 false, 0 nothing */
     struct buf body;       /* buf_clear() it */
 };
 
@@ -72,6 +73,42 @@ struct net_answer {
  */
 enum err_code net_http(struct net *net, const struct net_request *request, struct net_answer *ret,
                        struct err *err) ERR_MUST_CHECK;
+
+/*
+ * Several requests at one time, each over a connection of its own that is kept for the next
+ * ones.  A pool belongs to one thread, as a struct net does.
+ */
+struct net_pool;
+
+/* count: of connections, 1 to NET_POOL_MAX.  Errors: those of net_open(). */
+enum { NET_POOL_MAX = 64 };
+enum err_code net_pool_open(const struct net_options *options, size_t count, struct net_pool **ret,
+                            struct err *err) ERR_MUST_CHECK;
+void net_pool_close(struct net_pool *pool); /* NULL is fine */
+
+struct net_exchange {
+    struct net_request request;
+    /* Filled by net_pool_run(), as net_http() has them: */
+    enum err_code code;
+    struct net_answer answer; /* where code is ERR_OK; buf_clear() its body */
+    struct err err;           /* where it is not */
+};
+
+/* Send all and read all answers.  count: at most the pool's.  Returns when all have ended. */
+void net_pool_run(struct net_pool *pool, struct net_exchange *exchanges, size_t count);
+
+/*
+ * How long to rest before another try of what may pass: first_ms, doubled for each try made,
+ * at most max_ms; up to a quarter less by chance; never less than the answer's Retry-After.
+ *
+ *   tries          made so far, 1 or more
+ *   retry_after_s  0: the answer did not say
+ *   chance         any number
+ *
+ * Returns milliseconds.  Source: what the providers' own client libraries do.
+ */
+int64_t net_wait_ms(unsigned tries, int64_t first_ms, int64_t max_ms, int64_t retry_after_s,
+                    uint64_t chance);
 
 enum net_security {
     NET_STARTTLS, /* plain at first, then TLS or nothing */

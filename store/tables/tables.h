@@ -60,7 +60,8 @@
     X(FORECASTS, "forecasts", STAGE)             \
     X(RECOMMENDATIONS, "recommendations", STAGE) \
     X(EFFICIENCY, "efficiency", STAGE)           \
-    X(ALLOWANCES, "allowances", STAGE)
+    X(ALLOWANCES, "allowances", STAGE)           \
+    X(STRIPE_CALLS, "stripe_calls", STAGE)
 
 enum table {
 #define TABLES_ENUM(name, text, origin) TABLE_##name,

@@ -44,7 +44,7 @@ units=$(dirname "$(find "$dir" -name gbill-agent.service)")
 prefix=${units%/lib/systemd/system}
 prefix=${prefix#"$dir"}
 for file in bin/gbill sbin/gbill-agent share/gbill/prices.json share/gbill/plans.json lib/sysusers.d/gbill.conf \
-    lib/systemd/system/gbill-{agent,jobs,publish,notify,ship,api}.service lib/systemd/system/gbill-{jobs,publish,notify}.timer \
+    lib/systemd/system/gbill-{agent,jobs,publish,notify,stripe,ship,api}.service lib/systemd/system/gbill-{jobs,publish,notify,stripe}.timer \
     lib/systemd/system/gbill.service; do
     [ -s "$dir$prefix/$file" ] || fail "$prefix/$file is not installed"
 done
@@ -73,6 +73,7 @@ exposure gbill.service 11
 exposure gbill-jobs.service 2
 exposure gbill-publish.service 11
 exposure gbill-notify.service 11
+exposure gbill-stripe.service 11
 exposure gbill-ship.service 11
 exposure gbill-api.service 11
 ! systemd-analyze security --offline=true --threshold=3 "$units/gbill-agent.service" >/dev/null 2>&1 ||
@@ -82,7 +83,7 @@ exposure gbill-api.service 11
 jobs=$(sed -nE '/^static const struct schedule_job jobs/,/^};/s/^ *\{\{([^}]*)\}.*/\1/p' gbill.c | tr -d '",')
 [ "$(wc -l <<<"$jobs")" -ge 5 ] || fail "cannot find the jobs in gbill.c: $jobs"
 while read -r job; do
-    grep -qx "ExecStart=$prefix/bin/gbill $job" "$units"/gbill-{jobs,publish,notify}.service ||
+    grep -qx "ExecStart=$prefix/bin/gbill $job" "$units"/gbill-{jobs,publish,notify,stripe}.service ||
         fail "gbill $job is run by gbill run, but by no timer"
 done <<<"$jobs"
 

@@ -179,6 +179,7 @@ NAMES = [name[6:] for name in dir(Double) if name.startswith("admin_")]
 class Api(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     timeout = 60
+    disable_nagle_algorithm = True  # an answer is two writes
 
     def log_message(self, *_):
         pass

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "reports/parties.h"
+#include "billing/parties.h"
 #include "tests/support/temp_dir.h"
 
 /* ' stands for ". */

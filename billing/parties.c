@@ -1,4 +1,4 @@
-#include "reports/parties.h"
+#include "billing/parties.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -89,7 +89,8 @@ read_party(const json_t *object, const char *where, bool customer, struct partie
            struct err *err)
 {
     static const char *const of_seller[] = {"name", "address", "taxId", "email", "web", NULL};
-    static const char *const of_customer[] = {"name", "address", "taxId", "reference", NULL};
+    static const char *const of_customer[] = {"name",  "address",   "taxId",
+                                              "email", "reference", NULL};
     struct parties_party p = {0};
     if (!json_is_object(object))
         return err_set(err, ERR_CONFIG, "%s: must be an object", where);

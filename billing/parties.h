@@ -1,12 +1,12 @@
 /*
- * reports/parties.h - who bills whom: names, addresses and terms for the invoice on
+ * billing/parties.h - who bills whom: names, addresses and terms for the invoice on
  * paper, from a settings file.
  *
  * Its bytes: schemas/parties.md.  Nothing in it changes an amount.  What it does not say
  * is left out of the page.  Once loaded it never changes.
  */
-#ifndef REPORTS_PARTIES_H
-#define REPORTS_PARTIES_H
+#ifndef BILLING_PARTIES_H
+#define BILLING_PARTIES_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -35,7 +35,7 @@ struct parties_party {
     const char *address[PARTIES_ADDRESS_MAX];
     size_t address_count;
     const char *tax_id;
-    const char *email, *web; /* web: an https or http URL; both plain ASCII without quotes */
+    const char *email, *web; /* web: of a seller, an http or https URL; both ASCII without quotes */
     const char *reference;   /* a customer's own, such as an order's number */
 };
 
