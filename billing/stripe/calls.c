@@ -225,7 +225,7 @@ customer(struct calls *c, calls_object object)
 }
 
 static enum need
-invoices(struct calls *c, const char *customer_id, bool method)
+invoices(struct calls *c, const char *customer_id)
 {
     struct invoice_scan scan;
     enum need n = NEED_HAVE;
@@ -233,7 +233,7 @@ invoices(struct calls *c, const char *customer_id, bool method)
     /* One that waits holds the later ones back: credit is used up in their order. */
     while (n != NEED_ASKED && n != NEED_WAITS && invoice_scan_next(&scan)) {
         if (scan.row.number != 0)
-            n = calls_invoice(c, customer_id, method, &scan.row);
+            n = calls_invoice(c, customer_id, &scan.row);
     }
     invoice_scan_end(&scan);
     return n;
@@ -242,15 +242,14 @@ invoices(struct calls *c, const char *customer_id, bool method)
 static enum need
 organization(struct calls *c)
 {
-    calls_object id, method;
+    calls_object id;
     enum need n = customer(c, id);
     if (id[0] == '\0' || n == NEED_ASKED || n == NEED_WAITS || c->settings->customer_only)
         return n;
-    if (!calls_name(c, "method/%.*s", STR_ARG(c->organization)))
-        return NEED_ASKED;
-    bool has_method = calls_need(c, false, method) == NEED_HAVE;
-    n = calls_subscription(c, id);
-    return n == NEED_ASKED ? n : invoices(c, id, has_method);
+    n = calls_method(c, id);
+    if (n == NEED_HAVE || n == NEED_REFUSED)
+        n = calls_subscription(c, id);
+    return n == NEED_ASKED ? n : invoices(c, id);
 }
 
 enum err_code

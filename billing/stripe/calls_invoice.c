@@ -14,7 +14,6 @@ struct bill {
     struct calls *c;
     const struct invoice *invoice;
     const char *customer;
-    bool method; /* there is one to charge */
     calls_object id;
 };
 
@@ -49,11 +48,14 @@ put_description(struct bill *b, const char *field)
     stripe_form_text(&b->c->next->form, field, str_of(text));
 }
 
+/* Is it charged, or sent?  there: the customer, as it was read. */
 static bool
-is_charged(const struct bill *b)
+is_charged(const struct calls *c, const json_t *there)
 {
-    enum calls_collect how = b->c->settings->collect;
-    return how == COLLECT_CHARGE || (how == COLLECT_AUTO && b->method);
+    const json_t *settings = json_object_get(there, "invoice_settings");
+    return c->settings->collect == COLLECT_CHARGE ||
+           (c->settings->collect == COLLECT_AUTO &&
+            stripe_ref(settings, "default_payment_method")[0] != '\0');
 }
 
 static enum need
@@ -66,11 +68,15 @@ make(struct bill *b)
     enum need n = calls_need(c, false, b->id);
     if (n != NEED_ASK)
         return n;
+    const json_t *there = calls_read(c, "/v1/customers/%s", b->customer);
+    if (there == NULL)
+        return NEED_ASKED;
+    bool charged = is_charged(c, there);
     stripe_form_text(form, "customer", str_of(b->customer));
     put_currency(c, b->invoice->currency);
     stripe_form_text(form, "collection_method",
-                     str_of(is_charged(b) ? "charge_automatically" : "send_invoice"));
-    if (!is_charged(b))
+                     str_of(charged ? "charge_automatically" : "send_invoice"));
+    if (!charged)
         stripe_form_int(form, "days_until_due", c->settings->payment_days);
     stripe_form_text(form, "auto_advance", str_of("false"));
     stripe_form_text(form, "pending_invoice_items_behavior", str_of("exclude"));
@@ -159,7 +165,7 @@ collect(struct bill *b)
     if (!c->settings->dry && strcmp(stripe_text(there, "status"), "open") != 0)
         return calls_known(c, b->id);
     bool sent = c->settings->dry
-                    ? !is_charged(b)
+                    ? c->settings->collect != COLLECT_CHARGE
                     : strcmp(stripe_text(there, "collection_method"), "send_invoice") == 0;
     return calls_send(c, "POST", "/v1/invoices/%s/%s", b->id, sent ? "send" : "pay");
 }
@@ -304,9 +310,9 @@ void_it(struct bill *b)
 }
 
 enum need
-calls_invoice(struct calls *c, const char *customer, bool method, const struct invoice *invoice)
+calls_invoice(struct calls *c, const char *customer, const struct invoice *invoice)
 {
-    struct bill b = {.c = c, .invoice = invoice, .customer = customer, .method = method};
+    struct bill b = {.c = c, .invoice = invoice, .customer = customer};
     uint64_t number = invoice->number;
     if (invoice->status == INVOICE_VOID)
         return void_it(&b);

@@ -68,8 +68,8 @@ enum need calls_product(struct calls *c, const struct plan *plan, calls_object p
 enum need calls_price(struct calls *c, const struct plan *plan, const struct plan_terms *terms,
                       const char *currency, int64_t at_ms, calls_object price);
 enum need calls_subscription(struct calls *c, const char *customer);
-/* All of a final invoice; method: the customer has one to be charged. */
-enum need calls_invoice(struct calls *c, const char *customer, bool method,
-                        const struct invoice *invoice);
+enum need calls_method(struct calls *c, const char *customer);
+/* All of a final invoice. */
+enum need calls_invoice(struct calls *c, const char *customer, const struct invoice *invoice);
 
 #endif

@@ -109,6 +109,15 @@ reads(const char *path, const char *json)
     snprintf(slot.looked, sizeof slot.looked, "%s", next.name);
 }
 
+/* The same, with another answer. */
+static void
+reads_again(const char *json)
+{
+    json_decref(slot.look);
+    slot.look = json_loads(json, 0, NULL);
+    cr_assert_not_null(slot.look);
+}
+
 static void
 subscribed(const char *organization)
 {
@@ -156,6 +165,10 @@ Test(stripe_calls, a_life)
     finish();
     office_invoices("2026-11-05");
     begin("acme", "2026-11-05");
+    reads("/v1/customers/cus_1", "{\"invoice_settings\":{\"default_payment_method\":\"pm_1\"}}");
+    find();
+    cr_expect(form_has("&collection_method=charge_automatically&") && !form_has("&days_until_due"));
+    reads_again("{\"invoice_settings\":{\"default_payment_method\":null}}");
     expect_next("invoice/1", "POST", "/v1/invoices");
     cr_expect(form_has("&collection_method=send_invoice&") && form_has("&days_until_due=14&") &&
               form_has("&auto_advance=false&") && form_has("&metadata[gbill_invoice]=1&"));
@@ -191,6 +204,8 @@ Test(stripe_calls, another_total_is_never_finalized)
         begin("acme", "2026-11-05");
         if (cents == 2899)
             subscribed("acme");
+        if (cents == 2899)
+            reads("/v1/customers/cus_1", "{}");
         find();
         for (int i = 0; next.kind == CALLS_SEND && i < 9; i++) {
             done("in_1");
@@ -312,6 +327,7 @@ Test(stripe_calls, paid_elsewhere_and_void)
     office_invoices("2026-11-05");
     begin("acme", "2026-11-05");
     subscribed("acme");
+    reads("/v1/customers/cus_1", "{}");
     for (find(); next.kind == CALLS_SEND; find())
         done("in_1");
     reads("/v1/invoices/in_1", "{\"status\":\"draft\",\"total\":2900}");

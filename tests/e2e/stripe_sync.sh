@@ -99,3 +99,4 @@ same "$(held)" "product=3 price=3 customer=22 subscription=22 invoices=22/23" "h
 
 
 
+echo "made once: refused ones mended, nothing asked twice, found again when the tables were lost"
