@@ -130,7 +130,7 @@ stripe_open(const char *key, const char *public_key, const char *base_url, struc
 {
     static const struct net_options options = {.connect_timeout_ms = CONNECT_TIMEOUT_MS,
                                                .timeout_ms = TIMEOUT_MS};
-    bool own = base_url == NULL || base_url[0] == '\0', live;
+    bool own = base_url == NULL || base_url[0] == '\0', live = false;
     const char *base = own ? STRIPE_BASE_URL_DEFAULT : base_url;
     size_t n = strlen(base);
     while (n > 0 && base[n - 1] == '/')
