@@ -204,7 +204,8 @@ end_subscription(struct calls *c)
     split(object, id, item);
     if (n == NEED_ASKED || n == NEED_WAITS || n == NEED_REFUSED || id[0] == '\0')
         return n == NEED_ASK ? NEED_HAVE : n;
-    return calls_send(c, "DELETE", "/v1/subscriptions/%s", id);
+    return calls_send(c, "DELETE",
+                      "/v1/subscriptions/%s?cancellation_details[comment]=gbill:subscription", id);
 }
 
 enum need

@@ -191,6 +191,16 @@ put_changed(struct told *told, const json_t *previous)
         put_str(told, "changed", (struct str){text, used});
 }
 
+/* By whose request it came.  A DELETE has no key: ours says so in the comment that it leaves. */
+static struct str
+request_key(const json_t *root, const json_t *object)
+{
+    struct str key = str_at(json_object_get(root, "request"), "idempotency_key");
+    struct str comment = str_at(json_object_get(object, "cancellation_details"), "comment");
+    bool ours = comment.data != NULL && strncmp(comment.data, "gbill:", strlen("gbill:")) == 0;
+    return key.data == NULL && ours ? comment : key;
+}
+
 /* What decides comes first: who has no room left loses the rest. */
 static void
 put_object(struct told *told, const json_t *root, const json_t *object, const char *organization)
@@ -198,11 +208,10 @@ put_object(struct told *told, const json_t *root, const json_t *object, const ch
     static const struct field flags[] = {{"livemode", FLAG}, {"api_version", TEXT}, {NULL, TEXT}};
     const json_t *data = json_object_get(root, "data");
     struct str kind = str_at(object, "object");
-    struct str key = str_at(json_object_get(root, "request"), "idempotency_key");
     put_fields(told, object, common);
     if (strcmp(organization, "-") != 0)
         put_str(told, "gbill_organization", str_of(organization));
-    put_str(told, "request_key", cut(key, MAP_TEXT_BYTES_MAX));
+    put_str(told, "request_key", cut(request_key(root, object), MAP_TEXT_BYTES_MAX));
     put_fields(told, root, flags);
     if (kind.data != NULL && strcmp(kind.data, "invoice") == 0)
         put_fields(told, object, of_invoice);

@@ -257,7 +257,8 @@ Test(stripe_calls, changes_are_asked_once)
     cr_expect(form_has("&cancel_at=1793491200&"), "the end of October");
     done("sub_1 si_1");
     settings.now_ms = ms_of("2026-11-02");
-    expect_next("subscription/acme", "DELETE", "/v1/subscriptions/sub_1");
+    expect_next("subscription/acme", "DELETE",
+                "/v1/subscriptions/sub_1?cancellation_details[comment]=gbill:subscription");
     done("");
     find();
     cr_expect_eq(next.kind, CALLS_NONE);

@@ -268,6 +268,34 @@ Test(store_stripe_event, all_texts_at_their_longest_still_fit_in_one_event)
     stripe_event_clear(&e);
 }
 
+/* What request_key becomes of an event with this key (JSON) and this comment. */
+static void
+expect_request_key(const char *key, const char *comment, const char *wanted)
+{
+    struct stripe_event e;
+    char members[200], rest[100];
+    snprintf(members, sizeof members,
+             "\"object\":\"subscription\",\"id\":\"sub_1\",\"cancellation_details\":"
+             "{\"comment\":%s,\"reason\":\"cancellation_requested\"}",
+             comment);
+    snprintf(rest, sizeof rest, "},\"request\":{\"id\":\"req_1\",\"idempotency_key\":%s}", key);
+    read_object(members, rest, &e);
+    const json_t *told = json_object_get(json_object_get(e.record, "object"), "request_key");
+    if (wanted == NULL)
+        cr_expect_null(told);
+    else
+        cr_expect_str_eq(json_string_value(told), wanted);
+    stripe_event_clear(&e);
+}
+
+Test(store_stripe_event, a_cancellation_of_ours_is_known_by_its_comment)
+{
+    expect_request_key("null", "\"gbill:subscription\"", "gbill:subscription");
+    expect_request_key("null", "\"too dear, gbill: no\"", NULL);
+    expect_request_key("null", "null", NULL);
+    expect_request_key("\"portal-1\"", "\"gbill:subscription\"", "portal-1");
+}
+
 Test(store_stripe_event, a_type_too_long_is_cut_and_kept)
 {
     char body[1024];

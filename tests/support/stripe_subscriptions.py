@@ -203,10 +203,10 @@ def items_with(account, sub, items, given, name):
     return [made if i is old else i for i in items]
 
 
-def cancel(account, sub, reason="cancellation_requested"):
+def cancel(account, sub, comment=None):
     before, now = account.view(sub), account.now()
     sub.update(status="canceled", canceled_at=sub["canceled_at"] or now, ended_at=now)
-    sub["cancellation_details"] = {**sub["cancellation_details"], "reason": reason}
+    sub["cancellation_details"] = {**sub["cancellation_details"], "comment": comment, "reason": "cancellation_requested"}
     account.emit("customer.subscription.deleted", sub, before)
     return sub
 
@@ -216,7 +216,7 @@ def subscription_cancel(account, ids, p):
     sub = account.get("subscription", ids[0])
     if sub["status"] == "canceled":
         raise Refusal(404, f"No such subscription: '{ids[0]}'", "resource_missing", "id")
-    return cancel(account, sub)
+    return cancel(account, sub, p.get("cancellation_details", {}).get("comment"))
 
 
 @route("GET /v1/subscriptions")
