@@ -17,9 +17,10 @@ import urllib.request
 class Sender:
     def __init__(self):
         self.url = self.secret = None
-        self.hold, self.held, self.tries, self.pause = False, [], 40, 0.05
+        self.hold, self.held, self.tries, self.pause = False, [], 12, 0.05
         self.sent = self.failed = 0
-        self.clock = time.time
+        self.last_refusal = None
+        self.signed = {}
         self.waiting = queue.Queue()
         threading.Thread(target=self.work, daemon=True).start()
 
@@ -41,7 +42,8 @@ class Sender:
     def deliver(self, event):
         """True when it was taken."""
         body = json.dumps(event, indent=2).encode()  # Stripe's are indented too: the raw bytes count
-        t = int(self.clock())
+        # Each attempt has a second of its own, as Stripe's have, which come minutes apart.
+        t = self.signed[event["id"]] = min(int(time.time()), self.signed.get(event["id"], 1 << 40) - 1)
         mac = hmac.new(self.secret.encode(), b"%d." % t + body, hashlib.sha256).hexdigest()
         request = urllib.request.Request(self.url, body, {
             "Content-Type": "application/json; charset=utf-8", "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
@@ -49,8 +51,10 @@ class Sender:
         try:
             with urllib.request.urlopen(request, timeout=20) as answer:
                 taken = 200 <= answer.status < 300
-        except (urllib.error.URLError, OSError):
-            taken = False
+        except urllib.error.HTTPError as error:
+            taken, self.last_refusal = False, f"{event['type']}: {error.code} {error.read(2000).decode('utf-8', 'replace')}"
+        except (urllib.error.URLError, OSError) as error:
+            taken, self.last_refusal = False, f"{event['type']}: {error}"
         self.sent += taken
         self.failed += not taken
         return taken
@@ -69,4 +73,4 @@ class Sender:
     def settle(self):
         """Wait until all that is to be sent was."""
         self.waiting.join()
-        return {"sent": self.sent, "failed": self.failed, "held": len(self.held)}
+        return {"sent": self.sent, "failed": self.failed, "held": len(self.held), "last_refusal": self.last_refusal}

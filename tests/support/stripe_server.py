@@ -94,8 +94,16 @@ class Double:
     # What a test orders.  Each takes the JSON object's members as named arguments.
 
     def admin_state(self):
-        """Every object, by kind."""
-        return {kind: [self.full(o) for o in held.values()] for kind, held in self.account.objects.items()}
+        """Every object, by kind; events are at GET /v1/events."""
+        return {kind: [self.full(o) for o in held.values()] for kind, held in self.account.objects.items() if kind != "event"}
+
+    def admin_find(self, key):
+        """The one object, not canceled, whose metadata have this gbill_key."""
+        found = [o for kind, held in self.account.objects.items() for o in held.values()
+                 if kind not in ("event", "line_item") and o.get("metadata", {}).get("gbill_key") == key and o.get("status") != "canceled"]
+        if len(found) != 1:
+            raise ValueError(f"{len(found)} objects of {key}")
+        return {"id": found[0]["id"]}
 
     def full(self, obj):
         shown = self.account.view(obj)
@@ -103,12 +111,11 @@ class Double:
             shown["lines"]["data"] = [self.account.view(line) for line in obj["_lines"]]
         return shown
 
-    def admin_clock(self, shift=None, freeze=None, run=False):
-        """Be ahead by so many seconds, or stand still at a time; shift=0 is the machine's time again."""
+    def admin_clock(self, shift=None, freeze=None):
+        """Be ahead by so many seconds, or stand still at a time; without either as it was.  Signatures are of the real time."""
         if shift is not None:
             self.account.shift = shift
         self.account.frozen = freeze
-        self.sender.clock = time.time  # signatures are always of the real time
         return {"now": self.account.now()}
 
     def admin_tick(self):
@@ -210,7 +217,7 @@ class Api(http.server.BaseHTTPRequestHandler):
             raise Refusal(403, "The provided key does not have the permissions that this needs", "more_permissions_required", saved=False)
         if self.headers.get("Stripe-Version") != double.description.version:
             raise Refusal(400, f"Invalid Stripe API version: {self.headers.get('Stripe-Version')}", saved=False)
-        if body and self.headers.get_content_type() != "application/x-www-form-urlencoded":
+        if method == "POST" and body and self.headers.get_content_type() != "application/x-www-form-urlencoded":
             raise Refusal(400, "Invalid request: Content-Type " + self.headers.get_content_type(), saved=False)
         key = self.headers.get("Idempotency-Key")
         if method == "POST" and (not key or len(key) > 255):
