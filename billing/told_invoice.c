@@ -178,8 +178,12 @@ take_payments(struct doc *d, struct tables_txn *txn)
     bool ok = gather_of(&facts, txn, d->says.stripe_id, 1U << STRIPE_INVOICE_PAYMENT);
     sort_by_object(&facts);
     for (size_t i = 0; ok && i < facts.count;) {
-        const struct told_fact *last = fact_at(&facts, (i = behind(&facts, i)) - 1);
-        if (!says(last, "status", "paid"))
+        bool settled_by_us = false;
+        for (size_t end = behind(&facts, i); i < end; i++)
+            settled_by_us = settled_by_us ||
+                            stripe_object_asked(fact_at(&facts, i)->row.object, "gbill:settle/");
+        const struct told_fact *last = fact_at(&facts, i - 1);
+        if (settled_by_us || !says(last, "status", "paid"))
             continue;
         check_currency(&d->says, last);
         d->says.paid += amount_of(last, "amount_paid");

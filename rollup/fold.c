@@ -315,6 +315,7 @@ bool
 fold_is_full(const struct fold *fold, const struct dict *dict)
 {
     return fold->hourly.map.count >= FOLD_ROWS_MAX || dict->used >= FOLD_TEXTS_MAX ||
+           fold->records.used_bytes >= FOLD_RECORDS_BYTES_MAX ||
            fold->settings.count + fold->unpriced.count + fold->conflicts.count + fold->named.count +
                    fold->outcomes.count >=
                FOLD_NOTES_MAX;

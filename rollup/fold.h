@@ -20,6 +20,7 @@ enum {
     FOLD_ROWS_MAX = 245 * 1024,
     FOLD_NOTES_MAX = 256 * 1024, /* settings, voids, unpriced events and conflicts */
     FOLD_TEXTS_MAX = 256 * 1024, /* the dictionary's cache */
+    FOLD_RECORDS_BYTES_MAX = 64 * 1024 * 1024,
 };
 
 struct fold {
@@ -33,7 +34,7 @@ struct fold {
     struct list texts;     /* struct dict_new */
     struct list marks;     /* u64 for each event of a batch: seen_batch()'s */
     struct list settings;  /* struct batch_item of the kinds that have a table */
-    struct arena records;  /* of the budgets among them */
+    struct arena records;  /* what budgets, acts and Stripe say among them */
     struct list unpriced;  /* u64: seq << 1, and 1 where it is uncounted */
     struct list conflicts; /* struct conflict */
     struct list named;     /* struct void_row: what the transaction's void events name */

@@ -141,6 +141,10 @@ Test(billing_told, what_we_settled_ourselves_is_not_paid_twice)
     tell("acme", 3, "invoice.paid",
          "{" IN_1 ",'status':'paid','amount_paid':3000,'request_key':'gbill:settle/1:1'}");
     expect(INVOICE_PAID, 3000, "settled");
+    tell("-", 3, "invoice_payment.paid",
+         "{'id':'inpay_1','invoice':'in_1','status':'paid','amount_paid':3000,"
+         "'request_key':'gbill:settle/1:1'}");
+    expect(INVOICE_PAID, 3000, "nor by the record of it");
 }
 
 Test(billing_told, an_operator_s_payment_and_stripe_s_add_up)

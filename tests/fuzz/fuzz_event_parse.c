@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "store/event/event_parts.h"
+#include "store/event/stripe_object.h"
 #include "tests/fuzz/fuzz.h"
 
 static const int64_t entry_ms = 1764000000000;
@@ -63,6 +64,25 @@ check_same(const struct event *a, const struct event *b)
     assert(a->usage.latency_us == b->usage.latency_us && a->usage.failed == b->usage.failed);
 }
 
+/* What is read of an object lies in it, whatever it holds. */
+static void
+check_stripe(const struct event_stripe *e)
+{
+    const struct str texts[] = {stripe_object_parent(e->type, e->object),
+                                stripe_object_plan(e->type, e->object),
+                                stripe_object_text(e->object, "id")};
+    const char *from = (const char *)e->object.data, *end = from + e->object.size_bytes;
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        assert(texts[i].size_bytes <= EVENT_REASON_BYTES_MAX);
+        assert(texts[i].size_bytes == 0 ||
+               (texts[i].data >= from && texts[i].data + texts[i].size_bytes <= end));
+    }
+    if (stripe_object_whole(e->object, "amount_paid") != 0)
+        assert(!stripe_object_true(e->object, "amount_paid"));
+    if (stripe_list_has(stripe_object_text(e->object, "changed"), "items"))
+        assert(e->object.size_bytes > sizeof "changed" + sizeof "items");
+}
+
 static void
 check_kind(enum event_kind kind, struct bytes record)
 {
@@ -73,6 +93,8 @@ check_kind(enum event_kind kind, struct bytes record)
         return;
     }
     check_event(&e);
+    if (kind == EVENT_STRIPE)
+        check_stripe(&e.stripe);
     struct buf first, second;
     buf_init(&first, (size_t)EVENT_RECORD_BYTES_MAX * 2);
     buf_init(&second, (size_t)EVENT_RECORD_BYTES_MAX * 2);
