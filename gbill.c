@@ -191,7 +191,7 @@ main(int argc, char **argv)
         TABLE("Budgets", cmd_budgets_list, cmd_budgets_show, cmd_budgets, cmd_notify,
               cmd_outbox_list, cmd_outbox_show, cmd_outbox_retry),
         TABLE("Stripe", cmd_stripe_sync, cmd_stripe_status, cmd_stripe_events, cmd_stripe_portal,
-              cmd_stripe_checkout, cmd_stripe_sign, cmd_stripe_verify),
+              cmd_stripe_checkout, cmd_stripe_reconcile, cmd_stripe_sign, cmd_stripe_verify),
         TABLE("Postgres", cmd_migrate, cmd_publish),
         TABLE("Reports", cmd_report_usage, cmd_report_costs, cmd_report_export,
               cmd_report_dashboard, cmd_spikes_run, cmd_spikes_list, cmd_spikes_show,

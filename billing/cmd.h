@@ -13,6 +13,6 @@ extern const struct cli_cmd cmd_notify, cmd_outbox_list, cmd_outbox_show, cmd_ou
 extern const struct cli_cmd cmd_chargeback, cmd_chargeback_run;
 extern const struct cli_cmd cmd_invoice_run, cmd_invoice_list, cmd_invoice_show, cmd_invoice_verify;
 extern const struct cli_cmd cmd_stripe_sync, cmd_stripe_portal, cmd_stripe_checkout;
-extern const struct cli_cmd cmd_stripe_status, cmd_stripe_events;
+extern const struct cli_cmd cmd_stripe_status, cmd_stripe_events, cmd_stripe_reconcile;
 
 #endif

@@ -510,3 +510,13 @@ def payment_list(account, ids, p):
     found = account.of("invoice_payment", **{k: p[k] for k in ("invoice", "status") if k in p})
     wanted = p.get("payment", {}).get("payment_intent")
     return account.listed([o for o in found if not wanted or o["payment"].get("payment_intent") == wanted], p, "/v1/invoice_payments")
+
+
+@route("GET /v1/refunds")
+def refund_list(account, ids, p):
+    return account.listed(account.of("refund", **{k: p[k] for k in ("charge", "payment_intent") if k in p}), p, "/v1/refunds")
+
+
+@route("GET /v1/disputes")
+def dispute_list(account, ids, p):
+    return account.listed(account.of("dispute", **{k: p[k] for k in ("charge", "payment_intent") if k in p}), p, "/v1/disputes")
