@@ -120,21 +120,42 @@ put_line(struct bill *b, uint32_t index)
     return calls_send(c, "POST", "/v1/invoiceitems");
 }
 
+/*
+ * What is to be done once to the invoice there, and how that stands; NULL: *ret says how the
+ * search goes on without.
+ */
+static const json_t *
+look_there(struct bill *b, const char *what, enum need *ret)
+{
+    struct calls *c = b->c;
+    calls_object ignored;
+    *ret = NEED_ASKED;
+    if (!calls_name(c, "%s/%" PRIu64, what, b->invoice->number))
+        return NULL;
+    *ret = calls_need(c, false, ignored);
+    if (*ret != NEED_ASK)
+        return NULL;
+    *ret = NEED_ASKED;
+    return calls_read(c, "/v1/invoices/%s", b->id);
+}
+
+/* Where nothing can be read all is as it should be. */
+static bool
+is_status(const struct bill *b, const json_t *there, const char *status)
+{
+    return b->c->settings->dry || strcmp(stripe_text(there, "status"), status) == 0;
+}
+
 /* Not before its total there is ours. */
 static enum need
 finalize(struct bill *b)
 {
     struct calls *c = b->c;
-    calls_object ignored;
+    enum need n;
     int64_t total;
-    if (!calls_name(c, "finalize/%" PRIu64, b->invoice->number))
-        return NEED_ASKED;
-    enum need n = calls_need(c, false, ignored);
-    if (n != NEED_ASK)
-        return n;
-    const json_t *there = calls_read(c, "/v1/invoices/%s", b->id);
+    const json_t *there = look_there(b, "finalize", &n);
     if (there == NULL)
-        return NEED_ASKED;
+        return n;
     if (!c->settings->dry &&
         (!currency_to_stripe(b->invoice->currency, b->invoice->total_minor, &total) ||
          stripe_int(there, "total") != total))
@@ -142,7 +163,7 @@ finalize(struct bill *b)
                           "the total of %.64s at Stripe is %" PRId64 ", ours %" PRId64
                           " minor units; it stays a draft",
                           b->id, stripe_int(there, "total"), b->invoice->total_minor);
-    if (!c->settings->dry && strcmp(stripe_text(there, "status"), "draft") != 0)
+    if (!is_status(b, there, "draft"))
         return calls_known(c, b->id);
     stripe_form_text(&c->next->form, "auto_advance", str_of("true"));
     return calls_send(c, "POST", "/v1/invoices/%s/finalize", b->id);
@@ -153,16 +174,11 @@ static enum need
 collect(struct bill *b)
 {
     struct calls *c = b->c;
-    calls_object ignored;
-    if (!calls_name(c, "collect/%" PRIu64, b->invoice->number))
-        return NEED_ASKED;
-    enum need n = calls_need(c, false, ignored);
-    if (n != NEED_ASK)
-        return n;
-    const json_t *there = calls_read(c, "/v1/invoices/%s", b->id);
+    enum need n;
+    const json_t *there = look_there(b, "collect", &n);
     if (there == NULL)
-        return NEED_ASKED;
-    if (!c->settings->dry && strcmp(stripe_text(there, "status"), "open") != 0)
+        return n;
+    if (!is_status(b, there, "open"))
         return calls_known(c, b->id);
     bool sent = c->settings->dry
                     ? c->settings->collect != COLLECT_CHARGE
@@ -170,29 +186,33 @@ collect(struct bill *b)
     return calls_send(c, "POST", "/v1/invoices/%s/%s", b->id, sent ? "send" : "pay");
 }
 
-/* It was paid by other means, or is void: Stripe must not go on asking for it. */
+/* It was paid by other means: Stripe must not go on asking for it. */
 static enum need
-close_there(struct bill *b, const char *what)
+settle(struct bill *b)
 {
-    struct calls *c = b->c;
-    calls_object ignored;
-    if (!calls_name(c, "%s/%" PRIu64, what, b->invoice->number))
-        return NEED_ASKED;
-    enum need n = calls_need(c, false, ignored);
-    if (n != NEED_ASK)
-        return n;
-    const json_t *there = calls_read(c, "/v1/invoices/%s", b->id);
+    enum need n;
+    const json_t *there = look_there(b, "settle", &n);
     if (there == NULL)
-        return NEED_ASKED;
-    bool is_open = c->settings->dry || strcmp(stripe_text(there, "status"), "open") == 0;
-    if (strcmp(stripe_text(there, "status"), "draft") == 0 && strcmp(what, "void") == 0)
-        return calls_send(c, "DELETE", "/v1/invoices/%s", b->id);
-    if (!is_open)
-        return calls_known(c, b->id);
-    if (strcmp(what, "void") == 0)
-        return calls_send(c, "POST", "/v1/invoices/%s/void", b->id);
-    stripe_form_text(&c->next->form, "paid_out_of_band", str_of("true"));
-    return calls_send(c, "POST", "/v1/invoices/%s/pay", b->id);
+        return n;
+    if (!is_status(b, there, "open"))
+        return calls_known(b->c, b->id);
+    stripe_form_text(&b->c->next->form, "paid_out_of_band", str_of("true"));
+    return calls_send(b->c, "POST", "/v1/invoices/%s/pay", b->id);
+}
+
+/* The same, nothing on it being owed. */
+static enum need
+void_there(struct bill *b)
+{
+    enum need n;
+    const json_t *there = look_there(b, "void", &n);
+    if (there == NULL)
+        return n;
+    if (is_status(b, there, "open"))
+        return calls_send(b->c, "POST", "/v1/invoices/%s/void", b->id);
+    if (is_status(b, there, "draft"))
+        return calls_send(b->c, "DELETE", "/v1/invoices/%s", b->id);
+    return calls_known(b->c, b->id);
 }
 
 /* ---- credit notes ---- */
@@ -271,7 +291,7 @@ credit(struct bill *b)
     int64_t left = stripe_int(there, "total") -
                    stripe_int(there, "pre_payment_credit_notes_amount") -
                    stripe_int(there, "post_payment_credit_notes_amount");
-    if (!c->settings->dry && (strcmp(stripe_text(there, "status"), "paid") != 0 || left < amount))
+    if (!is_status(b, there, "paid") || (!c->settings->dry && left < amount))
         return NEED_REFUSED;
     stripe_form_text(&c->next->form, "invoice", str_of(target));
     if (!put_credit_lines(b)) {
@@ -306,7 +326,7 @@ void_it(struct bill *b)
     /* What was never there need not go. */
     if (n == NEED_ASK)
         return NEED_HAVE;
-    return n == NEED_HAVE ? close_there(b, "void") : n;
+    return n == NEED_HAVE ? void_there(b) : n;
 }
 
 enum need
@@ -332,5 +352,5 @@ calls_invoice(struct calls *c, const char *customer, const struct invoice *invoi
     if (invoice->status != INVOICE_PAID)
         return collect(&b);
     /* Paid, but not by what was collected there. */
-    return close_there(&b, "settle");
+    return settle(&b);
 }

@@ -5,35 +5,13 @@
 
 #include "store/tables/dirty.h"
 #include "store/tables/invoice.h"
+#include "tests/support/open_tables.h"
 
 enum { ORGANIZATION = 3 };
 
 #define FROM ((int64_t)1793491200000) /* November 2026 */
 #define TO ((int64_t)1796083200000)
 #define ONE ((money_sum)1000000000000)
-
-static char directory[] = "/tmp/gbill-invoice-XXXXXX";
-static struct tables *tables;
-static struct tables_txn *txn;
-static struct err err;
-
-static void
-open_tables(void)
-{
-    cr_assert_not_null(mkdtemp(directory));
-    cr_assert_eq(tables_open(directory, TABLES_WRITE, &tables, &err), ERR_OK, "%s", err.text);
-    cr_assert_eq(tables_begin(tables, TABLES_WRITE, &txn, &err), ERR_OK, "%s", err.text);
-}
-
-static void
-close_tables(void)
-{
-    char command[128];
-    tables_abort(txn);
-    tables_close(tables);
-    snprintf(command, sizeof command, "rm -r '%s'", directory);
-    cr_assert_eq(system(command), 0);
-}
 
 TestSuite(store_invoice, .init = open_tables, .fini = close_tables);
 
@@ -262,9 +240,7 @@ Test(store_invoice, a_total_that_is_not_the_sum_of_the_lines_is_a_bug, .signal =
 {
     struct invoice invoice = draft();
     invoice.total_minor++;
-    char command[128];
-    snprintf(command, sizeof command, "rm -r '%s'", directory); /* an abort runs no .fini */
-    cr_assert_eq(system(command), 0);
+    temp_dir_remove(&tables_dir); /* an abort runs no .fini */
     (void)!invoice_put(txn, &invoice, lines, &err);
 }
 

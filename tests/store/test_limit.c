@@ -4,29 +4,7 @@
 
 #include "store/tables/dirty.h"
 #include "store/tables/limit.h"
-
-static char directory[] = "/tmp/gbill-limit-XXXXXX";
-static struct tables *tables;
-static struct tables_txn *txn;
-static struct err err;
-
-static void
-open_tables(void)
-{
-    cr_assert_not_null(mkdtemp(directory));
-    cr_assert_eq(tables_open(directory, TABLES_WRITE, &tables, &err), ERR_OK, "%s", err.text);
-    cr_assert_eq(tables_begin(tables, TABLES_WRITE, &txn, &err), ERR_OK, "%s", err.text);
-}
-
-static void
-close_tables(void)
-{
-    char command[128];
-    tables_abort(txn);
-    tables_close(tables);
-    snprintf(command, sizeof command, "rm -r '%s'", directory);
-    cr_assert_eq(system(command), 0);
-}
+#include "tests/support/open_tables.h"
 
 TestSuite(store_limit, .init = open_tables, .fini = close_tables);
 

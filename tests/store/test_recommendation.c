@@ -5,33 +5,11 @@
 
 #include "store/tables/efficiency.h"
 #include "store/tables/recommendation.h"
+#include "tests/support/open_tables.h"
 
 enum { ACME = 3, OTHER = 4 };
 
 #define LARGE (((money_sum)1 << 70) + 5)
-
-static char directory[] = "/tmp/gbill-recommendation-XXXXXX";
-static struct tables *tables;
-static struct tables_txn *txn;
-static struct err err;
-
-static void
-open_tables(void)
-{
-    cr_assert_not_null(mkdtemp(directory));
-    cr_assert_eq(tables_open(directory, TABLES_WRITE, &tables, &err), ERR_OK, "%s", err.text);
-    cr_assert_eq(tables_begin(tables, TABLES_WRITE, &txn, &err), ERR_OK, "%s", err.text);
-}
-
-static void
-close_tables(void)
-{
-    char command[128];
-    tables_abort(txn);
-    tables_close(tables);
-    snprintf(command, sizeof command, "rm -r '%s'", directory);
-    cr_assert_eq(system(command), 0);
-}
 
 TestSuite(store_recommendation, .init = open_tables, .fini = close_tables);
 

@@ -6,6 +6,7 @@
 #include "store/net/net.h"
 #include "store/net/stripe.h"
 #include "store/tables/stripe_call.h"
+#include "tests/support/open_tables.h"
 
 /* ---- the client, as far as it goes without anybody there ---- */
 
@@ -44,7 +45,6 @@ static void
 expect_open(const char *key, const char *public_key, const char *base, const char *defect)
 {
     struct stripe *stripe = NULL;
-    struct err err = {0};
     enum err_code code = stripe_open(key, public_key, base, &stripe, &err);
     cr_expect_eq(code, defect == NULL ? ERR_OK : ERR_CONFIG, "%s", err.text);
     if (defect != NULL) {
@@ -69,7 +69,6 @@ Test(stripe, keys)
     expect_open("sk_test_abc123", "sk_test_x1", NULL, "is no publishable key");
     expect_open("sk_test_abc123", NULL, "/", "is no URL");
     struct stripe *stripe;
-    struct err err;
     cr_assert_eq(stripe_open("sk_live_abc123", NULL, NULL, &stripe, &err), ERR_OK);
     cr_expect(stripe_is_live(stripe));
     stripe_close(stripe);
@@ -78,7 +77,6 @@ Test(stripe, keys)
 Test(stripe, nobody_there)
 {
     struct stripe *stripe;
-    struct err err;
     struct stripe_ask asks[STRIPE_AT_ONCE_MAX];
     cr_assert_eq(stripe_open("sk_test_abc123", NULL, "http://127.0.0.1:1", &stripe, &err), ERR_OK);
     for (size_t i = 0; i < STRIPE_AT_ONCE_MAX; i++)
@@ -125,29 +123,6 @@ Test(stripe, parts)
 }
 
 /* ---- the outbox ---- */
-
-static char directory[] = "/tmp/gbill-stripe-XXXXXX";
-static struct tables *tables;
-static struct tables_txn *txn;
-static struct err err;
-
-static void
-open_tables(void)
-{
-    cr_assert_not_null(mkdtemp(directory));
-    cr_assert_eq(tables_open(directory, TABLES_WRITE, &tables, &err), ERR_OK, "%s", err.text);
-    cr_assert_eq(tables_begin(tables, TABLES_WRITE, &txn, &err), ERR_OK, "%s", err.text);
-}
-
-static void
-close_tables(void)
-{
-    char command[128];
-    tables_abort(txn);
-    tables_close(tables);
-    snprintf(command, sizeof command, "rm -r '%s'", directory);
-    cr_assert_eq(system(command), 0);
-}
 
 TestSuite(stripe_call, .init = open_tables, .fini = close_tables);
 
