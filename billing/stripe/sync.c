@@ -480,7 +480,6 @@ walk_all(struct run *r, struct err *err)
         rest_until(r->due_ms);
         list_init(&r->later, sizeof(uint32_t));
         r->due_ms = 0;
-        r->result.waiting = 0;
         r->only = &again;
         r->only_next = 0;
         code = walk(r, err);
