@@ -156,6 +156,8 @@ same "$(totals echo)" "34.80 34.80 " "echo cancelled, and is billed no more"
 [[ $(totals fern) == *" 99.00 " ]] || fail "fern does not have the plan: $(totals fern)"
 is "$(number fern 3)" paid 99.00 # by the card of the checkout
 
+gbill stripe reconcile >"$dir/reconciled" 2>"$dir/reconcile.err" || fail "reconcile: $? $(cat "$dir/reconciled" "$dir/reconcile.err")"
+
 # ---- what came twice or unknown has changed nothing; what was asked is as npm's stripe asks ----
 told
 sync --now "$as_of"
