@@ -117,6 +117,7 @@ struct wish {
     const struct plan *plan;
     const char *price;
     int64_t cancel_s, trial_s; /* 0: none */
+    int64_t anchor_s;          /* of a new one: where our period ends; 0: Stripe's own */
     bool paused;
 };
 
@@ -179,6 +180,8 @@ change_subscription(struct calls *c, const char *customer, const struct wish *w)
     if (id[0] == '\0') {
         stripe_form_text(form, "customer", str_of(customer));
         put_wish(c, w, "");
+        if (w->anchor_s > 0)
+            stripe_form_int(form, "billing_cycle_anchor", w->anchor_s);
         if (w->paused)
             memset(c->next->digest, 0, sizeof c->next->digest);
         calls_look(c, "/v1/subscriptions?customer=%s", customer);
@@ -208,6 +211,19 @@ end_subscription(struct calls *c)
                       "/v1/subscriptions/%s?cancellation_details[comment]=gbill:subscription", id);
 }
 
+/*
+ * Its periods there are to end with ours, so that the portal shows the same days.  Stripe takes
+ * an end that lies ahead of it, and no further than a period.
+ */
+static int64_t
+anchor_s(const struct calls *c, const struct standing *s)
+{
+    struct span period = cycle_period(&s->cycle, c->settings->now_ms);
+    int64_t ahead_ms = period.to_ms - c->settings->clock_ms;
+    bool fits = ahead_ms > 60000 && ahead_ms <= period.to_ms - period.from_ms;
+    return fits && s->trial_until_ms <= c->settings->now_ms ? period.to_ms / 1000 : 0;
+}
+
 enum need
 calls_subscription(struct calls *c, const char *customer)
 {
@@ -223,6 +239,7 @@ calls_subscription(struct calls *c, const char *customer)
                               .price = price,
                               .cancel_s = end_s(c),
                               .trial_s = s.trial_until_ms > now_ms ? s.trial_until_ms / 1000 : 0,
+                              .anchor_s = anchor_s(c, &s),
                               .paused = s.paused};
     return n == NEED_HAVE ? change_subscription(c, customer, &wish) : n;
 }

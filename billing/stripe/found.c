@@ -1,7 +1,10 @@
 #include "billing/stripe/found.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "store/tables/dict.h"
 
 enum { LISTS_MAX = 1000 }; /* kept at one time: most are of one customer */
 
@@ -58,5 +61,44 @@ found_find(struct found *found, struct stripe *stripe, const char *path, const c
     *ret_there = code == ERR_OK && id != NULL;
     if (*ret_there)
         snprintf(ret_object, STRIPE_CALL_OBJECT_BYTES_MAX + 1, "%s", id);
+    return code;
+}
+
+static enum err_code
+check_number(void *context, const json_t *object, struct err *err)
+{
+    const json_t *ours = context;
+    const char *number = stripe_metadata(object, "gbill_invoice");
+    const char *organization = stripe_metadata(object, "gbill_organization");
+    const char *here = json_string_value(json_object_get(ours, number));
+    if (number[0] == '\0' || (here != NULL && strcmp(here, organization) == 0))
+        return ERR_OK;
+    return err_set(err, ERR_CONFLICT,
+                   "Stripe's %.64s is our invoice %.20s of %.64s, but here that number is %s%.64s: "
+                   "these tables were made anew and number otherwise; restore tables.mdb from a "
+                   "backup",
+                   stripe_text(object, "id"), number, organization,
+                   here != NULL ? "of " : "of no final invoice", here != NULL ? here : "");
+}
+
+enum err_code
+found_check_numbers(struct stripe *stripe, struct tables_txn *txn, struct err *err)
+{
+    struct invoice_scan scan;
+    json_t *ours = json_object();
+    bool ok = ours != NULL;
+    invoice_scan_begin(&scan, txn, 0);
+    while (ok && invoice_scan_next(&scan)) {
+        char number[24];
+        struct str organization = dict_text(txn, scan.row.organization);
+        snprintf(number, sizeof number, "%" PRIu64, scan.row.number);
+        ok = scan.row.number == 0 ||
+             json_object_set_new(ours, number,
+                                 json_stringn(organization.data, organization.size_bytes)) == 0;
+    }
+    invoice_scan_end(&scan);
+    enum err_code code = ok ? stripe_list(stripe, "/v1/invoices", check_number, ours, err)
+                            : err_set(err, ERR_LIMIT, "no memory for the numbers of invoices");
+    json_decref(ours);
     return code;
 }

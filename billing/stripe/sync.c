@@ -525,6 +525,18 @@ check_account(struct run *r, struct err *err)
 }
 
 static enum err_code
+check_numbers(struct run *r, struct err *err)
+{
+    struct tables_txn *txn;
+    enum err_code code = begin(r, TABLES_READ, &txn, err);
+    if (code != ERR_OK)
+        return code;
+    code = found_check_numbers(r->options->stripe, txn, err);
+    tables_abort(txn);
+    return code;
+}
+
+static enum err_code
 end_adoption(struct run *r, struct err *err)
 {
     struct tables_txn *txn;
@@ -589,7 +601,10 @@ open_run(struct run *r, struct err *err)
                                           .dry = o->stripe == NULL};
     if (o->stripe == NULL)
         return tables_begin(r->stage.tables, TABLES_WRITE, &r->dry, err);
-    return check_account(r, err);
+    code = check_account(r, err);
+    if (code == ERR_OK && r->adopting)
+        code = check_numbers(r, err);
+    return code;
 }
 
 static void

@@ -41,7 +41,7 @@ add_month() {
 }
 add_month
 for ((k = 0; hit < kills; k++)); do
-    if [ "$k" -ge $((kills * 4)) ]; then bad="only $hit of $k kills came in time" && break; fi
+    if [ "$k" -ge $((kills * 12)) ]; then bad="only $hit of $k kills came in time" && break; fi
     status=0 die_at=0
     if ((k % 2)); then die_at=$((1 + RANDOM % 40)); fi
     DIE_AT=$die_at LD_PRELOAD=$bin/tests/libdie_at.so gbill stripe sync --now "$as_of" >"$dir/sync.out" 2>&1 &

@@ -91,7 +91,13 @@ asked=$(wc -l <"$dir/asked")
 same "$(sync)" '{"organizations":23,"sent":0,"found":0,"refused":0,"waiting":0}' "once more"
 same "$(($(wc -l <"$dir/asked") - asked))" 1 "requests when all is done"
 
-# The tables are lost: what is there is found again, and nothing is made twice.
+# The tables are lost, and billed anew in another order: nothing is made under numbers that are another's.
+rm "$GBILL_DATA/tables.mdb"
+gbill rollup >/dev/null
+expect 7 'is our invoice [0-9]+ of .*, but here that number is of no final invoice' gbill stripe sync
+same "$(held)" "product=3 price=3 customer=22 subscription=22 invoices=22/0" "held, numbered otherwise"
+
+# Billed as before: what is there is found again, and nothing is made twice.
 rm "$GBILL_DATA/tables.mdb"
 fold
 sync | grep -q '"refused":0,"waiting":0' || fail "adopting: $(cat "$dir/said")"
