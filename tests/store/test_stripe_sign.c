@@ -150,8 +150,7 @@ Test(store_stripe_sign, a_secret_must_look_like_one_and_is_not_said)
         OLD ",which_is_none_of_that_kind",
         " , ",
         OLD "," OLD "," OLD "," OLD "," OLD "," OLD "," OLD "," OLD "," OLD,
-        "whsec_with\x01"
-        "controlCharacters",
+        "whsec_with\001controlCharacters",
     };
     struct err err;
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
