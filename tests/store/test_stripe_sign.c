@@ -24,6 +24,7 @@ static void
 know(const char *text)
 {
     struct err err;
+    stripe_sign_clear(&secrets);
     cr_assert_eq(setenv(STRIPE_SIGN_ENV, text, 1), 0);
     cr_assert_eq(stripe_sign_take(&secrets, &err), ERR_OK, "%s", err.text);
 }
