@@ -10,7 +10,7 @@
 
 static const struct conf_opt opts[] = {
     CONF_ROW_DATA,
-    CONF_ROW_STRIPE_BASE,
+    CONF_ROWS_STRIPE,
     {"org", NULL, CONF_TEXT, "ORGANIZATION", 0, 0, NULL, false, "this one's invoices alone"},
     {"from", NULL, CONF_TEXT, "TIME", 0, 0, NULL, false, "invoices that begin then or later"},
     {"to", NULL, CONF_TEXT, "TIME", 0, 0, NULL, false, "invoices that begin before then"},

@@ -11,7 +11,7 @@ static const struct conf_opt opts[] = {
     CONF_ROW_DATA,
     CONF_ROW_PLANS,
     CONF_ROW_PARTIES,
-    CONF_ROW_STRIPE_BASE,
+    CONF_ROWS_STRIPE,
     {"org", NULL, CONF_TEXT, "ORGANIZATION", 0, 0, NULL, false, "this one alone"},
     {"collect", "GBILL_STRIPE_COLLECT", CONF_TEXT, "HOW", 0, 0, "auto", false,
      "auto: charge who left a payment method, send to the others; charge; send"},

@@ -13,7 +13,8 @@ session_open(const struct conf *conf, struct stripe **ret, struct err *err)
     /* Stripe's own is asked for by no URL, so that nothing but the internet is allowed. */
     if (code == ERR_OK)
         code = stripe_open(secret.text, getenv(STRIPE_PUBLISHABLE_ENV),
-                           strcmp(base, STRIPE_BASE_URL_DEFAULT) == 0 ? NULL : base, ret, err);
+                           strcmp(base, STRIPE_BASE_URL_DEFAULT) == 0 ? NULL : base,
+                           conf_int(conf, "timeout") * 1000, ret, err);
     secret_clear(&secret);
     return code;
 }

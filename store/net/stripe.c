@@ -19,7 +19,6 @@ enum {
     BASE_BYTES_MAX = URL_BYTES_MAX - PATH_BYTES_MAX,
     ANSWER_BYTES_MAX = 4 * 1024 * 1024, /* a page of a hundred invoices */
     CONNECT_TIMEOUT_MS = 10000,
-    TIMEOUT_MS = 80000, /* as Stripe's own libraries have it */
     TRIES = 4,
     PAGE = 100,
     JSON_FLAGS = JSON_REJECT_DUPLICATES,
@@ -125,11 +124,11 @@ check_keys(const char *key, const char *public_key, bool *ret_live, struct err *
 }
 
 enum err_code
-stripe_open(const char *key, const char *public_key, const char *base_url, struct stripe **ret,
-            struct err *err)
+stripe_open(const char *key, const char *public_key, const char *base_url, int64_t timeout_ms,
+            struct stripe **ret, struct err *err)
 {
-    static const struct net_options options = {.connect_timeout_ms = CONNECT_TIMEOUT_MS,
-                                               .timeout_ms = TIMEOUT_MS};
+    const struct net_options options = {.connect_timeout_ms = CONNECT_TIMEOUT_MS,
+                                        .timeout_ms = timeout_ms};
     bool own = base_url == NULL || base_url[0] == '\0', live = false;
     const char *base = own ? STRIPE_BASE_URL_DEFAULT : base_url;
     size_t n = strlen(base);

@@ -59,13 +59,14 @@ struct stripe; /* of one thread */
  *   key       STRIPE_SECRET_KEY's value, copied; NULL or empty: ERR_CONFIG says how to set it
  *   public_key  STRIPE_PUBLISHABLE_KEY's value: only its mode is looked at; NULL: not known
  *   base_url  https://host, or http://127.0.0.1:port; NULL or empty: Stripe's own
+ *   timeout_ms  > 0: for a request as a whole, answer included
  *   ret       stripe_close() it
  *
  * Errors: ERR_CONFIG a key or the URL is not of that form, or the two keys are not of one
  * mode; ERR_LIMIT out of memory.
  */
 enum err_code stripe_open(const char *key, const char *public_key, const char *base_url,
-                          struct stripe **ret, struct err *err) ERR_MUST_CHECK;
+                          int64_t timeout_ms, struct stripe **ret, struct err *err) ERR_MUST_CHECK;
 void stripe_close(struct stripe *stripe); /* NULL is fine */
 
 /* Is the key of live mode, in which money moves? */

@@ -45,7 +45,7 @@ static void
 expect_open(const char *key, const char *public_key, const char *base, const char *defect)
 {
     struct stripe *stripe = NULL;
-    enum err_code code = stripe_open(key, public_key, base, &stripe, &err);
+    enum err_code code = stripe_open(key, public_key, base, 80000, &stripe, &err);
     cr_expect_eq(code, defect == NULL ? ERR_OK : ERR_CONFIG, "%s", err.text);
     if (defect != NULL) {
         cr_expect(strstr(err.text, defect) != NULL, "\"%s\"", err.text);
@@ -69,7 +69,7 @@ Test(stripe, keys)
     expect_open("sk_test_abc123", "sk_test_x1", NULL, "is no publishable key");
     expect_open("sk_test_abc123", NULL, "/", "is no URL");
     struct stripe *stripe;
-    cr_assert_eq(stripe_open("sk_live_abc123", NULL, NULL, &stripe, &err), ERR_OK);
+    cr_assert_eq(stripe_open("sk_live_abc123", NULL, NULL, 80000, &stripe, &err), ERR_OK);
     cr_expect(stripe_is_live(stripe));
     stripe_close(stripe);
 }
@@ -78,7 +78,8 @@ Test(stripe, nobody_there)
 {
     struct stripe *stripe;
     struct stripe_ask asks[STRIPE_AT_ONCE_MAX];
-    cr_assert_eq(stripe_open("sk_test_abc123", NULL, "http://127.0.0.1:1", &stripe, &err), ERR_OK);
+    cr_assert_eq(stripe_open("sk_test_abc123", NULL, "http://127.0.0.1:1", 80000, &stripe, &err),
+                 ERR_OK);
     for (size_t i = 0; i < STRIPE_AT_ONCE_MAX; i++)
         asks[i] = (struct stripe_ask){.method = "GET", .path = "/v1/account"};
     stripe_ask(stripe, asks, STRIPE_AT_ONCE_MAX);
