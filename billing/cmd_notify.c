@@ -72,15 +72,6 @@ run(struct cli *cli, struct err *err)
 }
 
 static void
-print_time(struct print *p, int64_t ms)
-{
-    char text[TIME_TEXT_BYTES] = "";
-    if (ms > 0)
-        time_format_ms(ms, text);
-    print_text(p, str_of(text));
-}
-
-static void
 print_entry(struct print *p, struct tables_txn *txn, const struct outbox_entry *e)
 {
     struct alert alert;

@@ -121,14 +121,6 @@ static const struct print_column table_columns[] = {
 };
 
 static void
-print_time(struct print *p, int64_t utc_ms)
-{
-    char text[TIME_TEXT_BYTES];
-    time_format_ms(utc_ms, text);
-    print_text(p, str_of(text));
-}
-
-static void
 print_row(struct print *p, struct tables_txn *txn, const struct recommendation *r)
 {
     char id[RECOMMENDATION_ID_TEXT_BYTES];

@@ -72,7 +72,7 @@ struct line {
 
 /* A day where it is one, else to the millisecond. */
 static void
-print_time(struct print *p, int64_t utc_ms)
+print_since(struct print *p, int64_t utc_ms)
 {
     char text[TIME_TEXT_BYTES] = "";
     if (utc_ms != PRICE_SINCE_EVER && utc_ms != PRICE_NEVER) {
@@ -137,9 +137,9 @@ print_line(struct print *p, const struct line *line, const char *total_input,
     print_text(p, line->model->model);
     print_text(p, line->organization);
     print_text(p, str_of(price_tier_name(line->tier)));
-    print_time(p, line->row->when.from_ms);
-    print_time(p, line->row->when.recorded_ms);
-    print_time(p, line->row->when.retracted_ms);
+    print_since(p, line->row->when.from_ms);
+    print_since(p, line->row->when.recorded_ms);
+    print_since(p, line->row->when.retracted_ms);
     print_text(p, str_of(total_input));
     for (size_t class = 0; class < EVENT_TEXT_CLASSES; class ++) {
         char text[MONEY_TEXT_BYTES] = "";

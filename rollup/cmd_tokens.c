@@ -46,14 +46,6 @@ print_key(struct print *p, const struct ratio *r)
     print_text(p, str_of(ratio_side_name(r->side)));
 }
 
-static void
-print_time(struct print *p, int64_t utc_ms)
-{
-    char text[TIME_TEXT_BYTES];
-    time_format_ms(utc_ms, text);
-    print_text(p, str_of(text));
-}
-
 /* ---- learn ---- */
 
 static const struct conf_opt learn_opts[] = {

@@ -27,15 +27,6 @@ is_wanted(const char *state, const struct stripe_call *row)
 }
 
 static void
-print_time(struct print *p, int64_t ms)
-{
-    char text[TIME_TEXT_BYTES] = "";
-    if (ms > 0)
-        time_format_ms(ms, text);
-    print_text(p, str_of(text));
-}
-
-static void
 print_calls(const struct conf *conf, struct tables_txn *txn, const char *state)
 {
     static const struct print_column columns[] = {{"name", PRINT_TEXT},   {"state", PRINT_TEXT},

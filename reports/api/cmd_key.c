@@ -115,7 +115,7 @@ cmd_key_create_run(struct cli *cli, const struct outlet *outlet, struct err *err
 }
 
 static void
-print_time(struct print *p, int64_t utc_ms)
+print_if_set(struct print *p, int64_t utc_ms)
 {
     char text[TIME_TEXT_BYTES];
     if (utc_ms == 0) {
@@ -137,9 +137,9 @@ print_key(struct print *p, const struct key *k, int64_t now_ms)
     print_text(p, str_of(k->revoked_ms > 0                              ? "revoked"
                          : k->expires_ms > 0 && now_ms >= k->expires_ms ? "expired"
                                                                         : "valid"));
-    print_time(p, k->created_ms);
-    print_time(p, k->expires_ms);
-    print_time(p, k->revoked_ms);
+    print_if_set(p, k->created_ms);
+    print_if_set(p, k->expires_ms);
+    print_if_set(p, k->revoked_ms);
 }
 
 static enum err_code

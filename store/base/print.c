@@ -8,6 +8,7 @@
 
 #include "store/base/currency.h"
 #include "store/base/digits.h"
+#include "store/base/time.h"
 #include "store/base/utf8.h"
 
 enum { PRINT_TABLE_BYTES_MAX = 256 * 1024 * 1024, PICO_DIGITS = 12 };
@@ -295,6 +296,15 @@ print_pico(struct print *p, money_sum pico, const char *currency)
     else
         money_format(pico, PICO_DIGITS, text);
     print_amount(p, text);
+}
+
+void
+print_time(struct print *p, int64_t utc_ms)
+{
+    char text[TIME_TEXT_BYTES] = "";
+    if (utc_ms != 0)
+        time_format_ms(utc_ms, text);
+    print_text(p, str_of(text));
 }
 
 void

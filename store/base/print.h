@@ -70,6 +70,9 @@ void print_amount(struct print *p,
 /* An amount in picos: exact for programs; a table shows as many digits as the currency has. */
 void print_pico(struct print *p, money_sum pico, const char *currency);
 
+/* An instant to the millisecond, RFC 3339; 0: empty, there is none. */
+void print_time(struct print *p, int64_t utc_ms);
+
 /* There is no value: empty in a table and in CSV, null in JSON. */
 void print_null(struct print *p);
 
