@@ -18,16 +18,6 @@ struct bill {
 };
 
 static void
-put_currency(struct calls *c, const char *code)
-{
-    char small[4];
-    snprintf(small, sizeof small, "%s", code);
-    for (char *p = small; *p != '\0'; p++)
-        *p = (char)(*p - 'A' + 'a');
-    stripe_form_text(&c->next->form, "currency", str_of(small));
-}
-
-static void
 put_names(struct bill *b)
 {
     struct stripe_form *form = &b->c->next->form;
@@ -73,7 +63,7 @@ make(struct bill *b)
         return NEED_ASKED;
     bool charged = is_charged(c, there);
     stripe_form_text(form, "customer", str_of(b->customer));
-    put_currency(c, b->invoice->currency);
+    stripe_form_currency(form, b->invoice->currency);
     stripe_form_text(form, "collection_method",
                      str_of(charged ? "charge_automatically" : "send_invoice"));
     if (!charged)
@@ -109,7 +99,7 @@ put_line(struct bill *b, uint32_t index)
     stripe_form_text(form, "customer", str_of(b->customer));
     stripe_form_text(form, "invoice", str_of(b->id));
     stripe_form_int(form, "amount", amount);
-    put_currency(c, b->invoice->currency);
+    stripe_form_currency(form, b->invoice->currency);
     stripe_form_text(form, "description", line.description);
     stripe_form_int(form, "period[start]", line.from_ms / 1000);
     stripe_form_int(form, "period[end]", line.to_ms / 1000);

@@ -7,16 +7,6 @@
 #include "billing/stripe/calls_parts.h"
 #include "store/base/currency.h"
 
-enum { CURRENCY_BYTES = 4 };
-
-static void
-lower(const char *code, char ret[CURRENCY_BYTES])
-{
-    snprintf(ret, CURRENCY_BYTES, "%s", code);
-    for (char *c = ret; *c != '\0'; c++)
-        *c = (char)(*c >= 'A' && *c <= 'Z' ? *c - 'A' + 'a' : *c);
-}
-
 enum need
 calls_product(struct calls *c, const struct plan *plan, calls_object product)
 {
@@ -79,7 +69,6 @@ calls_price(struct calls *c, const struct plan *plan, const struct plan_terms *t
     struct stripe_form *form = &c->next->form;
     calls_object product;
     const char *unit;
-    char small[CURRENCY_BYTES];
     int32_t count;
     int64_t amount = 0;
     bool has_interval = read_interval(&terms->cycle, &unit, &count);
@@ -98,9 +87,8 @@ calls_price(struct calls *c, const struct plan *plan, const struct plan_terms *t
         return calls_fail(c, "Stripe has no period of %" PRId32 " %ss", count, unit);
     if (!has_amount)
         return calls_fail(c, "Stripe has no such amount of %s", currency);
-    lower(currency, small);
     stripe_form_text(form, "product", str_of(product));
-    stripe_form_text(form, "currency", str_of(small));
+    stripe_form_currency(form, currency);
     stripe_form_int(form, "unit_amount", amount);
     stripe_form_text(form, "recurring[interval]", str_of(unit));
     stripe_form_int(form, "recurring[interval_count]", count);

@@ -141,13 +141,10 @@ static void
 put_setup(struct stripe_form *form, const struct conf *conf, const char *customer,
           const char currency[4])
 {
-    char small[4];
     static const char *const places[] = {"metadata", "setup_intent_data[metadata]"};
-    for (size_t i = 0; i < sizeof small; i++)
-        small[i] = (char)(currency[i] != '\0' ? currency[i] - 'A' + 'a' : '\0');
     stripe_form_text(form, "mode", str_of("setup"));
     stripe_form_text(form, "customer", str_of(customer));
-    stripe_form_text(form, "currency", str_of(small));
+    stripe_form_currency(form, currency);
     stripe_form_text(form, "success_url", str_of(conf_text(conf, "success-url")));
     if (conf_text(conf, "cancel-url") != NULL)
         stripe_form_text(form, "cancel_url", str_of(conf_text(conf, "cancel-url")));

@@ -82,6 +82,16 @@ stripe_form_int(struct stripe_form *form, const char *name, int64_t value)
     stripe_form_text(form, name, str_of(text));
 }
 
+void
+stripe_form_currency(struct stripe_form *form, const char *code)
+{
+    char small[4];
+    snprintf(small, sizeof small, "%s", code);
+    for (char *c = small; *c != '\0'; c++)
+        *c = (char)(*c - 'A' + 'a');
+    stripe_form_text(form, "currency", str_of(small));
+}
+
 /* ---- opening ---- */
 
 /* "sk_live_…" has kinds "sk", "rk"; false: it is no such key. */

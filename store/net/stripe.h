@@ -48,6 +48,8 @@ void stripe_form_init(struct stripe_form *form);
 void stripe_form_clear(struct stripe_form *form);
 void stripe_form_text(struct stripe_form *form, const char *name, struct str value);
 void stripe_form_int(struct stripe_form *form, const char *name, int64_t value);
+/* "currency", which Stripe writes small; code: three capital letters. */
+void stripe_form_currency(struct stripe_form *form, const char *code);
 
 /* ---- the API ---- */
 
