@@ -61,9 +61,10 @@ admit_entries(struct forward *f, const struct admit_from *from, struct batch *ba
         if (ok) {
             event.peer_uid = from->peer->uid;
             counts->undeclared += event.undeclared;
-            ok = batch_add_event(batch, &event);
+            /* Before the event is copied: what reads it again would wait for those writes. */
             if (from->live != NULL)
                 live_note(from->live, &event);
+            ok = batch_add_event(batch, &event);
         } else {
             ok = quarantine(from, f->tag, &entry, defect.text, batch);
         }

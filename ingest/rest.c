@@ -10,7 +10,9 @@ enum {
     ROOMLESS_READ_BYTES = TLS_RECORD_BYTES_MAX, /* beyond that, a piece at a time */
 };
 
-#define TRICKLE_US ((int64_t)250)
+/* Longer than a sender takes to fill the socket: as long as both work on its queue at once, each
+   piece costs both of them three times as much. */
+#define TRICKLE_US ((int64_t)1000)
 
 void
 rest_init(struct rest *rest, struct clients *clients)

@@ -3,8 +3,8 @@
  *
  *   trickling  It sends a message in many tiny pieces.  A look at it after a while
  *              finds more of them at once; to wait for every piece would cost 12
- *              million system calls for a message of 6 MiB.  The while is short: a
- *              unix socket holds 278 pieces, and then their sender waits for us.
+ *              million system calls for a message of 6 MiB.  The while is a millisecond:
+ *              a unix socket holds 278 pieces, and then their sender waits for us.
  *   roomless   The beginnings of all messages together hold their share of the
  *              memory.  The oldest of them is always read, so that it ends, or meets
  *              its deadline; the others are read again when there is room.

@@ -6,30 +6,34 @@
 bool
 delta_init(struct delta *d)
 {
-    *d = (struct delta){.orgs = calloc((size_t)DELTA_SETS * DELTA_WAYS, sizeof *d->orgs)};
-    return d->orgs != NULL;
+    size_t places = (size_t)DELTA_SETS * DELTA_WAYS;
+    *d = (struct delta){.keys = calloc(places, sizeof *d->keys),
+                        .orgs = calloc(places, sizeof *d->orgs)};
+    return d->keys != NULL && d->orgs != NULL;
 }
 
 void
 delta_clear(struct delta *d)
 {
+    free(d->keys);
     free(d->orgs);
     *d = (struct delta){0};
 }
 
-static struct delta_org *
-set_of(const struct delta *d, uint64_t key)
+/* The place where its set begins. */
+static size_t
+set_of(uint64_t key)
 {
-    return d->orgs + key % DELTA_SETS * DELTA_WAYS;
+    return key % DELTA_SETS * DELTA_WAYS;
 }
 
 struct delta_org *
 delta_find(const struct delta *d, uint64_t key)
 {
-    struct delta_org *set = set_of(d, key);
-    for (int i = 0; i < DELTA_WAYS; i++) {
-        if (set[i].key == key)
-            return &set[i];
+    size_t set = set_of(key);
+    for (size_t i = set; i < set + DELTA_WAYS; i++) {
+        if (d->keys[i] == key)
+            return &d->orgs[i];
     }
     return NULL;
 }
@@ -56,10 +60,11 @@ is_posted(const struct delta *d, const struct delta_org *org)
 static struct delta_org *
 find_room(const struct delta *d, uint64_t key)
 {
-    struct delta_org *set = set_of(d, key), *room = NULL;
+    struct delta_org *room = NULL;
     for (uint64_t i = 0; i < DELTA_WAYS; i++) {
-        struct delta_org *org = &set[(i + key / DELTA_SETS) % DELTA_WAYS];
-        if (org->key == 0)
+        size_t place = set_of(key) + (i + key / DELTA_SETS) % DELTA_WAYS;
+        struct delta_org *org = &d->orgs[place];
+        if (d->keys[place] == 0)
             return org;
         if (is_spent(d, org) && (room == NULL || (is_posted(d, room) && !is_posted(d, org))))
             room = org;
@@ -79,7 +84,7 @@ delta_take(struct delta *d, uint64_t key)
     if (is_posted(d, org))
         poster_remove(d->poster, (size_t)(org - d->orgs));
     memset(org, 0, sizeof *org);
-    org->key = key;
+    d->keys[org - d->orgs] = key;
     return org;
 }
 

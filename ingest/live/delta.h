@@ -26,17 +26,19 @@ struct delta_bucket {
 };
 
 struct delta_org {
-    uint64_t key; /* 0: free */
     uint64_t held[LIMIT_DIMENSIONS];
     uint32_t bucket_count;
     struct delta_bucket buckets[DELTA_BUCKETS]; /* oldest first */
 };
 
 struct delta {
-    struct delta_org *orgs; /* DELTA_SETS sets of DELTA_WAYS */
-    uint64_t floor_seq;     /* every snapshot holds for this position at least */
-    uint64_t lost_seq;      /* up to here something found no room; 0: nothing */
-    struct poster *poster;  /* borrowed; a row goes with its organization; NULL: none */
+    /* DELTA_SETS sets of DELTA_WAYS.  The keys lie together, so that to look through a set is one
+       line of memory, not one of each organization. */
+    uint64_t *keys; /* 0: free */
+    struct delta_org *orgs;
+    uint64_t floor_seq;    /* every snapshot holds for this position at least */
+    uint64_t lost_seq;     /* up to here something found no room; 0: nothing */
+    struct poster *poster; /* borrowed; a row goes with its organization; NULL: none */
 };
 
 /* What is added to an organization. */

@@ -6,7 +6,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { REST_NS = 250000, READ_BYTES = 256 * 1024 };
+enum { REST_NS = 1000000, READ_BYTES = 256 * 1024 };
 
 int64_t
 trickle_cpu_ns(pid_t pid)
