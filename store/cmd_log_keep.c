@@ -15,7 +15,7 @@
 #include "store/log/shipped.h"
 #include "store/tables/log_need.h"
 
-enum { ROOTS_BYTES_MAX = 64 * 1024 * 1024, FAULTS_SHOWN_MAX = 20 };
+enum { BESIDE_BYTES_MAX = 64 * 1024 * 1024, FAULTS_SHOWN_MAX = 20 };
 
 /* ---- checking a copy ---- */
 
@@ -58,22 +58,41 @@ check_copy(const char *log, int32_t from_day, struct err *err)
 
 /* ---- files beside the log ---- */
 
-/* roots.jsonl, if there is one. */
+/* What no fold can make again from the log, if it is there. */
+static const struct {
+    const char *name;
+    unsigned mode;
+} beside[] = {
+    {"roots.jsonl", 0640},
+    {"redriven.jsonl", 0640},
+    {"ratios.json", 0640},
+    {"api-keys.json", 0600},
+};
+
 static enum err_code
-copy_roots(const char *from, const char *to, struct err *err)
+copy_file(const char *from, const char *to, const char *name, unsigned mode, struct err *err)
 {
     char source[FILE_PATH_BYTES_MAX], target[FILE_PATH_BYTES_MAX];
     struct bytes text = {0};
-    enum err_code code = file_path(source, from, "roots.jsonl", err);
+    enum err_code code = file_path(source, from, name, err);
     if (code == ERR_OK)
-        code = file_path(target, to, "roots.jsonl", err);
+        code = file_path(target, to, name, err);
     if (code == ERR_OK)
-        code = file_read(source, ROOTS_BYTES_MAX, &text, err);
+        code = file_read(source, BESIDE_BYTES_MAX, &text, err);
     if (code == ERR_NOT_FOUND)
         return ERR_OK;
     if (code == ERR_OK)
-        code = file_replace(target, 0640, text, err);
+        code = file_replace(target, mode, text, err);
     free((void *)(uintptr_t)text.data);
+    return code;
+}
+
+static enum err_code
+copy_beside(const char *from, const char *to, struct err *err)
+{
+    enum err_code code = ERR_OK;
+    for (size_t i = 0; i < CLI_COUNT(beside) && code == ERR_OK; i++)
+        code = copy_file(from, to, beside[i].name, beside[i].mode, err);
     return code;
 }
 
@@ -156,7 +175,7 @@ run_backup(struct cli *cli, struct err *err)
     if (code == ERR_OK)
         code = back_up(conf, log, to_log, &copied, err);
     if (code == ERR_OK)
-        code = copy_roots(data, to, err);
+        code = copy_beside(data, to, err);
     if (code == ERR_OK && conf_flag(conf, "tables"))
         code = copy_tables(data, to, err);
     if (code == ERR_OK)
@@ -278,7 +297,7 @@ run_restore(struct cli *cli, struct err *err)
     if (code == ERR_OK)
         code = restore_log(from_log, data, log, &copied, err);
     if (code == ERR_OK)
-        code = copy_roots(from, data, err);
+        code = copy_beside(from, data, err);
     if (code == ERR_OK)
         code = file_path(path, from, "tables.mdb", err);
     if (code == ERR_OK && access(path, F_OK) == 0)
@@ -480,11 +499,13 @@ const struct cli_cmd cmd_log_backup = {
     .run = run_backup,
     .summary = "copy what is new of the log elsewhere, while the agent writes",
     .help =
-        "Copies each day's file as it is at one moment into DIR/log, and roots.jsonl beside it;\n"
-        "the agent goes on meanwhile.  Days that are there already with the same end are left\n"
-        "alone, so run it again and again with the same DIR: all but the newest day are copied\n"
-        "once, and once more when they have been sealed.  Days pruned here stay there.  What was\n"
+        "Copies each day's file as it is at one moment into DIR/log, and beside it what cannot be\n"
+        "made again from the log: roots.jsonl, redriven.jsonl, ratios.json, api-keys.json.  The\n"
+        "agent goes on meanwhile.  Days that are there already with the same end are left alone,\n"
+        "so run it again and again with the same DIR: all but the newest day are copied once,\n"
+        "and once more when they have been sealed.  Days pruned here stay there.  What was\n"
         "copied is then checked as gbill log verify does; lastSeq is the last event it holds.\n"
+        "Prices and plans lie elsewhere and are not copied.\n"
         "\n"
         "The backup is a data directory by itself: gbill log verify --data DIR reads it.\n",
 };

@@ -38,6 +38,9 @@ for n in 1 2 3; do
 done
 wait "$sender" || fail "the sender did not finish"
 children=
+# What cannot be made again lies beside the log, and goes with it.
+gbill key create --org org-a --scopes read >/dev/null || fail "key create"
+printf '{"format":"gbill-ratios/1","ratios":[\n]}\n' >"$GBILL_DATA/ratios.json"
 gbill log seal >/dev/null || fail "seal"
 gbill log backup --to "$dir/backup" --json | copied >"$dir/out"
 grep -qx '4 0\|3 1' "$dir/out" || fail "after sealing: $(cat "$dir/out")"
@@ -57,6 +60,10 @@ rm "$dir"/full/tables.mdb*
 expect 7 'holds 4 days: restore into an empty data directory' gbill log restore --from "$dir/backup" --data "$dir/full"
 expect 6 'is no backup' gbill log restore --from "$dir" --data "$dir/new"
 gbill log restore --from "$dir/backup" --data "$dir/new" >/dev/null || fail "restore"
+for file in ratios.json api-keys.json; do
+    cmp "$GBILL_DATA/$file" "$dir/new/$file" || fail "$file was not restored"
+done
+[ "$(stat -c %a "$dir/backup/api-keys.json" "$dir/new/api-keys.json" | sort -u)" = 600 ] || fail "others can read the keys"
 gbill rollup --data "$dir/new" >/dev/null 2>&1
 [ "$(digest --data "$dir/new")" = "$whole" ] || fail "the restored log folds to other tables"
 # A damaged backup is not restored.
