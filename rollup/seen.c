@@ -221,45 +221,40 @@ sort_bucket(struct id_entry *e, size_t count, struct id_entry *spare)
     sort_by_insertion(e, count);
 }
 
+static bool
+is_new(const struct id_entry *e)
+{
+    return (e->mark & IN_A_RUN) == 0;
+}
+
 /*
- * Radix sort: entries go to the buckets of their first digit in place, by cycles of
- * swaps, and a bucket then fits the cache.
+ * Radix sort of the new ones into e, which has room for all: by the first digit on
+ * their way there, and a bucket of it then fits the cache.  False out of memory.
  */
 static bool
-sort_entries(struct id_entry *e, size_t count)
+sort_new(const struct id_entry *from, size_t count, struct id_entry *e, size_t *ret_count)
 {
     size_t at[BUCKETS] = {0}, ends[BUCKETS], largest = 0;
-    if (count <= SORT_FEW) {
-        sort_by_insertion(e, count);
-        return true;
-    }
     for (size_t i = 0; i < count; i++)
-        at[digit_of(&e[i], 64 - BUCKET_BITS)]++;
+        at[digit_of(&from[i], 64 - BUCKET_BITS)] += is_new(&from[i]);
     for (size_t b = 0; b < BUCKETS; b++)
         largest = at[b] > largest ? at[b] : largest;
-    struct id_entry *spare = malloc(largest * sizeof *spare);
-    if (spare == NULL)
+    struct id_entry *spare = largest > SORT_FEW ? malloc(largest * sizeof *spare) : NULL;
+    if (largest > SORT_FEW && spare == NULL)
         return false;
     begin_buckets(at, ends);
-    for (size_t b = 0; b < BUCKETS; b++) {
-        while (at[b] < ends[b]) {
-            size_t to = digit_of(&e[at[b]], 64 - BUCKET_BITS);
-            if (to == b) {
-                at[b]++;
-                continue;
-            }
-            struct id_entry t = e[at[to]];
-            e[at[to]++] = e[at[b]];
-            e[at[b]] = t;
-        }
+    for (size_t i = 0; i < count; i++) {
+        if (is_new(&from[i]))
+            e[at[digit_of(&from[i], 64 - BUCKET_BITS)]++] = from[i];
     }
-    for (size_t b = 0, from = 0; b < BUCKETS; from = ends[b++]) {
-        if (ends[b] - from <= SORT_FEW)
-            sort_by_insertion(e + from, ends[b] - from);
+    for (size_t b = 0, begin = 0; b < BUCKETS; begin = ends[b++]) {
+        if (ends[b] - begin <= SORT_FEW)
+            sort_by_insertion(e + begin, ends[b] - begin);
         else
-            sort_bucket(e + from, ends[b] - from, spare);
+            sort_bucket(e + begin, ends[b] - begin, spare);
     }
     free(spare);
+    *ret_count = ends[BUCKETS - 1];
     return true;
 }
 
@@ -272,13 +267,9 @@ seen_sort(struct seen *seen, struct err *err)
     if (seen->sorted == NULL)
         return err_set(err, ERR_LIMIT, "no memory to sort %zu ids", seen->count);
     seen->sorted_room = seen->count + 1;
-    for (size_t i = 0; i < seen->count; i++) {
-        if ((seen->entries[i].mark & IN_A_RUN) == 0)
-            seen->sorted[seen->sorted_count++] = seen->entries[i];
-    }
-    return sort_entries(seen->sorted, seen->sorted_count)
+    return sort_new(seen->entries, seen->count, seen->sorted, &seen->sorted_count)
                ? ERR_OK
-               : err_set(err, ERR_LIMIT, "no memory to sort %zu ids", seen->sorted_count);
+               : err_set(err, ERR_LIMIT, "no memory to sort %zu ids", seen->count);
 }
 
 enum err_code

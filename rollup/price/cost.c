@@ -51,22 +51,21 @@ chain_add(struct chain *chain, const struct price_rates *rates)
  * A request in a long band must never fall to a short price because its tier's
  * row is silent about bands: then the standard tier's band is asked.
  */
-static struct chain
-chain_of(const struct price_row *row, const struct price_row *standard, uint64_t total)
+static void
+chain_init(struct chain *chain, const struct price_row *row, const struct price_row *standard,
+           uint64_t total)
 {
-    struct chain chain = {.count = 0};
     const struct price_band *own = price_row_band(row, total);
     const struct price_band *other = price_row_band(standard, total);
     bool own_reaches = other == NULL || (own != NULL && own->first_tokens >= other->first_tokens);
-    if (own_reaches) {
-        chain_add(&chain, own != NULL ? &own->rates : &row->rates);
-        chain.own_count = 1;
-    }
+    chain->count = 0;
+    chain->own_count = own_reaches ? 1 : 0;
+    if (own_reaches)
+        chain_add(chain, own != NULL ? &own->rates : &row->rates);
     if (other != NULL && other != own)
-        chain_add(&chain, &other->rates);
+        chain_add(chain, &other->rates);
     if (standard != NULL && (standard != row || own != NULL))
-        chain_add(&chain, &standard->rates);
-    return chain;
+        chain_add(chain, &standard->rates);
 }
 
 /* The class's rate, or PRICE_NONE; *standard says whether it is not the tier's own. */
@@ -95,11 +94,10 @@ factors_of(const struct price_row *row, const struct price_row *standard,
     return COST_NONE;
 }
 
-static struct cost
-add_tokens(const struct chain *chain, const struct event_usage *usage,
-           const int64_t factors[PRICE_DIMENSIONS], enum price_tier tier)
+static void
+add_tokens(struct cost *cost, const struct chain *chain, const struct event_usage *usage,
+           const int64_t factors[PRICE_DIMENSIONS])
 {
-    struct cost cost = {.state = usage->estimated ? COST_ESTIMATED : COST_PRICED, .tier = tier};
     bool plain = factors[PRICE_REGION] == PRICE_FACTOR_ONE &&
                  factors[PRICE_SPEED] == PRICE_FACTOR_ONE;
     size_t classes = usage->media ? EVENT_CLASSES : EVENT_TEXT_CLASSES;
@@ -109,23 +107,24 @@ add_tokens(const struct chain *chain, const struct event_usage *usage,
             continue;
         int64_t pico = chain_rate(chain, class, &standard);
         if (pico == PRICE_NONE) {
-            cost = unpriced(COST_NO_RATE, tier);
-            cost.class = (enum event_class) class;
-            return cost;
+            *cost = unpriced(COST_NO_RATE, cost->tier);
+            cost->class = (enum event_class) class;
+            return;
         }
         if (!plain && !price_scale(pico, factors[PRICE_REGION], factors[PRICE_SPEED], &pico))
             assert(false && "checked when the book was loaded");
-        if (!money_add_cost(&cost.cost_pico, usage->tokens[class], pico))
-            return unpriced(COST_OVERFLOW, tier);
+        if (!money_add_cost(&cost->cost_pico, usage->tokens[class], pico)) {
+            *cost = unpriced(COST_OVERFLOW, cost->tier);
+            return;
+        }
         if (standard)
-            cost.standard_classes |= 1U << class;
+            cost->standard_classes |= 1U << class;
     }
-    return cost;
 }
 
 /* Fees are by the use: no band and no factor changes them. */
-static struct cost
-add_fees(struct cost cost, const struct price_row *row, const struct price_row *standard,
+static void
+add_fees(struct cost *cost, const struct price_row *row, const struct price_row *standard,
          const struct event_usage *usage)
 {
     for (size_t f = 0; f < EVENT_FEES; f++) {
@@ -135,14 +134,15 @@ add_fees(struct cost cost, const struct price_row *row, const struct price_row *
         if (pico == PRICE_NONE && standard != NULL)
             pico = standard->fee_pico[f];
         if (pico == PRICE_NONE) {
-            cost = unpriced(COST_NO_FEE, cost.tier);
-            cost.fee = (enum event_fee)f;
-            return cost;
+            *cost = unpriced(COST_NO_FEE, cost->tier);
+            cost->fee = (enum event_fee)f;
+            return;
         }
-        if (!money_add_cost(&cost.cost_pico, usage->fees[f], pico))
-            return unpriced(COST_OVERFLOW, cost.tier);
+        if (!money_add_cost(&cost->cost_pico, usage->fees[f], pico)) {
+            *cost = unpriced(COST_OVERFLOW, cost->tier);
+            return;
+        }
     }
-    return cost;
 }
 
 /* Which price it was, and what the pass had of it. */
@@ -175,6 +175,31 @@ say_unpriced(const struct event_usage *u, const struct price_query *query, enum 
     return unpriced(reason, tier);
 }
 
+/*
+ * What the row charges.  Chain and cost are filled where they stay: a copy of what
+ * was just written piece by piece waits for the writes, and an event has two of them.
+ */
+static struct cost
+charge(const struct price_row *row, const struct price_row *standard,
+       const struct event_usage *usage, const struct price_query *query, enum price_tier tier,
+       const int64_t factors[PRICE_DIMENSIONS])
+{
+    struct cost cost = {.state = usage->estimated ? COST_ESTIMATED : COST_PRICED, .tier = tier};
+    struct chain chain;
+    uint64_t total;
+    if (!total_input(usage, &total)) {
+        cost = unpriced(COST_OVERFLOW, tier);
+        return cost;
+    }
+    chain_init(&chain, row, standard, total);
+    add_tokens(&cost, &chain, usage, factors);
+    if (cost.state != COST_UNPRICED && usage->charged_uses)
+        add_fees(&cost, row, standard, usage);
+    if (log_debugs())
+        say_price(usage, query, row, total, &cost);
+    return cost;
+}
+
 /* One pass of one model. */
 static struct cost
 cost_of_pass(const struct price_id *id, const struct event_usage *usage,
@@ -182,7 +207,6 @@ cost_of_pass(const struct price_id *id, const struct event_usage *usage,
 {
     enum price_tier tier = PRICE_STANDARD;
     int64_t factors[PRICE_DIMENSIONS];
-    uint64_t total;
     if (id == NULL)
         return say_unpriced(usage, query, COST_NO_MODEL, tier);
     if (!price_tier_find(usage->tier, &tier))
@@ -198,15 +222,7 @@ cost_of_pass(const struct price_id *id, const struct event_usage *usage,
     enum cost_reason reason = factors_of(row, standard, usage, factors);
     if (reason != COST_NONE)
         return say_unpriced(usage, query, reason, tier);
-    if (!total_input(usage, &total))
-        return unpriced(COST_OVERFLOW, tier);
-    struct chain chain = chain_of(row, standard, total);
-    struct cost cost = add_tokens(&chain, usage, factors, tier);
-    if (cost.state != COST_UNPRICED && usage->charged_uses)
-        cost = add_fees(cost, row, standard, usage);
-    if (log_debugs())
-        say_price(usage, query, row, total, &cost);
-    return cost;
+    return charge(row, standard, usage, query, tier, factors);
 }
 
 /* The uses are the call's, the tokens its iterations'. */

@@ -45,16 +45,17 @@ filter_add(uint8_t *filter, size_t bytes, struct hash_id hash)
     }
 }
 
+/* All probes without a branch: where the first of them fails cannot be foretold. */
 static inline bool
 filter_has(struct bytes filter, struct hash_id hash)
 {
     const uint8_t *block = filter.data + filter_block(filter.size_bytes, hash);
+    unsigned all = 1;
     for (unsigned i = 0; i < FILTER_PROBES; i++) {
         unsigned bit = hash.lo >> (9 * i) & 511;
-        if ((block[bit / 8] >> bit % 8 & 1) == 0)
-            return false;
+        all &= (unsigned)block[bit / 8] >> bit % 8;
     }
-    return true;
+    return all != 0;
 }
 
 static inline void
