@@ -118,6 +118,37 @@ Test(store_ids, every_added_id_is_found_and_no_other, .timeout = 60)
     tear_down(&x);
 }
 
+/* A place is guessed as if hashes lay evenly; here they stand in heaps, and the filter lets all in. */
+Test(store_ids, hashes_in_heaps_are_told_from_their_neighbours)
+{
+    enum { COUNT = 3000 };
+    static const uint64_t heaps[] = {0, 1, 7, (uint64_t)1 << 33, UINT64_MAX - 1, UINT64_MAX};
+    static struct id_entry e[COUNT], beside[COUNT];
+    uint64_t found[COUNT];
+    struct err err;
+    struct fixture x = set_up();
+    for (uint64_t i = 0; i < COUNT; i++) {
+        struct hash_id hash = {heaps[i % 6], i};
+        e[i] = (struct id_entry){hash, id_mark(i + 1, 0)};
+        beside[i] = e[i];
+        if (i % 2 == 0)
+            beside[i].hash.hi ^= 3;
+        else
+            beside[i].hash.lo ^= (uint64_t)1 << 60;
+    }
+    qsort(e, COUNT, sizeof *e, compare);
+    struct tables_txn *txn = begin(&x);
+    cr_assert_eq(ids_add(txn, e, COUNT, &err), ERR_OK, "%s", err.text);
+    find(txn, e, COUNT, found);
+    for (size_t i = 0; i < COUNT; i++)
+        cr_assert_eq(found[i], e[i].mark, "entry %zu", i);
+    find(txn, beside, COUNT, found);
+    for (size_t i = 0; i < COUNT; i++)
+        cr_assert_eq(found[i], 0, "beside entry %zu", i);
+    tables_abort(txn);
+    tear_down(&x);
+}
+
 Test(store_ids, runs_stay_few)
 {
     struct fixture x = set_up();
