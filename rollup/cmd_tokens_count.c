@@ -6,6 +6,7 @@
 #include "store/base/file.h"
 #include "store/base/json.h"
 #include "store/base/print.h"
+#include "store/base/secret.h"
 #include "store/net/anthropic.h"
 #include "store/tokens/compile.h"
 #include "store/tokens/tokens.h"
@@ -56,7 +57,7 @@ struct counter {
     const struct encoding *encoding;     /* NULL: the model's tokenizer is not public */
     struct tokens_work work;
     enum tokens_special special;
-    struct anthropic *anthropic; /* who counts then, if there is a key */
+    struct anthropic *anthropic; /* who counts then; NULL: no key, or not their model */
     struct ratio_book *ratios;   /* by which it is estimated else */
 };
 
@@ -219,19 +220,28 @@ count_chat(struct counter *c, struct bytes text, uint64_t *ret_count, struct err
     return code;
 }
 
+/* Who may be asked about a model of Anthropic's: nobody without a key. */
+static enum err_code
+open_anthropic(const struct conf *conf, struct counter *c, struct err *err)
+{
+    struct secret key = {0};
+    if (c->encoding != NULL || strncmp(conf_text(conf, "model"), "claude", 6) != 0)
+        return ERR_OK;
+    enum err_code code = secret_take(ANTHROPIC_KEY_ENV, &key, err);
+    if (code == ERR_OK && key.text != NULL)
+        code = anthropic_open(key.text, getenv(ANTHROPIC_BASE_URL_ENV), &c->anthropic, err);
+    secret_clear(&key);
+    return code;
+}
+
 /* By Anthropic, who calls its own count an estimate. */
 static enum err_code
-ask_anthropic(struct counter *c, const char *key, const char *model, struct bytes text,
-              struct tally *tally, struct err *err)
+ask_anthropic(struct counter *c, const char *model, struct bytes text, struct tally *tally,
+              struct err *err)
 {
     int64_t tokens = 0;
-    enum err_code code = ERR_OK;
-    if (c->anthropic == NULL)
-        code = anthropic_open(key, getenv(ANTHROPIC_BASE_URL_ENV), &c->anthropic, err);
-    if (code == ERR_OK)
-        code = anthropic_count_tokens(c->anthropic, model,
-                                      (struct str){(const char *)text.data, text.size_bytes},
-                                      &tokens, err);
+    enum err_code code = anthropic_count_tokens(
+        c->anthropic, model, (struct str){(const char *)text.data, text.size_bytes}, &tokens, err);
     *tally = (struct tally){(uint64_t)tokens, "anthropic", -1};
     return code;
 }
@@ -266,7 +276,7 @@ static enum err_code
 count_one(const struct conf *conf, struct counter *c, struct bytes text, struct tally *tally,
           struct err *err)
 {
-    const char *model = conf_text(conf, "model"), *key = getenv(ANTHROPIC_KEY_ENV);
+    const char *model = conf_text(conf, "model");
     *tally = (struct tally){0, "exact", 0};
     if (c->encoding != NULL)
         return conf_flag(conf, "chat")
@@ -274,8 +284,8 @@ count_one(const struct conf *conf, struct counter *c, struct bytes text, struct 
                    : tokens_count(c->encoding, &c->work, text, c->special, &tally->tokens, err);
     if (conf_flag(conf, "chat"))
         return err_set(err, ERR_USAGE, "--chat: the format of %s is not public", model);
-    if (strncmp(model, "claude", 6) == 0 && key != NULL && *key != '\0')
-        return ask_anthropic(c, key, model, text, tally, err);
+    if (c->anthropic != NULL)
+        return ask_anthropic(c, model, text, tally, err);
     return estimate(conf, c, model, text, tally, err);
 }
 
@@ -321,6 +331,8 @@ run_count(struct cli *cli, struct err *err)
     enum err_code code = counter_open(conf, &c, err);
     if (code == ERR_OK)
         code = parse_special(conf, &c.special, err);
+    if (code == ERR_OK)
+        code = open_anthropic(conf, &c, err);
     if (code != ERR_OK) {
         counter_close(&c);
         return code;
