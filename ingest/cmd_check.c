@@ -63,6 +63,15 @@ check_options(const struct conf *conf, struct err *err)
     if ((reserve || ends) != (conf_text(conf, "hold") != NULL))
         return err_set(err, ERR_USAGE,
                        "--hold ID goes with --reserve or --release, and they with it");
+    int64_t most = conf_int(conf, "max-tokens"), tokens = conf_int(conf, "tokens");
+    if (most > 0 && !reserve)
+        return err_set(err, ERR_USAGE,
+                       "--max-tokens N goes with --reserve: a check asks for --tokens");
+    if (most > 0 && most < tokens)
+        return err_set(err, ERR_USAGE,
+                       "--max-tokens %" PRId64 " is less than --tokens %" PRId64
+                       ": it is the most that the call can use, --tokens its estimate",
+                       most, tokens);
     if ((conf_text(conf, "text") != NULL) != (conf_text(conf, "model") != NULL))
         return err_set(err, ERR_USAGE, "--text FILE and --model NAME go together");
     return ERR_OK;
@@ -107,6 +116,7 @@ ask(struct gbill *client, const struct conf *conf, const struct prompt *prompt,
         .organization_id = conf_text(conf, "org"),
         .action = conf_text(conf, "action"),
         .tokens = (uint64_t)conf_int(conf, "tokens"),
+        .max_tokens = (uint64_t)conf_int(conf, "max-tokens"),
         .hold = conf_text(conf, "hold"),
         .life_ms = (uint32_t)conf_int(conf, "life") * 1000,
     };
@@ -168,6 +178,8 @@ static const struct conf_opt opts[] = {
      "what it wants: ai (a request), project, document or member (one more)"},
     {"tokens", NULL, CONF_INT, "N", 0, 1000000000000, "1", false,
      "ai: tokens of the request, input and output; with --text of the answer alone"},
+    {"max-tokens", NULL, CONF_INT, "N", 1, 1000000000000, NULL, false,
+     "--reserve: the most that the request can use, where --tokens is an estimate"},
     {"text", NULL, CONF_TEXT, "FILE", 0, 0, NULL, false,
      "ai: what will be sent; its tokens are counted here and added"},
     {"model", NULL, CONF_TEXT, "NAME", 0, 0, NULL, false,
@@ -195,7 +207,9 @@ const struct cli_cmd cmd_check = {
             "it begins anew, and the plan to upgrade to; --json prints all of it.\n"
             "\n"
             "A reservation ends when the event of its actual use names it (field hold), when it\n"
-            "is released, or when its life is over.\n"
+            "is released, or when its life is over.  It is let in if --tokens fit, and counts for\n"
+            "all others with --max-tokens: however many run at one time, a limit is never passed\n"
+            "by more than one of them was larger than its own --tokens.\n"
             "\n"
             "Exit status: 0 allowed, 5 refused, 6 nothing is known yet (run gbill limits), 13 no\n"
             "agent answers.\n",

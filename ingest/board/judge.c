@@ -69,25 +69,44 @@ say_why(const struct board_row *row, enum limit_dimension d, uint64_t units, str
 }
 
 uint64_t
+judge_units(const struct board_row *row, enum limit_dimension d, uint64_t amount)
+{
+    return d == LIMIT_AI_CREDITS ? credits_of(amount, row->weight) : amount;
+}
+
+static bool
+is_hard(const struct board_row *row, enum limit_dimension d)
+{
+    return row->limit[d] != LIMIT_UNLIMITED && row->soft[d] == 0;
+}
+
+uint64_t
+judge_held(const struct board_row *row, enum limit_dimension d, uint64_t used)
+{
+    uint64_t unused = used < row->limit[d] ? row->limit[d] - used : 0;
+    return is_hard(row, d) && row->held[d] > unused ? unused : row->held[d];
+}
+
+void
 judge_row(const struct board_row *row, enum limit_dimension d, uint64_t amount, struct answer *a)
 {
     bool is_credits = d == LIMIT_AI_CREDITS, is_paused = is_credits && row->is_paused != 0;
-    uint64_t units = is_credits ? credits_of(amount, row->weight) : amount;
-    uint64_t since = is_credits ? credits_of(row->since[d], row->weight) : row->since[d];
+    uint64_t units = judge_units(row, d, amount), held = row->held[d];
+    uint64_t used = row->base[d] + judge_units(row, d, row->since[d]);
     *a = (struct answer){
         .known = true,
         .plan = row->plan,
-        .used = row->base[d] + since,
-        .held = row->held[d],
+        .used = used,
+        .held = judge_held(row, d, used),
         .limit = row->limit[d],
         .reset_ms = is_credits ? row->reset_ms : 0,
         .position = row->position,
         .requests_per_minute = row->requests_per_minute,
         .tokens_per_minute = row->tokens_per_minute,
     };
-    uint64_t taken = a->used + a->held;
-    bool fits = a->limit == LIMIT_UNLIMITED || row->soft[d] != 0 ||
-                (taken <= a->limit && units <= a->limit - taken);
+    /* Nothing is added up: what is held may come to anything. */
+    bool fits = !is_hard(row, d) ||
+                (used <= a->limit && held <= a->limit - used && units <= a->limit - used - held);
     a->allowed = fits && !is_paused;
     a->state = is_paused ? "paused" : fits ? "ok" : "refused";
     if (!fits && !is_paused && row->upgrade[d][0] != '\0')
@@ -96,5 +115,4 @@ judge_row(const struct board_row *row, enum limit_dimension d, uint64_t amount, 
         snprintf(a->reason, sizeof a->reason, "%s", row->pause);
     else
         say_why(row, d, units, a);
-    return units;
 }

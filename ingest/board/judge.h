@@ -23,15 +23,23 @@ struct answer {
 };
 
 /*
- * Judge, as gbill limits would, of now.
+ * Judge, as gbill limits would, of now: does the amount fit beside what is used and what is
+ * reserved, every reservation with the most that it may come to?
  *
  *   amount     tokens, or things
  *   ret        plan and upgrade point into the row
- *
- * Returns what it takes: credits, or things.
  */
-uint64_t judge_row(const struct board_row *row, enum limit_dimension dimension, uint64_t amount,
-                   struct answer *ret);
+void judge_row(const struct board_row *row, enum limit_dimension dimension, uint64_t amount,
+               struct answer *ret);
+
+/* What an amount of tokens or things takes: credits, or things. */
+uint64_t judge_units(const struct board_row *row, enum limit_dimension dimension, uint64_t amount);
+
+/*
+ * What is reserved, as it is told: of a hard limit no more than use has left of it, since all
+ * reservations together may come to more (ingest/live/DESIGN.md); else all of it.
+ */
+uint64_t judge_held(const struct board_row *row, enum limit_dimension dimension, uint64_t used);
 
 /* What is left of the limit; LIMIT_UNLIMITED: there is none. */
 uint64_t answer_remaining(const struct answer *answer);

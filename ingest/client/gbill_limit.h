@@ -2,7 +2,8 @@
  * gbill_limit.h - libgbill: may this organization do it, now?  gbill-agent answers
  * from the organization's plan, what it has used, and what is reserved.
  *
- *     struct gbill_limit_question q = {.organization_id = "acme", .tokens = 4000};
+ *     struct gbill_limit_question q = {
+ *         .organization_id = "acme", .tokens = 1200, .max_tokens = 4000};
  *     gbill_limit_reserve(client, &q, 100, &answer, &err);     before the call
  *     ... call the model, if the code is GBILL_OK and answer.allowed ...
  *     usage.hold = answer.hold;  gbill_track(client, &usage, &err);     after it
@@ -41,19 +42,27 @@ enum { GBILL_TEXT_BYTES = 65, GBILL_REASON_BYTES = 512 };
 struct gbill_limit_question {
     const char *organization_id; /* 1 to 64 bytes; needed */
     const char *action;          /* "ai", "project", "document", "member"; NULL: "ai" */
-    uint64_t tokens;             /* "ai": the most that input and output may be; 0: 1 */
+    uint64_t tokens;             /* "ai": input and output, as they are estimated; 0: 1 */
     const char *hold;            /* the reservation, 1 to 64 bytes; NULL: a new UUID */
     uint32_t life_ms;            /* of a reservation: 1 to 3,600,000; 0: 60,000 */
 
     /*
-     * "ai": a text to be sent, counted here as model counts it and added to tokens, which are then those of
-     * the answer alone.  Where the model's tokenizer is not public every byte counts as a token: never
-     * too little.  NULL: tokens says all.
+     * "ai": a text to be sent, counted here as model counts it and added to tokens and max_tokens, which
+     * are then those of the answer alone.  Where the model's tokenizer is not public every byte counts as
+     * a token: never too little.  NULL: tokens says all.
      */
     const char *text;
     size_t text_bytes;
     const char *model;
     struct gbill_tokens *counter; /* gbill_tokens_open(); needed with text, as is model */
+
+    /*
+     * "ai": of a reservation, the most that the call can use, input and the max_tokens that the provider is
+     * given.  It is let in if tokens fit, and counts for all others with max_tokens.  So what goes beyond
+     * the limit is never more than by how much one call was larger than its own tokens, whatever the number
+     * of calls at one time.  At least tokens; 0: tokens are the most.
+     */
+    uint64_t max_tokens;
 };
 
 /* Texts are NUL-terminated, "" for none. */
@@ -115,7 +124,7 @@ GBILL_API enum gbill_code gbill_limit_reserve(struct gbill *client,
 /*
  * Give a reservation back unused.  Twice is harmless, and so is one that is over.
  *
- *   question  hold is needed; action, tokens and life_ms are ignored
+ *   question  hold is needed; action, tokens, max_tokens and life_ms are ignored
  *
  * Errors as gbill_limit_check(), and GBILL_INPUT without a hold.
  */

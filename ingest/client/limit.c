@@ -83,6 +83,7 @@ count_text(struct gbill_limit_question *q, struct err *err)
     else if (code != GBILL_OK)
         return err_set(err, code == GBILL_CORRUPT ? ERR_CORRUPT : ERR_LIMIT, "%s", why.text);
     q->tokens += count;
+    q->max_tokens += q->max_tokens > 0 ? count : 0;
     return ERR_OK;
 }
 
@@ -96,6 +97,11 @@ check_question(enum op op, const struct gbill_limit_question *q, uint32_t timeou
         return err_set(err, ERR_INPUT, "organization_id is missing");
     if (op == OP_RELEASE && q->hold == NULL)
         return err_set(err, ERR_INPUT, "hold is missing: which reservation?");
+    if (op != OP_RELEASE && q->max_tokens > 0 && q->max_tokens < q->tokens)
+        return err_set(err, ERR_INPUT,
+                       "max_tokens is %" PRIu64 ", less than tokens (%" PRIu64
+                       "): it is the most that the call can use, tokens its estimate; 0: the same",
+                       q->max_tokens, q->tokens);
     enum err_code code = check_text("organization_id", q->organization_id, err);
     if (code == ERR_OK)
         code = check_text("action", q->action, err);

@@ -34,10 +34,11 @@ limit_message_pack(const char *op, const struct gbill_limit_question *q, const c
     int failed = msgpack_pack_array(&pk, 4);
     failed |= pack_text(&pk, "gbill.live");
     failed |= msgpack_pack_int(&pk, 0);
-    failed |= msgpack_pack_map(&pk, 6);
+    failed |= msgpack_pack_map(&pk, 7);
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         failed |= pack_text(&pk, texts[i]);
     failed |= pack_whole(&pk, "tokens", q->tokens);
+    failed |= pack_whole(&pk, "maxTokens", q->max_tokens);
     failed |= pack_whole(&pk, "lifeMs", q->life_ms);
     failed |= msgpack_pack_map(&pk, 1);
     failed |= pack_text(&pk, "chunk");

@@ -57,10 +57,11 @@ read_question(const struct gbill_limit_question *q, enum limit_dimension *ret_di
               uint64_t *ret_amount)
 {
     if (!judge_action(str_of(q->action != NULL ? q->action : "ai"), ret_dimension) ||
-        q->tokens > EVENT_COUNT_MAX || q->life_ms > 3600000)
+        q->tokens > EVENT_COUNT_MAX || q->max_tokens > EVENT_COUNT_MAX || q->life_ms > 3600000)
         return false;
-    *ret_amount = *ret_dimension == LIMIT_AI_CREDITS && q->tokens > 0 ? q->tokens : 1;
-    return true;
+    bool is_ai = *ret_dimension == LIMIT_AI_CREDITS;
+    *ret_amount = is_ai && q->tokens > 0 ? q->tokens : 1;
+    return q->max_tokens == 0 || (is_ai && q->max_tokens >= *ret_amount);
 }
 
 static bool
@@ -84,7 +85,7 @@ local_answer(struct local *l, const struct gbill_limit_question *q, int64_t now_
     pthread_rwlock_unlock(&l->lock);
     if (!found || !is_valid(&row, now_utc_ms))
         return false;
-    (void)judge_row(&row, dimension, amount, &a);
+    judge_row(&row, dimension, amount, &a);
     give(&a, ret);
     return true;
 }

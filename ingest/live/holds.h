@@ -29,7 +29,7 @@ struct hold {
     uint8_t dimension, organization_bytes, id_bytes, unused;
     uint64_t check;       /* of what follows but settled_* */
     uint64_t key;         /* of the organization */
-    uint64_t units;       /* credits, or things */
+    uint64_t units;       /* the most it may come to: credits, or things */
     int64_t expires_ms;   /* monotonic, of this boot */
     uint64_t settled_seq; /* HOLD_ENDED: the event's number in the log; 0: no event ended it */
     uint64_t settled_by;  /* hash of that event's id */

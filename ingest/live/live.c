@@ -521,7 +521,7 @@ live_close(struct live *l)
 /* ---- answers ---- */
 
 /* As the client does that finds it on the board, where it is from now on. */
-static uint64_t
+static void
 answer_check(struct live *l, const struct question *q, struct board_row *row, struct answer *a)
 {
     struct tables_txn *txn;
@@ -532,9 +532,9 @@ answer_check(struct live *l, const struct question *q, struct board_row *row, st
     }
     if (unknown == NULL) {
         post(l, row);
-        uint64_t units = judge_row(row, q->dimension, q->amount, a);
+        judge_row(row, q->dimension, q->amount, a);
         l->counts.refused += !a->allowed;
-        return units;
+        return;
     }
     take_down(l, q->organization);
     *a = (struct answer){.state = "unknown",
@@ -543,12 +543,12 @@ answer_check(struct live *l, const struct question *q, struct board_row *row, st
                          .tokens_per_minute = LIMIT_UNLIMITED};
     snprintf(a->reason, sizeof a->reason, "%s", unknown);
     l->counts.unknown++;
-    return 0;
 }
 
-/* The same id again is the same reservation. */
+/* The same id again is the same reservation.  It was let in by its amount; from now on it counts with
+   its bound. */
 static void
-reserve(struct live *l, const struct question *q, uint64_t units, struct answer *a)
+reserve(struct live *l, const struct question *q, struct board_row *row, struct answer *a)
 {
     int64_t now_ms = clock_monotonic_ms();
     struct hold *h = holds_find(&l->holds, q->organization, q->hold);
@@ -560,7 +560,8 @@ reserve(struct live *l, const struct question *q, uint64_t units, struct answer 
     }
     if (!a->allowed)
         return;
-    struct delta_org *org = delta_take(&l->delta, holds_key(&l->holds, q->organization));
+    uint64_t units = judge_units(row, q->dimension, q->bound);
+    struct delta_org *org = delta_take(&l->delta, row->key);
     h = org == NULL ? NULL
                     : holds_place(&l->holds, q->organization, q->hold, q->dimension, units,
                                   now_ms + q->life_ms);
@@ -576,7 +577,8 @@ reserve(struct live *l, const struct question *q, uint64_t units, struct answer 
     }
     org->held[q->dimension] += units;
     repost(l, org, q->dimension, q->dimension);
-    a->held += units;
+    row->held[q->dimension] += units;
+    a->held = judge_held(row, q->dimension, a->used);
     a->state = "held";
     a->expires_in_ms = q->life_ms;
 }
@@ -614,11 +616,11 @@ live_answer(struct live *l, const struct question *q, uint8_t out[ANSWER_BYTES_M
     if (q->op == QUESTION_RELEASE) {
         answer_release(l, q, &a);
     } else {
-        uint64_t units = answer_check(l, q, &row, &a);
+        answer_check(l, q, &row, &a);
         l->counts.checks += q->op == QUESTION_CHECK;
         l->counts.reserves += q->op == QUESTION_RESERVE;
         if (q->op == QUESTION_RESERVE)
-            reserve(l, q, units, &a);
+            reserve(l, q, &row, &a);
     }
     if (log_debugs())
         say_answer(q, &a);

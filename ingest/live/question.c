@@ -6,6 +6,7 @@
 #include "store/event/event.h"
 
 static const char tag[] = "gbill.live";
+static const char no_bound[] = "maxTokens is no whole number in tokens to 10^12";
 
 bool
 question_is(struct bytes m)
@@ -58,11 +59,29 @@ take_field(struct question *q, struct str key, const struct mp_value *v)
         q->amount = n;
         return whole && n <= EVENT_COUNT_MAX ? NULL : "tokens is no whole number in 0 to 10^12";
     }
+    if (str_is(key, "maxTokens")) {
+        q->bound = n;
+        return whole && n > 0 && n <= EVENT_COUNT_MAX ? NULL : no_bound;
+    }
     if (str_is(key, "lifeMs")) {
         q->life_ms = (int64_t)(n <= QUESTION_LIFE_MS_MAX ? n : 0);
         return whole && q->life_ms > 0 ? NULL : "lifeMs is no whole number in 1 to 3600000";
     }
     return NULL; /* a newer client's */
+}
+
+/* Where there is no bound, the amount is one. */
+static const char *
+take_amounts(struct question *q)
+{
+    bool is_ai = q->dimension == LIMIT_AI_CREDITS;
+    if (!is_ai || q->amount == 0)
+        q->amount = 1;
+    if (q->bound == 0 || q->op == QUESTION_RELEASE)
+        q->bound = q->amount;
+    else if (!is_ai)
+        return "maxTokens is for action ai alone: leave it out";
+    return q->bound >= q->amount ? NULL : no_bound;
 }
 
 static const char *
@@ -94,9 +113,7 @@ read_record(struct bytes record, struct question *q)
         return "hold is missing: an id of the caller's choice";
     if (q->dimension == LIMIT_DIMENSIONS && q->op != QUESTION_RELEASE)
         return "action is missing";
-    if (q->dimension != LIMIT_AI_CREDITS || q->amount == 0)
-        q->amount = 1;
-    return NULL;
+    return take_amounts(q);
 }
 
 bool

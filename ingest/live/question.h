@@ -27,6 +27,7 @@ struct question {
     enum limit_dimension dimension;
     struct str organization, hold; /* empty: board has neither, check no hold */
     uint64_t amount;               /* tokens, or things; at least 1 */
+    uint64_t bound;                /* of a reservation: the most it may come to; at least amount */
     int64_t life_ms;               /* of a reservation */
     struct forward_chunk chunk;    /* size 0: no answer is wanted */
 };

@@ -72,6 +72,24 @@ ask 0 '' acme --release --hold h1
 ask 0 '' acme --tokens 1000
 ask 5 '' acme --tokens 600 --reserve --hold h1 # it has ended
 
+# Let in by its tokens, it counts with the most that it can use: used, held and left are the limit all the while.
+ask 0 '' acme --tokens 300 --max-tokens 800 --reserve --hold b1
+same "$(get held) $(get remaining)" "800 200" "reserved with a bound"
+ask 5 '800 reserved; 201 more' acme --tokens 201 --reserve --hold b2
+ask 0 '' acme --tokens 200 --max-tokens 5000 --reserve --hold b2
+same "$(get used) $(get held) $(get remaining)" "99000 1000 0" "reserved up to more than there is"
+ask 5 '1000 reserved; 1 more' acme
+for hold in b1 b2; do ask 0 '' acme --release --hold "$hold"; done
+ask 0 '' acme
+same "$(get held) $(get remaining)" "0 1000" "released with a bound"
+expect 2 '--max-tokens N goes with --reserve' gbill check --org acme --max-tokens 5
+expect 2 '--max-tokens 5 is less than --tokens 6' gbill check --org acme --tokens 6 --max-tokens 5 --reserve --hold b3
+ask 4 'maxTokens is for action ai alone' acme --action project --max-tokens 5 --reserve --hold b3
+printf 'twenty bytes of text' >"$dir/text" # counted into both
+ask 0 '' acme --text "$dir/text" --model claude-opus-4-1 --tokens 10 --max-tokens 80 --reserve --hold b4
+same "$(get held)" 100 "reserved with a text and a bound"
+ask 0 '' acme --release --hold b4
+
 # Kill -9: reservations and what came since are still there; settled by its event, once.
 ask 0 '' acme --tokens 700 --reserve --hold h2
 kill -9 "$agent"; wait "$agent" 2>/dev/null || true

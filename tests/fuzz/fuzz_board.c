@@ -15,7 +15,8 @@ check_row(const struct board_row *row)
     for (int i = 0; i < 4 * LIMIT_DIMENSIONS; i++) {
         struct answer a;
         enum limit_dimension d = (enum limit_dimension)(i % LIMIT_DIMENSIONS);
-        uint64_t units = judge_row(row, d, amounts[i / LIMIT_DIMENSIONS], &a);
+        uint64_t units = judge_units(row, d, amounts[i / LIMIT_DIMENSIONS]);
+        judge_row(row, d, amounts[i / LIMIT_DIMENSIONS], &a);
         assert(memchr(a.reason, '\0', sizeof a.reason) != NULL);
         assert(strlen(a.reason) < sizeof a.reason - 1); /* none is cut */
         assert(strlen(a.plan) <= EVENT_TEXT_BYTES_MAX);

@@ -41,6 +41,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size_bytes)
         assert(q.op < QUESTION_OPS && q.organization.size_bytes <= EVENT_TEXT_BYTES_MAX);
         assert(q.hold.size_bytes <= EVENT_TEXT_BYTES_MAX && q.life_ms <= QUESTION_LIFE_MS_MAX);
         assert(q.amount >= 1 && q.amount <= EVENT_COUNT_MAX && q.life_ms > 0);
+        assert(q.bound >= q.amount && q.bound <= EVENT_COUNT_MAX);
         assert(is_inside(q.organization, bytes) && is_inside(q.hold, bytes));
     }
     if (q.chunk.id.size_bytes == 0)

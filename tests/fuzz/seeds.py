@@ -250,9 +250,10 @@ def main():
     write("ship", "refused", pack([tag, "refused", 7, "the copy of another log"]))
     write("ship", "helo", pack(["HELO", {"nonce": bytes(16), "auth": "", "keepalive": True}]))
     write("ship", "pong", pack(["PONG", True, "", "collector", "0" * 128]))
-    ask = {"op": "reserve", "organizationId": "org-1", "action": "ai", "hold": "h", "tokens": 900, "lifeMs": 5000}
+    ask = {"op": "reserve", "organizationId": "org-1", "action": "ai", "hold": "h", "tokens": 900, "maxTokens": 4000, "lifeMs": 5000}
     for name, record in {"reserve": ask, "check": dict(ask, op="check", hold=None, more=[1]), "release": {"op": "release",
-                         "organizationId": "org-1", "hold": "h"}, "wrong": dict(ask, op="steal")}.items():
+                         "organizationId": "org-1", "hold": "h"}, "wrong": dict(ask, op="steal"), "small": dict(ask, maxTokens=899),
+                         "project": dict(ask, action="project")}.items():
         write("question", name, pack(["gbill.live", 0, record, {"chunk": "c"}]))
     write("question", "two", pack(["gbill.live", [[0, ask], [0, ask]], {"chunk": b"c"}]))
     told = {"ack": "q", "allowed": True, "known": True, "state": "held", "reason": "why", "used": 1, "held": 2, "limit": None,

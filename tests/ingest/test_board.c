@@ -188,6 +188,51 @@ Test(ingest_board, what_the_jobs_change_is_on_it_with_the_next_beat)
     cr_expect_eq(ask("globex", LIMIT_PROJECTS, 1).used, 3);
 }
 
+/* A reservation of some tokens that may come to more; false: refused. */
+static bool
+reserve(const char *organization, const char *hold, uint64_t tokens, uint64_t max_tokens)
+{
+    uint8_t out[ANSWER_BYTES_MAX];
+    struct gbill_limit_answer a;
+    struct err err;
+    const struct question q = {.op = QUESTION_RESERVE,
+                               .dimension = LIMIT_AI_CREDITS,
+                               .organization = str_of(organization),
+                               .hold = str_of(hold),
+                               .amount = tokens,
+                               .bound = max_tokens,
+                               .life_ms = 60000,
+                               .chunk = {.id = {(const uint8_t *)"c", 1}}};
+    size_t n = live_answer(&live, &q, out);
+    cr_assert_eq(limit_message_read((struct bytes){out, n}, &a, &err), ERR_OK, "%s", err.text);
+    return a.allowed;
+}
+
+Test(ingest_board, what_is_reserved_is_on_it_with_the_most_it_may_come_to)
+{
+    struct allowance row = some_row();
+    run_jobs("acme", &row, NULL);
+    pass_ms(1000);
+    take_board();
+    compare("acme", false, "never asked");
+    cr_expect(reserve("acme", "a", 10000, 20000));
+    compare("acme", true, "one"); /* 3000 used, 30001 held */
+    cr_expect_eq(ask("acme", LIMIT_AI_CREDITS, 1).held, 30001, "a weight of 1.500001, rounded up");
+    cr_expect_not(reserve("acme", "b", 44667, 44667), "by 1");
+    cr_expect(reserve("acme", "b", 40000, 1000000));
+    compare("acme", true, "more than the limit has");
+    cr_expect_eq(ask("acme", LIMIT_AI_CREDITS, 1).held, 97000);
+    cr_expect_not(reserve("acme", "c", 1, 1));
+    row.soft[LIMIT_AI_CREDITS] = true;
+    run_jobs("acme", &row, NULL);
+    pass_ms(BOARD_BEAT_MS);
+    compare("acme", true, "a soft limit");
+    cr_expect_eq(ask("acme", LIMIT_AI_CREDITS, 1).held, 1530002);
+    pass_ms(60000);
+    compare("acme", true, "over");
+    cr_expect_eq(ask("acme", LIMIT_AI_CREDITS, 1).held, 0);
+}
+
 Test(ingest_board, where_a_period_or_a_month_turns_the_agent_is_asked)
 {
     struct allowance row = some_row();

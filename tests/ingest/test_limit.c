@@ -150,6 +150,82 @@ Test(ingest_limit, a_reservation_is_held_until_its_event_names_it_or_it_is_relea
     expect(false, "ended", 550, 0);
 }
 
+static enum gbill_code
+reserve_up_to(uint64_t tokens, uint64_t max_tokens, const char *hold)
+{
+    struct gbill_limit_question q = of(tokens, hold);
+    q.max_tokens = max_tokens;
+    return gbill_limit_reserve(client, &q, SOON_MS, &answer, &why);
+}
+
+Test(ingest_limit, a_reservation_is_let_in_by_its_tokens_and_counts_with_its_max_tokens)
+{
+    begin(1000);
+    cr_assert_eq(reserve_up_to(300, 700, "a"), GBILL_OK, "%s", why.text);
+    expect(true, "held", 0, 700);
+    cr_expect_eq(answer.remaining, 300);
+    cr_assert_eq(reserve_up_to(301, 301, "b"), GBILL_OK, "%s", why.text);
+    expect(false, "refused", 0, 700);
+    cr_assert_eq(reserve_up_to(300, 900, "b"), GBILL_OK, "%s", why.text);
+    expect(true, "held", 0, 1000);
+    cr_expect_eq(answer.remaining, 0);
+    cr_assert_eq(reserve_up_to(1, 5, "b"), GBILL_OK, "%s", why.text);
+    expect(true, "held", 0, 1000);
+    cr_assert_eq(check(1), GBILL_OK, "%s", why.text);
+    expect(false, "refused", 0, 1000);
+    settle("a", 700);
+    cr_assert_eq(check(1), GBILL_OK, "%s", why.text);
+    expect(false, "refused", 700, 300);
+    settle("b", 500); /* 200 more than it said, and than the limit has */
+    cr_assert_eq(check(1), GBILL_OK, "%s", why.text);
+    expect(false, "refused", 1200, 0);
+    cr_expect_eq(answer.remaining, 0);
+}
+
+Test(ingest_limit, what_a_bound_keeps_is_free_again_when_it_ends)
+{
+    begin(1000);
+    cr_assert_eq(reserve_up_to(10, 1000000000000, "a"), GBILL_OK, "%s", why.text);
+    expect(true, "held", 0, 1000);
+    cr_assert_eq(release("a"), GBILL_OK, "%s", why.text);
+    cr_assert_eq(reserve_up_to(0, 400, "b"), GBILL_OK, "%s", why.text); /* no tokens: 1 */
+    expect(true, "held", 0, 400);
+    (void)live_end_agent(SIGKILL);
+    live_start_agent();
+    close(live_dial());
+    cr_assert_eq(reserve_up_to(601, 700, "c"), GBILL_OK, "%s", why.text);
+    expect(false, "refused", 0, 400);
+    settle("b", 20);
+    cr_assert_eq(check(980), GBILL_OK, "%s", why.text);
+    expect(true, "ok", 20, 0);
+}
+
+Test(ingest_limit, a_bound_that_is_none_is_an_error)
+{
+    struct gbill_limit_question q = {
+        .organization_id = "acme", .action = "project", .max_tokens = 5, .hold = "h"};
+    begin(1000);
+    cr_expect_eq(reserve_up_to(10, 9, "h"), GBILL_INPUT);
+    cr_expect_not_null(strstr(why.text, "max_tokens is 9, less than tokens (10)"), "%s", why.text);
+    cr_expect_eq(reserve_up_to(10, 1000000000001, "h"), GBILL_INPUT);
+    cr_expect_not_null(strstr(why.text, "maxTokens is no whole number in tokens to 10^12"), "%s",
+                       why.text);
+    cr_expect_eq(gbill_limit_reserve(client, &q, SOON_MS, &answer, &why), GBILL_INPUT);
+    cr_expect_not_null(strstr(why.text, "maxTokens is for action ai alone: leave it out"), "%s",
+                       why.text);
+    cr_expect_eq(gbill_limit_release(client, &q, SOON_MS, &answer, &why), GBILL_OK, "%s", why.text);
+    cr_expect_str_eq(answer.state, "none");
+    q.action = "ai";
+    for (int i = 0; i < 3; i++) { /* of a check it says nothing, from the board as from the agent */
+        cr_expect_eq(gbill_limit_check(client, &q, SOON_MS, &answer, &why), GBILL_OK, "%s",
+                     why.text);
+        expect(true, "ok", 0, 0);
+        q.max_tokens = 1000000000000;
+    }
+    q.action = "project"; /* what is wrong, the agent says: not the board */
+    cr_expect_eq(gbill_limit_check(client, &q, SOON_MS, &answer, &why), GBILL_INPUT);
+}
+
 Test(ingest_limit, a_wrong_question_is_an_error_and_no_answer)
 {
     const struct gbill_limit_question steal = {.organization_id = "acme", .action = "steal"};

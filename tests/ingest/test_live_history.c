@@ -1,8 +1,9 @@
 /*
  * Random histories of questions, events, expiries, limits that change, runs of the
  * jobs and kills, beside a model that knows what must be told: after every step, of
- * every organization, used + held + remaining = limit, and what is allowed is what
- * fits.  Time stands still but for the steps that move it.
+ * every organization, used + held + remaining = limit, what is allowed is what fits, and
+ * what goes beyond the limit is what one call was larger than its estimate.  Time stands
+ * still but for the steps that move it.
  *
  * GBILL_HISTORY_SEED=N begins with that seed; GBILL_HISTORY_S=N goes on for so long.
  */
@@ -34,7 +35,8 @@ static const enum limit_dimension dimensions[DIMENSIONS] = {LIMIT_AI_CREDITS, LI
 struct model_hold {
     enum hold_state state;
     int d;
-    uint64_t units, settled_by; /* the event's number; 0: none */
+    uint64_t estimate, bound;
+    uint64_t settled_by; /* the event's number; 0: none */
     int64_t expires_ms;
     bool was_repeated; /* the event that settled it came again */
 };
@@ -44,9 +46,11 @@ struct model_org {
     uint64_t since[DIMENSIONS];  /* told behind it: a repetition without a hold counts again */
     uint64_t once[DIMENSIONS];   /* of that, what the fold will count */
     uint64_t limit[DIMENSIONS];
-    uint64_t beyond[DIMENSIONS];  /* by how much settled events were larger than estimated */
-    uint64_t lowered[DIMENSIONS]; /* by how much more than the limit was used when it changed */
-    bool was_free[DIMENSIONS];    /* an event came that nothing was reserved for */
+    int last[DIMENSIONS]; /* who was let in last: his hold's place + 1; 0: nobody */
+
+    /* What may be used at most: the limit when he was let in, and since then by how much his event was
+       larger than estimated, all events than their bounds, and what nothing was reserved for. */
+    uint64_t ceiling[DIMENSIONS];
     struct model_hold holds[IDS];
 };
 
@@ -84,8 +88,17 @@ held_of(const struct model_org *o, int d)
 {
     uint64_t sum = 0;
     for (int i = 0; i < IDS; i++)
-        sum += o->holds[i].state == HOLD_HELD && o->holds[i].d == d ? o->holds[i].units : 0;
+        sum += o->holds[i].state == HOLD_HELD && o->holds[i].d == d ? o->holds[i].bound : 0;
     return sum;
+}
+
+/* Of all that is held, what is told: the limit has no more. */
+static uint64_t
+told_of(uint64_t limit, uint64_t used, uint64_t held)
+{
+    if (used >= limit)
+        return 0;
+    return used + held > limit ? limit - used : held;
 }
 
 /* ---- the agent's side ---- */
@@ -122,7 +135,7 @@ name_org(int org, char text[16])
 }
 
 static struct gbill_limit_answer
-ask(enum question_op op, int org, int d, int hold, uint64_t units, int64_t life_ms)
+ask(enum question_op op, int org, int d, int hold, uint64_t units, uint64_t bound, int64_t life_ms)
 {
     char name[16], id[16];
     uint8_t out[ANSWER_BYTES_MAX];
@@ -135,6 +148,7 @@ ask(enum question_op op, int org, int d, int hold, uint64_t units, int64_t life_
                                .organization = str_of(name),
                                .hold = op == QUESTION_CHECK ? (struct str){0} : str_of(id),
                                .amount = units,
+                               .bound = bound,
                                .life_ms = life_ms,
                                .chunk = {.id = {(const uint8_t *)"c", 1}}};
     size_t n = live_answer(&live, &q, out);
@@ -155,7 +169,7 @@ ask_both(int org, int d, uint64_t units)
     bool found = local_answer(&local, &q, NOON_MS, standing_ns / NS_PER_MS, &b);
     cr_assert_eq(found, is_known_to[org], "%d after %s: the board %s", step, doing,
                  found ? "tells of what nobody asked" : "has lost it");
-    a = ask(QUESTION_CHECK, org, d, 0, units, 1);
+    a = ask(QUESTION_CHECK, org, d, 0, units, units, 1);
     if (found)
         answers_match(&b, &a, doing, step);
     cr_assert(local_answer(&local, &q, NOON_MS, standing_ns / NS_PER_MS, &b));
@@ -221,20 +235,28 @@ do_reserve(void)
     struct model_org *o = &model.orgs[org];
     struct model_hold *h = &o->holds[hold];
     uint64_t units = d == 1 ? 1 : 1 + roll(roll(4) == 0 ? LIMIT : LIMIT / 8);
+    uint64_t bound = units + (d == 0 && roll(3) != 0 ? roll(LIMIT / 2) : 0);
     int64_t life_ms = 1 + (int64_t)roll(roll(2) == 0 ? 5000 : 3600000);
     uint64_t before = held_of(o, d);
-    struct gbill_limit_answer a = ask(QUESTION_RESERVE, org, d, hold, units, life_ms);
+    struct gbill_limit_answer a = ask(QUESTION_RESERVE, org, d, hold, units, bound, life_ms);
     is_known_to[org] = true;
     if (h->state == HOLD_FREE) {
         uint64_t taken = a.used + before;
         bool fits = taken <= o->limit[d] && units <= o->limit[d] - taken;
         cr_expect_eq(a.allowed, fits, "%d: %s", step, a.reason);
         cr_expect_str_eq(a.state, fits ? "held" : "refused", "%d", step);
-        if (a.allowed)
+        if (fits) {
             *h = (struct model_hold){.state = HOLD_HELD,
                                      .d = d,
-                                     .units = units,
+                                     .estimate = units,
+                                     .bound = bound,
                                      .expires_ms = standing_ns / NS_PER_MS + life_ms};
+            o->last[d] = hold + 1;
+            o->ceiling[d] = o->limit[d];
+        }
+        cr_expect_eq(a.held, told_of(a.limit, a.used, held_of(o, d)), "%d: %s", step, a.reason);
+        if (a.used <= a.limit)
+            cr_expect_eq(a.used + a.held + a.remaining, a.limit, "%d: %s", step, a.reason);
     } else {
         cr_expect_eq(a.allowed, h->state == HOLD_HELD, "%d: the same again", step);
         cr_expect_str_eq(a.state, h->state == HOLD_HELD ? "held" : "ended", "%d", step);
@@ -246,7 +268,7 @@ do_release(void)
 {
     int org = (int)roll(ORGS), hold = (int)roll(IDS);
     struct model_hold *h = &model.orgs[org].holds[hold];
-    struct gbill_limit_answer a = ask(QUESTION_RELEASE, org, 0, hold, 1, 1);
+    struct gbill_limit_answer a = ask(QUESTION_RELEASE, org, 0, hold, 1, 1, 1);
     cr_expect_str_eq(a.state,
                      h->state == HOLD_HELD    ? "released"
                      : h->state == HOLD_ENDED ? "ended"
@@ -256,6 +278,17 @@ do_release(void)
         h->state = HOLD_ENDED;
 }
 
+/* By how much more than its reservation was let in with it may be used. */
+static uint64_t
+surplus_of(const struct model_org *o, const struct sent *s, const struct model_hold *h)
+{
+    if (h == NULL || h->state != HOLD_HELD)
+        return s->units;
+    bool is_last = o->last[s->d] == s->hold + 1;
+    uint64_t promised = is_last ? h->estimate : h->bound;
+    return s->units > promised ? s->units - promised : 0;
+}
+
 /* What an event does, seen for the first time or again. */
 static void
 count_event(const struct sent *s, bool is_new)
@@ -263,12 +296,10 @@ count_event(const struct sent *s, bool is_new)
     struct model_org *o = &model.orgs[s->org];
     struct model_hold *h = s->hold >= 0 ? &o->holds[s->hold] : NULL;
     bool repeats = h != NULL && h->state == HOLD_ENDED && h->settled_by == s->number;
+    o->ceiling[s->d] += is_new ? surplus_of(o, s, h) : 0;
     if (h != NULL && h->state == HOLD_HELD) {
         h->state = HOLD_ENDED;
         h->settled_by = s->number;
-        o->beyond[s->d] += s->units > h->units ? s->units - h->units : 0;
-    } else if (!repeats) {
-        o->was_free[s->d] = true;
     }
     if (repeats)
         h->was_repeated = true;
@@ -288,8 +319,8 @@ make_event(void)
         if (o->holds[at].state == HOLD_HELD && o->holds[at].d == s.d)
             s.hold = at;
     }
-    if (s.hold >= 0 && s.d == 0) /* mostly less than estimated, at times more */
-        s.units = 1 + roll(o->holds[s.hold].units + o->holds[s.hold].units / 8);
+    if (s.hold >= 0 && s.d == 0) /* mostly less than it was bound to be, at times more */
+        s.units = 1 + roll(o->holds[s.hold].bound + o->holds[s.hold].bound / 8);
     return s;
 }
 
@@ -355,10 +386,6 @@ do_snapshot(void)
                 o->limit[d] = o->folded[d] + held_of(o, d) + roll(LIMIT);
                 o->limit[d] -= roll(3) == 0 ? o->limit[d] / 4 : 0; /* a smaller plan */
             }
-            uint64_t taken = o->folded[d] + held_of(o, d);
-            o->lowered[d] = taken > o->limit[d] ? taken - o->limit[d] : 0;
-            o->beyond[d] = 0;
-            o->was_free[d] = false;
             rows[i].used[dimensions[d]] = o->folded[d];
             rows[i].limit[dimensions[d]] = o->limit[d];
         }
@@ -397,30 +424,48 @@ do_kill(void)
 
 /* ---- what must hold ---- */
 
+/* Beyond the limit is what one call was larger than its own estimate, however many there are: all others
+   may still come to their bounds. */
+static void
+check_overshoot(const struct model_org *o, int d, uint64_t taken)
+{
+    const struct model_hold *last = o->last[d] > 0 ? &o->holds[o->last[d] - 1] : NULL;
+    if (last != NULL && last->state == HOLD_HELD && last->d == d)
+        taken -= last->bound - last->estimate;
+    cr_assert_leq(taken, o->ceiling[d],
+                  "%d after %s: %" PRIu64 " used or promised, at most %" PRIu64, step, doing, taken,
+                  o->ceiling[d]);
+}
+
 static void
 check_one(int org, int d)
 {
     const struct model_org *o = &model.orgs[org];
+    char text[16];
+    name_org(org, text);
+    const struct str name = str_of(text);
     struct gbill_limit_answer a = ask_both(org, d, 1);
     uint64_t used = o->folded[d] + o->since[d], held = held_of(o, d);
     uint64_t once = o->folded[d] + o->once[d];
     cr_assert(a.known, "%d after %s: %s", step, doing, a.reason);
     cr_assert_eq(a.limit, o->limit[d], "%d after %s", step, doing);
-    cr_assert_eq(a.held, held, "%d after %s: %" PRIu64 " held, not %" PRIu64, step, doing, a.held,
-                 held);
+    const struct delta_org *own = delta_find(&live.delta, holds_key(&live.holds, name));
+    uint64_t true_held = own != NULL ? own->held[dimensions[d]] : 0;
+    cr_assert_eq(true_held, held, "%d after %s: %" PRIu64 " held, not %" PRIu64, step, doing,
+                 true_held, held);
     cr_assert_geq(a.used, once, "%d after %s: %" PRIu64 " used, %" PRIu64 " in the log", step,
                   doing, a.used, once);
     if (model.is_exact)
         cr_assert_eq(a.used, used, "%d after %s: %" PRIu64 " used, not %" PRIu64, step, doing,
                      a.used, used);
-    uint64_t taken = a.used + a.held;
+    uint64_t taken = a.used + held;
+    cr_assert_eq(a.held, told_of(a.limit, a.used, held), "%d after %s: %s", step, doing, a.reason);
     cr_assert_eq(a.remaining, taken < a.limit ? a.limit - taken : 0, "%d after %s", step, doing);
-    cr_assert_eq(a.allowed, a.remaining >= 1, "%d after %s: %s", step, doing, a.reason);
+    cr_assert_eq(a.allowed, taken < a.limit, "%d after %s: %s", step, doing, a.reason);
+    if (a.used <= a.limit)
+        cr_assert_eq(a.used + a.held + a.remaining, a.limit, "%d after %s", step, doing);
     (void)ask_both(org, d, d == 0 ? 1 + (uint64_t)step * 7919 % (2 * LIMIT) : 1);
-    /* Nothing came but what was reserved: beyond the limit is what estimates were too small. */
-    if (!o->was_free[d])
-        cr_assert_leq(once + held, a.limit + o->lowered[d] + o->beyond[d], "%d after %s: overshoot",
-                      step, doing);
+    check_overshoot(o, d, once + held);
 }
 
 static void
