@@ -30,8 +30,8 @@ run "killed folds" env KILLS="$(part 500)" SEED=$RANDOM tests/e2e/kill_jobs.sh
 run "flipped bits" env GBILL_TEST_ALL_BITS=$([ "$divisor" = 1 ] && echo 1) "$tests/test_store" --filter 'store_seal/a_flipped_bit*' --timeout 3000 --jobs 2
 run "killed seals" env KILLS="$(part 100)" tests/e2e/seal.sh
 run "killed ships" env KILLS="$(part 300)" SEED=$RANDOM tests/e2e/ship.sh
-run "histories" env GBILL_HISTORY_SEED=$RANDOM GBILL_HISTORY_S="$(part 1800)" "$tests/test_ingest" --filter 'ingest_live_history/*'
-run "killed crowds" env GBILL_CROWD_KILLS="$(part 500)" "$tests/test_ingest" --filter 'ingest_live_crowd/*'
+run "histories" env GBILL_HISTORY_SEED=$RANDOM GBILL_HISTORY_S="$(part 1800)" "$tests/test_ingest" --filter 'ingest_live_history/*' --timeout 14400
+run "killed crowds" env GBILL_CROWD_KILLS="$(part 500)" "$tests/test_ingest" --filter 'ingest_live_crowd/*' --timeout 14400
 run "tokens" env TOKENS_STRINGS="$(part 1000000)" TOKENS_MB="$(part 50)" TOKENS_STEP="$([ "$divisor" = 1 ] && echo 1 || echo 100)" SEED=$RANDOM tests/e2e/tiktoken.sh
 run "full disk" tests/e2e/full_disk_agent.sh
 printf '\n%s' "$table"

@@ -224,7 +224,7 @@ forget_all(struct tables_txn *txn)
  * Each order tells some events twice (as if their ids had not been known yet): that changes
  * nothing either.  ORDERS in the environment asks for more.
  */
-Test(billing_told_life, any_order_with_duplicates_comes_to_the_same_state, .timeout = 600)
+Test(billing_told_life, any_order_with_duplicates_comes_to_the_same_state)
 {
     const char *asked = getenv("ORDERS");
     uint64_t orders = asked != NULL ? strtoull(asked, NULL, 10) : 400, done = 0;

@@ -491,7 +491,7 @@ tamper(const char *name)
 
 TestSuite(billing_year, .init = begin, .fini = end);
 
-Test(billing_year, every_line_of_thirty_organizations_over_fourteen_months, .timeout = 240)
+Test(billing_year, every_line_of_thirty_organizations_over_fourteen_months)
 {
     /* The worst days: firsts and lasts of months to the second, and the ends of grace. */
     static const struct {

@@ -14,7 +14,7 @@
 
 #include "tests/ingest/live_agent.h"
 
-TestSuite(ingest_agent, .init = live_setup, .fini = live_teardown, .timeout = 60);
+TestSuite(ingest_agent, .init = live_setup, .fini = live_teardown);
 
 Test(ingest_agent, an_acked_event_survives_kill_9_at_once)
 {

@@ -14,7 +14,7 @@
 
 #define HOUR_MS ((int64_t)3600 * 1000)
 
-TestSuite(ingest_agent_clock, .init = live_setup, .fini = live_teardown, .timeout = 60);
+TestSuite(ingest_agent_clock, .init = live_setup, .fini = live_teardown);
 
 static int
 count_days(void)

@@ -51,7 +51,7 @@ setup(void)
     commit_fails_with = page;
 }
 
-TestSuite(ingest_agent_faults, .init = setup, .fini = live_teardown, .timeout = 60);
+TestSuite(ingest_agent_faults, .init = setup, .fini = live_teardown);
 
 static bool
 is_silent(int fd, int for_ms)

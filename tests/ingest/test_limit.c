@@ -49,7 +49,7 @@ end(void)
     live_teardown();
 }
 
-TestSuite(ingest_limit, .init = live_setup, .fini = end, .timeout = 60);
+TestSuite(ingest_limit, .init = live_setup, .fini = end);
 
 static struct gbill_limit_question
 of(uint64_t tokens, const char *hold)

@@ -244,7 +244,7 @@ run_crowd(void)
     close(poller);
 }
 
-TestSuite(ingest_live_crowd, .init = live_setup, .fini = live_teardown, .timeout = 4 * 3600);
+TestSuite(ingest_live_crowd, .init = live_setup, .fini = live_teardown);
 
 /* What is left in the file; what is told of it is never more than the limit has. */
 static uint64_t

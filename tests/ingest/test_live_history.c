@@ -537,7 +537,7 @@ run_history(uint64_t number)
     end_history();
 }
 
-TestSuite(ingest_live_history, .timeout = 4 * 3600);
+TestSuite(ingest_live_history);
 
 Test(ingest_live_history, what_is_settled_held_and_free_is_the_limit_whatever_happens)
 {

@@ -39,7 +39,7 @@ teardown(void)
     temp_dir_remove(&temp);
 }
 
-TestSuite(ingest_ship, .init = setup, .fini = teardown, .timeout = 60);
+TestSuite(ingest_ship, .init = setup, .fini = teardown);
 
 /* One frame of each stream that is to get any; the bytes are nobody's business here. */
 static void

@@ -16,7 +16,7 @@
 #include "ingest/status_socket.h"
 #include "tests/ingest/live_agent.h"
 
-TestSuite(ingest_status, .init = live_setup, .fini = live_teardown, .timeout = 60);
+TestSuite(ingest_status, .init = live_setup, .fini = live_teardown);
 
 static const char *
 status_path(void)

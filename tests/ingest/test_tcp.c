@@ -35,7 +35,7 @@ setup(void)
     live_options.gate.key_file = key_path;
 }
 
-TestSuite(ingest_tcp, .init = setup, .fini = live_teardown, .timeout = 60);
+TestSuite(ingest_tcp, .init = setup, .fini = live_teardown);
 
 /* What was heard points into the bytes. */
 struct heard {

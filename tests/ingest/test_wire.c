@@ -20,7 +20,7 @@
 #include "store/base/file.h"
 #include "tests/ingest/live_agent.h"
 
-TestSuite(ingest_wire, .init = live_setup, .fini = live_teardown, .timeout = 60);
+TestSuite(ingest_wire, .init = live_setup, .fini = live_teardown);
 
 static void
 pause_ms(int ms)

@@ -51,7 +51,7 @@ set_up(void)
     }
 }
 
-TestSuite(postgres_kill, .init = set_up, .fini = fixture_clear, .timeout = 60);
+TestSuite(postgres_kill, .init = set_up, .fini = fixture_clear);
 
 /* What the child's publish said: an err_code, or "killed". */
 enum { KILLED = 200 };

@@ -349,7 +349,7 @@ random_event(struct fixture *x, uint64_t *seed, int64_t now)
  * an unknown model that the book learns on the way, frames and transactions of any
  * size, any number of threads.  HISTORIES in the environment asks for more of them.
  */
-Test(rollup_job, any_history_in_any_batches_folds_to_the_same_bytes, .timeout = 1200)
+Test(rollup_job, any_history_in_any_batches_folds_to_the_same_bytes)
 {
     const char *asked = getenv("HISTORIES");
     uint64_t histories = asked != NULL ? strtoull(asked, NULL, 10) : 500, done = 0;
@@ -589,7 +589,7 @@ Test(rollup_job, an_adjustment_can_be_voided_and_a_resource_cannot)
  * moments of whole runs of about 400 events in transactions of 30; the machine's
  * speed is followed, so that about half of them come in time.
  */
-Test(rollup_job, a_kill_at_any_of_500_moments_is_made_good_by_the_next_run, .timeout = 600)
+Test(rollup_job, a_kill_at_any_of_500_moments_is_made_good_by_the_next_run)
 {
     struct fixture x = set_up_in(temp_dir_make_in_memory());
     uint64_t seed = 42;

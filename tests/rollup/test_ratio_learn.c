@@ -540,7 +540,7 @@ random_event(struct fixture *x, uint64_t *seed, int64_t now)
  * are learned on the way, folds of any size in between.  HISTORIES in the environment asks
  * for more of them.
  */
-Test(rollup_ratio_learn, any_history_folds_to_the_bytes_of_its_rebuild, .timeout = 1200)
+Test(rollup_ratio_learn, any_history_folds_to_the_bytes_of_its_rebuild)
 {
     const char *asked = getenv("HISTORIES");
     uint64_t histories = asked != NULL ? strtoull(asked, NULL, 10) : 100, rows = 0, repriced = 0;

@@ -100,7 +100,7 @@ check(struct fixture *x, uint64_t from, size_t count, uint64_t last)
     free(found);
 }
 
-Test(store_ids, every_added_id_is_found_and_no_other, .timeout = 60)
+Test(store_ids, every_added_id_is_found_and_no_other)
 {
     struct fixture x = set_up();
     uint64_t last = 0;

@@ -392,7 +392,7 @@ append_once(const char *directory, int64_t when)
     log_writer_close(w);
 }
 
-Test(store_seal, a_flipped_bit_anywhere_in_a_closed_day_is_told_or_means_nothing, .timeout = 250)
+Test(store_seal, a_flipped_bit_anywhere_in_a_closed_day_is_told_or_means_nothing)
 {
     struct temp_dir t = temp_dir_make_in_memory();
     char path[128];
@@ -403,7 +403,7 @@ Test(store_seal, a_flipped_bit_anywhere_in_a_closed_day_is_told_or_means_nothing
     temp_dir_remove(&t);
 }
 
-Test(store_seal, a_flipped_bit_anywhere_in_a_sealed_day_is_told_or_means_nothing, .timeout = 250)
+Test(store_seal, a_flipped_bit_anywhere_in_a_sealed_day_is_told_or_means_nothing)
 {
     struct temp_dir t = temp_dir_make_in_memory();
     char path[128];
@@ -419,7 +419,7 @@ Test(store_seal, a_flipped_bit_anywhere_in_a_sealed_day_is_told_or_means_nothing
     temp_dir_remove(&t);
 }
 
-Test(store_seal, a_flipped_bit_anywhere_in_the_newest_day_is_told_or_means_nothing, .timeout = 250)
+Test(store_seal, a_flipped_bit_anywhere_in_the_newest_day_is_told_or_means_nothing)
 {
     struct temp_dir t = temp_dir_make_in_memory();
     char path[128];
