@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "store/tables/id_filter.h"
+#include "store/tables/map_file.h"
 
 enum {
     ENTRY_BYTES = 24,
@@ -14,6 +15,9 @@ enum {
     LOOK_AHEAD = 24,
     GROUP_ENTRIES = 8192, /* looked up together */
     FEW_RUNS = 16,
+    FEW_ENTRIES = 8 * GROUP_ENTRIES, /* too few to look into most pages twice */
+    FILTER_COPY_BYTES_MAX = 4 * 1024 * 1024,
+    WINDOW_ENTRIES = 256, /* within which a place is guessed right, but for one in a hundred */
     ORDER_BITS = 11,
     ORDER_BUCKETS = 1 << ORDER_BITS,
 };
@@ -53,6 +57,8 @@ struct run {
 
 struct ids {
     struct tables_scan chunks;
+    struct map_file file;
+    uint8_t *copy; /* of a filter, while few entries are looked up; NULL: all through the map */
     size_t run_count;
     struct run runs[];
 };
@@ -79,6 +85,12 @@ ids_open(struct tables_txn *txn, struct ids **ret, struct err *err)
         return code;
     }
     ids->run_count = i;
+    ids->copy = NULL;
+    ids->file = (struct map_file){.size_bytes = 0};
+    for (i = 0; i < ids->run_count && ids->file.size_bytes == 0; i++) {
+        if (ids->runs[i].filter.size_bytes >= MAP_FILE_VALUE_BYTES)
+            ids->file = map_file_of(txn, ids->runs[i].filter);
+    }
     tables_scan_begin(&ids->chunks, txn, TABLE_IDS, (struct bytes){0});
     *ret = ids;
     return ERR_OK;
@@ -116,21 +128,49 @@ share_of(size_t count, uint64_t part, uint64_t whole)
     return (size_t)((part >> 32) * count / ((whole >> 32) + 1));
 }
 
+/*
+ * The entries about the place in a chunk where a hash is if hashes lie evenly, by their distance
+ * from the chunk's last one.  False where it is not among them, or they can't be had.
+ */
+static bool
+read_window(const struct ids *ids, const struct run *run, struct hash_id hash,
+            uint8_t window[WINDOW_ENTRIES * ENTRY_BYTES])
+{
+    struct bytes chunk = ids->chunks.value;
+    size_t count = chunk.size_bytes / ENTRY_BYTES;
+    uint64_t last = get_be64(ids->chunks.key.data + 4);
+    if (ids->copy == NULL || count <= WINDOW_ENTRIES || run->entries == 0)
+        return false;
+    uint64_t back = (last - hash.hi) / (UINT64_MAX / run->entries), half = WINDOW_ENTRIES / 2;
+    uint64_t end = back < half ? count : back < count ? count - back + half : 0;
+    size_t from = end < WINDOW_ENTRIES ? 0 : (size_t)end - WINDOW_ENTRIES;
+    return map_file_read(&ids->file, chunk.data + from * ENTRY_BYTES, WINDOW_ENTRIES * ENTRY_BYTES,
+                         window) &&
+           id_compare(entry_at(window, 0).hash, hash) <= 0 &&
+           id_compare(entry_at(window, WINDOW_ENTRIES - 1).hash, hash) >= 0;
+}
+
 /* The mark of a hash in a run, or 0.  A chunk's key is its last hash, so one seek finds it. */
 static uint64_t
 search(struct ids *ids, const struct run *run, struct hash_id hash)
 {
-    uint8_t key[CHUNK_KEY_BYTES];
+    uint8_t key[CHUNK_KEY_BYTES], window[WINDOW_ENTRIES * ENTRY_BYTES];
     chunk_key(key, run->number, hash);
     if (!tables_scan_seek(&ids->chunks, (struct bytes){key, sizeof key}) ||
         get_be32(ids->chunks.key.data) != run->number)
         return 0;
+    const uint8_t *entries = ids->chunks.value.data;
     size_t low = 0, high = ids->chunks.value.size_bytes / ENTRY_BYTES;
-    uint64_t first = high > 0 ? entry_at(ids->chunks.value.data, 0).hash.hi : 0;
     uint64_t last = get_be64(ids->chunks.key.data + 4);
+    if (read_window(ids, run, hash, window)) {
+        entries = window;
+        high = WINDOW_ENTRIES;
+        last = entry_at(window, WINDOW_ENTRIES - 1).hash.hi;
+    }
+    uint64_t first = high > 0 ? entry_at(entries, 0).hash.hi : 0;
     while (low < high && first <= hash.hi) {
         size_t at = low + share_of(high - low, hash.hi - first, last - first);
-        struct id_entry e = entry_at(ids->chunks.value.data, at);
+        struct id_entry e = entry_at(entries, at);
         int order = id_compare(e.hash, hash);
         if (order == 0)
             return e.mark;
@@ -164,6 +204,17 @@ order_by_hash(const struct id_entry *entries, uint32_t count, uint32_t *order)
         order[at[entries[i].hash.hi >> (64 - ORDER_BITS)]++] = i;
 }
 
+/* A run's filter, out of the map if more entries are looked up than it has pages. */
+static struct bytes
+filter_of(const struct ids *ids, const struct run *run, uint32_t count)
+{
+    struct bytes f = run->filter;
+    bool copies = ids->copy != NULL && f.size_bytes >= MAP_FILE_VALUE_BYTES &&
+                  f.size_bytes <= FILTER_COPY_BYTES_MAX && f.size_bytes / 4096 <= count &&
+                  map_file_read(&ids->file, f.data, f.size_bytes, ids->copy);
+    return copies ? (struct bytes){ids->copy, f.size_bytes} : f;
+}
+
 static void
 find_group(struct ids *ids, const struct id_entry *entries, uint32_t count, uint64_t *marks)
 {
@@ -177,11 +228,12 @@ find_group(struct ids *ids, const struct id_entry *entries, uint32_t count, uint
     }
     for (size_t r = 0; r < ids->run_count; r++) {
         const struct run *run = &ids->runs[r];
+        struct bytes filter = filter_of(ids, run, count);
         for (uint32_t i = 0; i < count; i++) {
             uint32_t e = order[i];
             if (i + LOOK_AHEAD < count)
-                filter_prefetch(run->filter, entries[order[i + LOOK_AHEAD]].hash);
-            if (marks[e] == 0 && filter_has(run->filter, entries[e].hash))
+                filter_prefetch(filter, entries[order[i + LOOK_AHEAD]].hash);
+            if (marks[e] == 0 && filter_has(filter, entries[e].hash))
                 marks[e] = search(ids, run, entries[e].hash);
         }
     }
@@ -190,11 +242,16 @@ find_group(struct ids *ids, const struct id_entry *entries, uint32_t count, uint
 void
 ids_find(struct ids *ids, const struct id_entry *entries, size_t count, uint64_t *marks)
 {
+    /* Without memory for it all is read through the map. */
+    if (count <= FEW_ENTRIES && ids->run_count > FEW_RUNS && ids->file.size_bytes > 0)
+        ids->copy = malloc(FILTER_COPY_BYTES_MAX);
     for (size_t i = 0; i < count; i += GROUP_ENTRIES) {
         size_t left = count - i;
         find_group(ids, entries + i, (uint32_t)(left < GROUP_ENTRIES ? left : GROUP_ENTRIES),
                    marks + i);
     }
+    free(ids->copy);
+    ids->copy = NULL;
 }
 
 /* A run being read in order, by way of a copy: a value is valid only until the next write. */

@@ -11,6 +11,7 @@
 #include "store/base/file.h"
 #include "store/base/heap.h"
 #include "store/base/lmdb_file.h"
+#include "store/tables/map_file.h"
 
 size_t tables_map_bytes = (size_t)1 << 40;
 
@@ -590,6 +591,39 @@ uint64_t
 tables_txn_number(struct tables_txn *txn)
 {
     return mdb_txn_id(txn->txn);
+}
+
+struct map_file
+map_file_of(struct tables_txn *txn, struct bytes value)
+{
+    enum { HEAD_BYTES = 16, FLAGS_AT = 10, OVERFLOW_ALONE = 4 };
+    MDB_env *env = txn->tables->env;
+    MDB_envinfo info;
+    MDB_stat st;
+    struct map_file file = {.fd = -1};
+    const uint8_t *page = value.data - HEAD_BYTES;
+    size_t number;
+    uint16_t flags;
+    assert(value.size_bytes >= MAP_FILE_VALUE_BYTES);
+    mdb_env_info(env, &info);
+    mdb_env_stat(env, &st);
+    /* A page that was written in this transaction has another flag, and is not in the map. */
+    memcpy(&number, page, sizeof number);
+    memcpy(&flags, page + FLAGS_AT, sizeof flags);
+    if (flags != OVERFLOW_ALONE || mdb_env_get_fd(env, &file.fd) != 0)
+        return file;
+    file.base = page - number * st.ms_psize;
+    file.size_bytes = info.me_mapsize;
+    return file;
+}
+
+bool
+map_file_read(const struct map_file *file, const uint8_t *at, size_t size_bytes, void *to)
+{
+    uintptr_t offset = (uintptr_t)at - (uintptr_t)file->base;
+    if (offset >= file->size_bytes || size_bytes > file->size_bytes - offset)
+        return false;
+    return pread(file->fd, to, size_bytes, (off_t)offset) == (ssize_t)size_bytes;
 }
 
 uint64_t

@@ -118,6 +118,47 @@ Test(store_ids, every_added_id_is_found_and_no_other)
     tear_down(&x);
 }
 
+/* So many runs, and so large, that few ids are looked for in copies of what the file has; the last run
+   is not in the file yet. */
+Test(store_ids, few_are_found_among_many_runs_as_many_are)
+{
+    static const struct {
+        int runs;
+        size_t size;
+    } classes[] = {{3, IDS_RUN_FULL}, {7, 40000}, {6, 25000}};
+    enum { NEW = 30000, UNKNOWN = 30000, FEW = 4001 };
+    struct fixture x = set_up();
+    struct err err;
+    uint64_t last = 0;
+    for (size_t c = 0; c < sizeof classes / sizeof classes[0]; c++) {
+        for (int r = 0; r < classes[c].runs; r++) {
+            add(&x, last + 1, classes[c].size);
+            last += classes[c].size;
+        }
+    }
+    size_t count = (size_t)last + NEW + UNKNOWN;
+    struct id_entry *e = calloc(count, sizeof *e);
+    uint64_t *many = calloc(count, sizeof *many), *few = calloc(count, sizeof *few);
+    for (size_t i = 0; i < count; i++)
+        e[i] = entry_of(i + 1);
+    struct tables_txn *txn = begin(&x);
+    qsort(e + last, NEW, sizeof *e, compare);
+    cr_assert_eq(ids_add(txn, e + last, NEW, &err), ERR_OK, "%s", err.text);
+    last += NEW;
+    find(txn, e, count, many);
+    for (size_t i = 0; i < count; i += FEW)
+        find(txn, e + i, count - i < FEW ? count - i : FEW, few + i);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t seq = id_mark_seq(e[i].mark), expected = seq <= last ? e[i].mark : 0;
+        cr_assert(many[i] == expected && few[i] == expected, "number %lu", (unsigned long)seq);
+    }
+    tables_abort(txn);
+    free(e);
+    free(many);
+    free(few);
+    tear_down(&x);
+}
+
 /* A place is guessed as if hashes lay evenly; here they stand in heaps, and the filter lets all in. */
 Test(store_ids, hashes_in_heaps_are_told_from_their_neighbours)
 {
