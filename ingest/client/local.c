@@ -61,7 +61,7 @@ read_question(const struct gbill_limit_question *q, enum limit_dimension *ret_di
         return false;
     bool is_ai = *ret_dimension == LIMIT_AI_CREDITS;
     *ret_amount = is_ai && q->tokens > 0 ? q->tokens : 1;
-    return q->max_tokens == 0 || (is_ai && q->max_tokens >= *ret_amount);
+    return q->max_tokens == 0 || is_ai;
 }
 
 static bool

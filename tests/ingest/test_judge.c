@@ -9,8 +9,6 @@
 #include "ingest/board/judge.h"
 #include "store/tables/allowance.h"
 
-TestSuite(ingest_judge);
-
 static struct board_row
 row_of(uint64_t used, uint64_t held, uint64_t limit)
 {

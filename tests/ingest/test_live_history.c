@@ -537,8 +537,6 @@ run_history(uint64_t number)
     end_history();
 }
 
-TestSuite(ingest_live_history);
-
 Test(ingest_live_history, what_is_settled_held_and_free_is_the_limit_whatever_happens)
 {
     const char *from = getenv("GBILL_HISTORY_SEED"), *seconds = getenv("GBILL_HISTORY_S");
