@@ -38,6 +38,26 @@ quarantine(const struct admit_from *from, struct str tag, const struct forward_e
     return batch_add_quarantined(batch, &q);
 }
 
+/* The next entry's event, if it is one: *ret_ok, else *defect.  Its record in any case. */
+static enum forward_step
+next_event(struct forward *f, bool known, enum event_kind kind, struct forward_entry *entry,
+           struct event *event, bool *ret_ok, struct event_defect *defect, const char **ret_reason)
+{
+    enum forward_step step = forward_next_time(f, &entry->time_utc_ms, ret_reason);
+    if (step != FORWARD_ENTRY)
+        return step;
+    *ret_ok = known && kind == EVENT_USAGE &&
+              event_parse_plain(&f->entries, entry->time_utc_ms, false, event);
+    if (*ret_ok) {
+        entry->record = event->record;
+        return step;
+    }
+    step = forward_record(f, &entry->record, ret_reason);
+    *ret_ok = step == FORWARD_ENTRY && known &&
+              event_parse_general(kind, entry->record, entry->time_utc_ms, event, defect);
+    return step;
+}
+
 /* All entries, until the end (NULL) or a reason to refuse the message. */
 static const char *
 admit_entries(struct forward *f, const struct admit_from *from, struct batch *batch,
@@ -48,12 +68,13 @@ admit_entries(struct forward *f, const struct admit_from *from, struct batch *ba
     const char *reason = NULL;
     for (;;) {
         struct forward_entry entry;
-        enum forward_step step = forward_next(f, &entry, &reason);
-        if (step != FORWARD_ENTRY)
-            return step == FORWARD_END ? NULL : reason;
         struct event event;
         struct event_defect defect = {"unknown tag"};
-        bool parsed = known && event_parse(kind, entry.record, entry.time_utc_ms, &event, &defect);
+        bool parsed;
+        enum forward_step step =
+            next_event(f, known, kind, &entry, &event, &parsed, &defect, &reason);
+        if (step != FORWARD_ENTRY)
+            return step == FORWARD_END ? NULL : reason;
         bool ok = parsed && event_time_ok(&event, from->receive_utc_ms, &defect);
         counts->quarantined_tag += !known;
         counts->quarantined_time += parsed && !ok;

@@ -20,7 +20,7 @@ struct conn; /* ingest/conn.h: whom an ack is for */
 
 enum {
     /* A batch this large takes no more: reading stops until the committer has it. */
-    BATCH_FULL_BYTES = 4 * 1024 * 1024,
+    BATCH_FULL_BYTES = 2 * 1024 * 1024,
     /* Room for what is read before anyone looks: the largest message and its envelopes. */
     BATCH_PART_BYTES_MAX = 32 * 1024 * 1024,
 };

@@ -1,20 +1,21 @@
 /*
- * ingest/commit.h - the committer: a thread that does nothing but append batches
- * to the log and flush them.
+ * ingest/commit.h - the committer: threads that do nothing but append batches to the
+ * log and flush them.
  *
- * Group commit without a timer: whatever the io thread has offered when a flush
- * ends is the next commit.  Three batches go round: one is filled, one is being
- * written, one waits for its acks to be sent.  The lock is held only while a
- * batch changes hands.
+ * Group commit without a timer: whatever the io thread has offered when a flush ends is
+ * the next commit.  While one hand, as its threads are called, flushes, the other makes
+ * the frames of what is large enough to take longer than that (store/log/append.h), and
+ * whatever is made when a flush ends goes into the next one.  The lock is held only
+ * while a batch changes hands.
  *
  *   io thread                              committer
- *   commit_offer(batch)  ------------->    takes it when it is idle, or as soon
- *   commit_withdraw()    <-------------    as its flush is done; until then the
- *      (to go on filling)                  io thread may have it back
+ *   commit_offer(batch)  ------------->    a hand takes it when nothing is under way, or
+ *   commit_withdraw()    <-------------    when it is large; until then the io thread
+ *      (to go on filling)                  may have it back
  *   commit_collect()     <-------------    written and flushed: acks may be sent
  *
  * A small batch that nobody is in the way of is committed by the io thread itself
- * (commit_now); the writer is the committer's only while it is not idle.
+ * (commit_now); the writer is the committer's only while something is under way.
  *
  * It writes to its wake_fd, an eventfd, whenever there is something to see.
  */
@@ -31,8 +32,13 @@
 
 struct committer;
 
+enum {
+    COMMIT_UNDERWAY = 4,                  /* batches, from taken to flushed */
+    COMMIT_BATCHES = COMMIT_UNDERWAY + 2, /* and one filled, one on offer */
+};
+
 /*
- * Start the thread; it inherits the caller's signal mask.
+ * Start the threads; they inherit the caller's signal mask.
  *
  *   writer         borrowed until commit_stop()
  *   retry_ms       how long to wait between two tries on a full disk
@@ -45,25 +51,28 @@ enum err_code commit_start(struct log_writer *writer, int64_t retry_ms, struct c
 /* For the io thread's epoll; readable when something changed. */
 int commit_wake_fd(const struct committer *c);
 
-/* Would it start at once on a batch that is offered now?  Cheap; asks no lock. */
-bool commit_is_idle(const struct committer *c);
+/*
+ * How large a batch must be that it would start on at once, if it were offered now; 0: any,
+ * SIZE_MAX: none.  Cheap; asks no lock.
+ */
+size_t commit_wants_bytes(const struct committer *c);
 
 /* Offer a non-empty batch; false when the last offer is still there. */
 bool commit_offer(struct committer *c, struct batch *batch) __attribute__((warn_unused_result));
 
 /*
- * Commit a non-empty batch in the calling thread, if the committer is idle: two
+ * Commit a non-empty batch in the calling thread, if nothing is under way: two
  * changes of thread less on the way of a lone event's ack.
  *
  * Returns true when it is flushed: commit_collect() gives it back.  False when
- * the committer is not idle or the disk is full (then offer it), or the append
+ * something is under way or the disk is full (then offer it), or the append
  * failed, which commit_state() then says.
  */
 bool commit_now(struct committer *c, struct batch *batch) __attribute__((warn_unused_result));
 
 /*
- * Nobody waits: let the calling thread move the log's tail into its day file, if the
- * committer is idle (log_writer_settle()).  False: not now, or the disk is full; ask
+ * Nobody waits: let the calling thread move the log's tail into its day file, if
+ * nothing is under way (log_writer_settle()).  False: not now, or the disk is full; ask
  * again later.  A failure is one of commit_state().
  */
 bool commit_settle(struct committer *c) __attribute__((warn_unused_result));
@@ -88,7 +97,7 @@ void commit_figures(struct committer *c, struct figures_commits *ret,
                     uint64_t ret_next_seq[LOG_STREAMS]);
 
 /*
- * Commit what is on offer, end the thread and wait for it.  Flushed batches are
+ * Commit what is on offer, end the threads and wait for them.  Flushed batches are
  * then collected as before.  On a full disk it gives up: see commit_state().
  */
 void commit_stop(struct committer *c);

@@ -32,7 +32,7 @@ time_of(const struct mp_value *v, int64_t *ret_utc_ms)
         if (ms != ms)
             return false;
         *ret_utc_ms = ms < 0 ? 0 : ms < (double)TIME_MAX_MS ? (int64_t)ms : TIME_MAX_MS - 1;
-    } else if (v->type == MP_EXT && v->ext_type == 0 && v->count == 8) {
+    } else if (v->type == MP_EXT && v->count == 8 && v->ext_type == 0) {
         uint32_t ns = get_be32(v->data + 4);
         if (ns >= 1000000000)
             return false;
@@ -175,7 +175,7 @@ bad(const char **ret_reason, const char *reason)
 }
 
 enum forward_step
-forward_next(struct forward *f, struct forward_entry *ret, const char **ret_reason)
+forward_next_time(struct forward *f, int64_t *ret_utc_ms, const char **ret_reason)
 {
     struct mp *m = &f->entries;
     struct mp_value head;
@@ -184,15 +184,28 @@ forward_next(struct forward *f, struct forward_entry *ret, const char **ret_reas
     if (f->mode != FORWARD_MESSAGE &&
         (!mp_read(m, &head) || head.type != MP_ARRAY || head.count != 2))
         return bad(ret_reason, "an entry is not [time, record]");
-    if (!read_time(m, &ret->time_utc_ms))
+    if (!read_time(m, ret_utc_ms))
         return bad(ret_reason, "the time of an entry is neither seconds nor an EventTime");
-    const uint8_t *start = m->p;
-    if (!mp_skip(m))
-        return bad(ret_reason, "a record is not whole");
-    ret->record = (struct bytes){start, (size_t)(m->p - start)};
     if (f->mode != FORWARD_PACKED)
         f->entries_left--;
     return FORWARD_ENTRY;
+}
+
+enum forward_step
+forward_record(struct forward *f, struct bytes *ret, const char **ret_reason)
+{
+    const uint8_t *start = f->entries.p;
+    if (!mp_skip(&f->entries))
+        return bad(ret_reason, "a record is not whole");
+    *ret = (struct bytes){start, (size_t)(f->entries.p - start)};
+    return FORWARD_ENTRY;
+}
+
+enum forward_step
+forward_next(struct forward *f, struct forward_entry *ret, const char **ret_reason)
+{
+    enum forward_step step = forward_next_time(f, &ret->time_utc_ms, ret_reason);
+    return step == FORWARD_ENTRY ? forward_record(f, &ret->record, ret_reason) : step;
 }
 
 size_t

@@ -99,6 +99,14 @@ enum forward_step { FORWARD_ENTRY, FORWARD_END, FORWARD_BAD };
 enum forward_step forward_next(struct forward *f, struct forward_entry *ret,
                                const char **ret_reason);
 
+/*
+ * The same in two steps.  Between them f->entries stands before the record: who can read it steps
+ * over it there, and leaves the second one out.
+ */
+enum forward_step forward_next_time(struct forward *f, int64_t *ret_utc_ms,
+                                    const char **ret_reason);
+enum forward_step forward_record(struct forward *f, struct bytes *ret, const char **ret_reason);
+
 /* Bytes that the ack of a chunk takes at most. */
 enum { FORWARD_ACK_BYTES_MAX = 8 + FORWARD_CHUNK_BYTES_MAX };
 

@@ -16,7 +16,7 @@ void
 handover_init(struct handover *h, struct clients *clients)
 {
     *h = (struct handover){.clients = clients};
-    for (int i = 0; i < HANDOVER_BATCHES; i++) {
+    for (int i = 0; i < COMMIT_BATCHES; i++) {
         batch_init(&h->batches[i]);
         h->spare[h->spare_count++] = &h->batches[i];
     }
@@ -33,7 +33,7 @@ handover_close(struct handover *h)
 {
     if (h->committer != NULL)
         commit_stop(h->committer);
-    for (int i = 0; i < HANDOVER_BATCHES; i++)
+    for (int i = 0; i < COMMIT_BATCHES; i++)
         batch_clear(&h->batches[i]);
     commit_free(h->committer);
     h->committer = NULL;
@@ -125,7 +125,8 @@ handover_between(struct handover *h)
 {
     if (h->fill->taken_ns == 0 && !batch_is_empty(h->fill))
         h->fill->taken_ns = clock_monotonic_ns();
-    if (batch_bytes(h->fill) < HANDOVER_WORTH_BYTES || !commit_is_idle(h->committer))
+    size_t size_bytes = batch_bytes(h->fill);
+    if (size_bytes < HANDOVER_WORTH_BYTES || size_bytes < commit_wants_bytes(h->committer))
         return;
     handover_collect(h);
     if (h->spare_count == 0)

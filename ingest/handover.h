@@ -1,5 +1,5 @@
 /*
- * ingest/handover.h - the io thread's side of the three batches: which one is
+ * ingest/handover.h - the io thread's side of the batches: which one is
  * filled, when it goes to the committer, and the acks of those that are flushed.
  *
  * Whoever calls is the io thread.
@@ -12,14 +12,12 @@
 #include "ingest/commit.h"
 #include "ingest/figures.h"
 
-enum { HANDOVER_BATCHES = 3 /* filled, written, acked */ };
-
 struct handover {
     struct committer *committer; /* owned; NULL before handover_start() */
     struct clients *clients;     /* borrowed: who the acks are for */
-    struct batch batches[HANDOVER_BATCHES];
+    struct batch batches[COMMIT_BATCHES];
     struct batch *fill; /* being filled, or NULL */
-    struct batch *spare[HANDOVER_BATCHES];
+    struct batch *spare[COMMIT_BATCHES];
     size_t spare_count;
     int64_t settle_ms;               /* monotonic: when to settle; 0: nothing to */
     struct figures_histogram ack_ns; /* from a commit's first message to its acks */
@@ -44,7 +42,7 @@ bool handover_has_room(const struct handover *h);
  */
 void handover_need_fill(struct handover *h);
 
-/* Between two messages: give an idle committer work as soon as it is worth a flush. */
+/* Between two messages: give the committer work as soon as it wants it. */
 void handover_between(struct handover *h);
 
 /* Offer what is filled, if anything is and the last offer was taken. */

@@ -152,13 +152,14 @@ put(struct ship_source *src, int stream, struct buf *out, struct err *err)
                        "wrote it",
                        f->first_seq, stream_names[stream], f->raw_bytes, SHIP_FRAME_RAW_BYTES_MAX);
     uint8_t chain[HASH_SHA256_BYTES];
-    memcpy(chain, f->compressed ? f->chain : tip->chain, sizeof chain);
+    memcpy(chain, f->chain, sizeof chain);
+    if (!f->compressed)
+        frame_chain(tip->chain, f, f->stored, chain);
     bool ok = ship_put_stream((enum log_stream)stream, out);
     if (ok && f->compressed)
         ok = frame_put(f, out);
     else if (ok)
-        code = frame_encode(src->codec, f->stored, f->event_count, f->first_seq, f->receive_utc_ms,
-                            chain, out, err);
+        code = frame_encode(src->codec, f, f->stored, out, err);
     if (!ok)
         code = err_set(err, ERR_LIMIT, "no memory for a message of %zu bytes", out->size_bytes);
     if (code == ERR_OK && memcmp(chain, f->chain, sizeof chain) != 0)

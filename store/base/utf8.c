@@ -46,12 +46,34 @@ utf8_bad_bytes(const uint8_t *p, size_t left_bytes)
     return part_bytes(p, left_bytes, &whole);
 }
 
-bool
-utf8_text_ok(const uint8_t *p, size_t size_bytes)
+static uint64_t
+eight(const uint8_t *p)
 {
-    const uint8_t *end = p + size_bytes;
+    uint64_t x;
+    memcpy(&x, p, sizeof x);
+    return x;
+}
+
+/* The 1 to 7 bytes at p, some of them twice. */
+static uint64_t
+fewer(const uint8_t *p, size_t size_bytes)
+{
+    uint32_t first, last;
+    if (size_bytes < 4) {
+        first = (uint32_t)p[0] << 16 | (uint32_t)p[size_bytes / 2] << 8 | p[size_bytes - 1];
+        return 0x2020202020000000u | first;
+    }
+    memcpy(&first, p, sizeof first);
+    memcpy(&last, p + size_bytes - sizeof last, sizeof last);
+    return (uint64_t)first << 32 | last;
+}
+
+/* Whatever is in it. */
+static __attribute__((noinline)) bool
+any_text_ok(const uint8_t *p, const uint8_t *end)
+{
     while (p < end) {
-        if (end - p >= 8 && utf8_eight_plain(p)) {
+        if (end - p >= 8 && utf8_eight_plain(eight(p))) {
             p += 8;
             continue;
         }
@@ -61,4 +83,21 @@ utf8_text_ok(const uint8_t *p, size_t size_bytes)
         p += n;
     }
     return true;
+}
+
+/* Most texts are ASCII: those are judged with as few branches as can be, the last eight bytes as a
+   word of their own whatever the length. */
+bool
+utf8_text_ok(const uint8_t *p, size_t size_bytes)
+{
+    const uint8_t *end = p + size_bytes;
+    if (size_bytes >= 8) {
+        while (end - p > 8 && utf8_eight_plain(eight(p)))
+            p += 8;
+        if (end - p <= 8 && utf8_eight_plain(eight(end - 8)))
+            return true;
+    } else if (size_bytes > 0 && utf8_eight_plain(fewer(p, size_bytes))) {
+        return true;
+    }
+    return any_text_ok(p, end);
 }

@@ -20,15 +20,13 @@ size_t utf8_char_bytes(const uint8_t *p, size_t left_bytes);
 size_t utf8_bad_bytes(const uint8_t *p, size_t left_bytes);
 
 /*
- * Are the eight bytes at p all printable ASCII (0x20 to 0x7e)?  May say no for
- * some that are; never says yes for one that is not.
+ * Are all eight bytes printable ASCII (0x20 to 0x7e)?  May say no for some that
+ * are; never says yes for one that is not.
  */
 static inline bool
-utf8_eight_plain(const uint8_t *p)
+utf8_eight_plain(uint64_t x)
 {
     const uint64_t ones = 0x0101010101010101u, high = ones * 0x80;
-    uint64_t x;
-    memcpy(&x, p, sizeof x);
     /* Bytes below 0x20 borrow into their high bit; 0x7f carries into its own. */
     return ((x | (x - ones * 0x20) | (x + ones)) & high) == 0;
 }

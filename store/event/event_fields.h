@@ -173,14 +173,6 @@ bool event_time_value(const struct mp_value *v, int64_t *ret_utc_ms)
 bool event_status_failed(const struct mp_value *status);
 
 /*
- * Read a plain usage event (event_plain.c) at the front of m, stepping over it.
- * Returns false for anything else, right or wrong: m is then as it was and *ret
- * undefined.
- */
-bool event_parse_plain(struct mp *m, int64_t entry_utc_ms, bool stored, struct event *ret)
-    __attribute__((warn_unused_result));
-
-/*
  * event_parse() on the front of m: steps over the record on success, and may
  * leave m and *ret anyhow else.  ret->record is what was stepped over.
  *

@@ -703,18 +703,30 @@ event_parse_at(enum event_kind kind, struct mp *m, int64_t entry_utc_ms, bool st
 }
 
 bool
-event_parse(enum event_kind kind, struct bytes record, int64_t entry_utc_ms, struct event *ret,
-            struct event_defect *defect)
+event_parse_general(enum event_kind kind, struct bytes record, int64_t entry_utc_ms,
+                    struct event *ret, struct event_defect *defect)
 {
     struct mp m = mp_of(record);
     struct event e;
     if (record.size_bytes > EVENT_RECORD_BYTES_MAX)
         return event_defect_set(defect, "the record has %zu bytes, limit is %d", record.size_bytes,
                                 EVENT_RECORD_BYTES_MAX);
-    if (!event_parse_at(kind, &m, entry_utc_ms, false, &e, defect))
+    if (!event_parse_any(kind, &m, entry_utc_ms, false, &e, defect))
         return false;
     if (m.p != m.end)
         return event_defect_set(defect, "%zu bytes follow the record", (size_t)(m.end - m.p));
+    *ret = e;
+    return true;
+}
+
+bool
+event_parse(enum event_kind kind, struct bytes record, int64_t entry_utc_ms, struct event *ret,
+            struct event_defect *defect)
+{
+    struct mp m = mp_of(record);
+    struct event e;
+    if (kind != EVENT_USAGE || !event_parse_plain(&m, entry_utc_ms, false, &e) || m.p != m.end)
+        return event_parse_general(kind, record, entry_utc_ms, ret, defect);
     *ret = e;
     return true;
 }

@@ -35,6 +35,8 @@ frame_codec_new(void)
         frame_codec_free(c);
         return NULL;
     }
+    ZSTD_CCtx_setParameter(c->compress, ZSTD_c_compressionLevel, FRAME_ZSTD_LEVEL);
+    ZSTD_CCtx_setParameter(c->compress, ZSTD_c_hashLog, FRAME_ZSTD_HASH_LOG);
     return c;
 }
 
@@ -57,9 +59,9 @@ put_body(struct frame_codec *codec, struct bytes events, struct buf *out, bool *
     if (events.size_bytes >= FRAME_COMPRESS_FROM_BYTES) {
         if (!buf_reserve(out, ZSTD_compressBound(events.size_bytes)))
             return false;
-        size_t n = ZSTD_compressCCtx(codec->compress, out->data + out->size_bytes,
-                                     out->room_bytes - out->size_bytes, events.data,
-                                     events.size_bytes, FRAME_ZSTD_LEVEL);
+        size_t n = ZSTD_compress2(codec->compress, out->data + out->size_bytes,
+                                  out->room_bytes - out->size_bytes, events.data,
+                                  events.size_bytes);
         if (!ZSTD_isError(n) && n < events.size_bytes) {
             out->size_bytes += n;
             *ret_compressed = true;
@@ -113,31 +115,23 @@ frame_put(const struct frame *frame, struct buf *out)
 }
 
 enum err_code
-frame_encode(struct frame_codec *codec, struct bytes events, uint32_t event_count,
-             uint64_t first_seq, int64_t receive_utc_ms, uint8_t prev_chain[HASH_SHA256_BYTES],
+frame_encode(struct frame_codec *codec, const struct frame *frame, struct bytes events,
              struct buf *out, struct err *err)
 {
-    assert(event_count > 0 && events.size_bytes > 0);
     size_t start = out->size_bytes;
-    bool compressed;
+    struct frame f = *frame;
     if (events.size_bytes > FRAME_RAW_BYTES_MAX)
         return err_set(err, ERR_LIMIT, "a frame of %zu bytes, limit is %d", events.size_bytes,
                        FRAME_RAW_BYTES_MAX);
+    assert(frame->event_count > 0 && frame->raw_bytes == events.size_bytes);
     static const uint8_t no_head[FRAME_HEAD_BYTES];
-    if (!buf_append(out, no_head, sizeof no_head) || !put_body(codec, events, out, &compressed)) {
+    if (!buf_append(out, no_head, sizeof no_head) || !put_body(codec, events, out, &f.compressed)) {
         out->size_bytes = start;
         return err_set(err, ERR_LIMIT, "no memory for a frame of %zu bytes", events.size_bytes);
     }
     uint8_t *h = out->data + start;
-    struct bytes body = {h + FRAME_HEAD_BYTES, out->size_bytes - start - FRAME_HEAD_BYTES};
-    struct frame f = {.first_seq = first_seq,
-                      .event_count = event_count,
-                      .raw_bytes = (uint32_t)events.size_bytes,
-                      .receive_utc_ms = receive_utc_ms,
-                      .compressed = compressed};
-    frame_chain(prev_chain, &f, events, f.chain);
-    put_head(h, &f, body);
-    memcpy(prev_chain, f.chain, HASH_SHA256_BYTES);
+    put_head(h, &f,
+             (struct bytes){h + FRAME_HEAD_BYTES, out->size_bytes - start - FRAME_HEAD_BYTES});
     return ERR_OK;
 }
 
@@ -201,7 +195,7 @@ frame_chain_ok(struct frame_codec *codec, struct bytes bytes,
                const uint8_t prev_chain[HASH_SHA256_BYTES])
 {
     struct frame f = {0};
-    struct bytes events;
+    struct bytes events = {NULL, 0};
     uint8_t chain[HASH_SHA256_BYTES];
     if (frame_decode(bytes, &f, NULL) != ERR_OK ||
         frame_events(codec, &f, &codec->room, &events, NULL) != ERR_OK)

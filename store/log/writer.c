@@ -11,16 +11,16 @@
 #include "store/base/buf.h"
 #include "store/base/log.h"
 #include "store/base/time.h"
+#include "store/log/append.h"
 #include "store/log/day.h"
 #include "store/log/frame.h"
 #include "store/log/tail.h"
 
 /*
- * Two ways of an append.  A large one: encode each part's frame behind the tip's
- * chain, put them in one LMDB transaction, commit (two flushes: pages, then meta),
- * move the tips.  A small one: encode the frames, write and flush them as one record
- * of the tail (store/log/tail.h), move the tips; they are pending until a transaction
- * takes them along, in front of what is new.
+ * Frames are stored in one of two ways.  Large ones: put them in one LMDB transaction,
+ * commit (two flushes: pages, then meta), move the tips.  Small ones: write and flush
+ * them as one record of the tail (store/log/tail.h), move the tips; they are pending
+ * until a transaction takes them along, in front of what is new.
  *
  * When the commit fails for want of space, LMDB has written no meta page: what
  * is on disk is the state before, and the whole transaction may be tried again,
@@ -30,10 +30,12 @@
  */
 struct log_writer {
     struct day day;
-    struct day_tip tips[LOG_STREAMS];
+    struct day_tip tips[LOG_STREAMS]; /* of what is flushed */
+    struct day_tip next[LOG_STREAMS]; /* of what is chained */
     struct frame_codec *codec;
-    struct buf frame;
-    struct tail tail; /* its records are pending */
+    struct log_append append; /* of log_writer_append() */
+    struct tail tail;         /* its records are pending */
+    size_t storing_bytes;     /* of frames, by the commit that is tried */
     char directory[FILE_PATH_BYTES_MAX];
     struct log_origin origin; /* of a copy */
     int lock_fd;
@@ -44,7 +46,6 @@ struct log_writer {
 };
 
 enum {
-    WRITER_FRAME_BYTES_MAX = 2 * (FRAME_RAW_BYTES_MAX + FRAME_RAW_BYTES_MAX / 64),
     /* Of more than this the tail would only write twice what one flush waits for anyway. */
     WRITER_SMALL_BYTES = 16 * 1024,
     WRITER_READER_CHECK_COMMITS = 64,
@@ -164,7 +165,7 @@ new_writer(void)
         return NULL;
     w->lock_fd = -1;
     w->tail.fd = -1;
-    buf_init(&w->frame, WRITER_FRAME_BYTES_MAX);
+    log_append_init(&w->append);
     return w;
 }
 
@@ -185,6 +186,7 @@ log_writer_open(const char *directory, struct log_writer **ret, struct err *err)
         log_writer_close(w);
         return code;
     }
+    memcpy(w->next, w->tips, sizeof w->next);
     *ret = w;
     return ERR_OK;
 }
@@ -224,7 +226,7 @@ log_writer_close(struct log_writer *writer)
     day_close(&writer->day);
     if (!writer->is_copy)
         frame_codec_free(writer->codec);
-    buf_clear(&writer->frame);
+    log_append_clear(&writer->append);
     if (writer->lock_fd >= 0)
         close(writer->lock_fd);
     free(writer);
@@ -241,7 +243,7 @@ refuse(const struct log_writer *w, struct err *err)
 static bool
 disk_is_full(const struct log_writer *w)
 {
-    uint64_t need = 1024 * 1024 + 2 * (uint64_t)(w->frame.size_bytes + w->tail.records.size_bytes);
+    uint64_t need = 1024 * 1024 + 2 * (uint64_t)(w->storing_bytes + w->tail.records.size_bytes);
     return file_free_bytes(w->directory) < need || !day_can_grow(&w->day, need);
 }
 
@@ -351,28 +353,97 @@ turn_to_day(struct log_writer *w, int64_t receive_utc_ms, struct err *err)
     return code == ERR_OK ? begin_day(w, day, w->tips, err) : code;
 }
 
-/* A frame of each part, behind the tips. */
-static enum err_code
-encode(struct log_writer *w, const struct log_part parts[LOG_STREAMS], int64_t receive_utc_ms,
-       struct day_tip tips[LOG_STREAMS], struct tail_record *ret, struct err *err)
+void
+log_writer_chain(struct log_writer *writer, int64_t receive_utc_ms,
+                 const struct log_part parts[LOG_STREAMS], struct log_append *append)
 {
-    size_t ends[LOG_STREAMS];
-    w->frame.size_bytes = 0;
+    log_append_chain(append, receive_utc_ms, parts, writer->next);
+}
+
+/* The tips behind it. */
+static void
+pass(struct day_tip tips[LOG_STREAMS], const struct log_append *append)
+{
     for (int s = 0; s < LOG_STREAMS; s++) {
-        enum err_code code = ERR_OK;
-        if (parts[s].event_count > 0)
-            code = frame_encode(w->codec, parts[s].bytes, parts[s].event_count, tips[s].next_seq,
-                                receive_utc_ms, tips[s].chain, &w->frame, err);
-        if (code != ERR_OK)
-            return code;
-        tips[s].next_seq += parts[s].event_count;
-        ends[s] = w->frame.size_bytes;
+        const struct frame *f = &append->heads[s];
+        if (f->event_count == 0)
+            continue;
+        tips[s].next_seq = f->first_seq + f->event_count;
+        memcpy(tips[s].chain, f->chain, sizeof f->chain);
     }
-    /* Only now: the buffer moves while it grows. */
-    for (int s = 0; s < LOG_STREAMS; s++) {
-        size_t start = s == 0 ? 0 : ends[s - 1];
-        ret->frames[s] = (struct bytes){w->frame.data + start, ends[s] - start};
+}
+
+/* Those at the front that hold nothing: there is nothing to do for them. */
+static size_t
+count_empty(const struct log_append *const appends[], size_t count)
+{
+    size_t n = 0;
+    while (n < count && log_append_bytes(appends[n]) == 0)
+        n++;
+    return n;
+}
+
+/* Those that lie in the open day, and are not too many. */
+static size_t
+count_of_day(const struct log_writer *w, const struct log_append *const appends[], size_t count)
+{
+    size_t n = 1;
+    while (n < count && n < LOG_STORE_MAX &&
+           appends[n]->receive_utc_ms / TIME_DAY_MS <= w->day.number)
+        n++;
+    return n;
+}
+
+static enum err_code
+commit_appends(struct log_writer *w, const struct log_append *const appends[], size_t count,
+               struct err *err)
+{
+    struct log_copy_frame news[LOG_STORE_MAX * LOG_STREAMS];
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        for (int s = 0; s < LOG_STREAMS; s++) {
+            if (appends[i]->heads[s].event_count > 0)
+                news[n++] = (struct log_copy_frame){(enum log_stream)s, appends[i]->frames[s]};
+        }
     }
+    return commit(w, news, n, err);
+}
+
+enum err_code
+log_writer_store(struct log_writer *writer, const struct log_append *const appends[], size_t count,
+                 size_t *ret_stored, struct err *err)
+{
+    struct log_writer *w = writer;
+    assert(count > 0);
+    *ret_stored = 0;
+    if (w->failed)
+        return refuse(w, err);
+    *ret_stored = count_empty(appends, count);
+    if (*ret_stored > 0)
+        return ERR_OK;
+    enum err_code code = turn_to_day(w, appends[0]->receive_utc_ms, err);
+    if (code != ERR_OK) {
+        w->failed = code != ERR_FULL;
+        return code;
+    }
+    count = count_of_day(w, appends, count);
+    w->storing_bytes = 0;
+    for (size_t i = 0; i < count; i++)
+        w->storing_bytes += log_append_bytes(appends[i]);
+    if (count == 1 && w->storing_bytes <= WRITER_SMALL_BYTES &&
+        tail_has_room(&w->tail, w->storing_bytes)) {
+        struct tail_record record;
+        memcpy(record.frames, appends[0]->frames, sizeof record.frames);
+        code = tail_append(&w->tail, &record, err);
+        w->failed = code == ERR_IO;
+    } else {
+        code = commit_appends(w, appends, count, err);
+    }
+    if (code != ERR_OK)
+        return code;
+    for (size_t i = 0; i < count; i++)
+        pass(w->tips, appends[i]);
+    *ret_stored = count;
     return ERR_OK;
 }
 
@@ -380,35 +451,14 @@ enum err_code
 log_writer_append(struct log_writer *writer, int64_t receive_utc_ms,
                   const struct log_part parts[LOG_STREAMS], struct err *err)
 {
-    struct log_writer *w = writer;
-    struct day_tip tips[LOG_STREAMS];
-    struct tail_record record;
+    const struct log_append *append = &writer->append;
+    size_t stored;
     assert(parts[LOG_EVENTS].event_count > 0 || parts[LOG_QUARANTINE].event_count > 0);
-    if (w->failed)
-        return refuse(w, err);
-    enum err_code code = turn_to_day(w, receive_utc_ms, err);
-    if (code != ERR_OK) {
-        w->failed = code != ERR_FULL;
-        return code;
-    }
-    memcpy(tips, w->tips, sizeof tips);
-    code = encode(w, parts, receive_utc_ms, tips, &record, err);
-    if (code != ERR_OK)
-        return code;
-    if (w->frame.size_bytes <= WRITER_SMALL_BYTES && tail_has_room(&w->tail, w->frame.size_bytes)) {
-        code = tail_append(&w->tail, &record, err);
-        w->failed = code == ERR_IO;
-    } else {
-        struct log_copy_frame news[LOG_STREAMS];
-        size_t count = 0;
-        for (int s = 0; s < LOG_STREAMS; s++) {
-            if (record.frames[s].size_bytes > 0)
-                news[count++] = (struct log_copy_frame){(enum log_stream)s, record.frames[s]};
-        }
-        code = commit(w, news, count, err);
-    }
+    log_writer_chain(writer, receive_utc_ms, parts, &writer->append);
+    enum err_code code = log_append_encode(&writer->append, writer->codec, err);
     if (code == ERR_OK)
-        memcpy(w->tips, tips, sizeof tips);
+        code = log_writer_store(writer, &append, 1, &stored, err);
+    memcpy(writer->next, writer->tips, sizeof writer->next);
     return code;
 }
 

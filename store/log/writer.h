@@ -28,6 +28,7 @@ enum log_stream {
 };
 
 struct log_writer;
+struct log_append;  /* store/log/append.h */
 struct frame_codec; /* store/log/frame.h */
 
 /* Where a stream stands: the next number, and the chain to go on from. */
@@ -59,7 +60,7 @@ enum err_code log_writer_open(const char *directory, struct log_writer **ret,
 void log_writer_close(struct log_writer *writer);
 
 /*
- * Append one frame per non-empty part and flush.
+ * Append one frame per non-empty part and flush.  Nothing else is on its way.
  *
  *   receive_utc_ms  when the events came; decides the day file
  *   parts           at most FRAME_RAW_BYTES_MAX bytes each
@@ -73,6 +74,37 @@ void log_writer_close(struct log_writer *writer);
 enum err_code log_writer_append(struct log_writer *writer, int64_t receive_utc_ms,
                                 const struct log_part parts[LOG_STREAMS],
                                 struct err *err) ERR_MUST_CHECK;
+
+/*
+ * ---- an append in three steps (store/log/append.h), for more than one thread ----
+ */
+
+/*
+ * The first step: number and chain an append behind all that were chained before it.
+ * Beside log_writer_store() in another thread, and nothing else.
+ *
+ *   parts   as of log_writer_append(); borrowed until log_append_encode()
+ *   append  filled
+ */
+void log_writer_chain(struct log_writer *writer, int64_t receive_utc_ms,
+                      const struct log_part parts[LOG_STREAMS], struct log_append *append);
+
+/*
+ * The third step: store appends and flush them, all in one go.
+ *
+ *   appends     encoded ones, count >= 1, in the order they were chained in, the first one
+ *               behind the last one stored
+ *   ret_stored  how many are on the disk: as many as go with the first one, LOG_STORE_MAX
+ *               at most, and not those of a later day; an append of nothing
+ *               is stored by doing nothing
+ *
+ * Errors: as log_writer_append(); *ret_stored is 0 then.  On ERR_FULL the same appends
+ * may be tried again; log_writer_append() forgets those that were only chained.
+ */
+enum err_code log_writer_store(struct log_writer *writer, const struct log_append *const appends[],
+                               size_t count, size_t *ret_stored, struct err *err) ERR_MUST_CHECK;
+
+enum { LOG_STORE_MAX = 4 };
 
 /*
  * Move what lies in the tail into the day file.  Worth a call when nobody waits for

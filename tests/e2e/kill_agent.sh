@@ -6,9 +6,9 @@ cd "$(dirname "$0")/../.."
 bin=${GBILL_BIN:?set GBILL_BIN to the build directory}
 kills=${KILLS:-60}
 dir=$(mktemp -d /tmp/gbill-kill-XXXXXX)
-agent= sender=
+agent= sender= large=
 cleanup() {
-    for pid in $agent $sender; do kill -9 "$pid" 2>/dev/null || true; done
+    for pid in $agent $sender $large; do kill -9 "$pid" 2>/dev/null || true; done
     wait 2>/dev/null || true
     rm -rf "$dir"
 }
@@ -24,29 +24,32 @@ wait_socket() { for _ in $(seq 400); do [ -S "$GBILL_DATA/agent.sock" ] && retur
 
 start_agent
 wait_socket
-# The sender goes through the traces again and again until all kills are done; small chunks, so that
-# a kill finds many of them under way.
-(
-    rounds=0
+# Two senders go through the traces again and again until all kills are done: one with small chunks,
+# so that a kill finds many of them under way, one with chunks that are compressed while others are flushed.
+send_again_and_again() { # CHUNK
+    local rounds=0
     until [ -e "$dir/enough" ]; do
-        "$bin/gbill" send --format azure-llm --chunk 20 --timeout 60 --wait --json $traces >"$dir/sent.$rounds.json" || exit 1
+        "$bin/gbill" send --format azure-llm --chunk "$1" --timeout 60 --wait --json $traces >"$dir/sent.$1.$rounds.json" || exit 1
         rounds=$((rounds + 1))
-        echo "$rounds" >"$dir/rounds"
+        echo "$rounds" >"$dir/rounds.$1"
     done
-) &
+}
+send_again_and_again 20 &
 sender=$!
+send_again_and_again 2000 &
+large=$!
 
 RANDOM=${SEED:-20261124}
 for ((k = 0; k < kills; k++)); do
     sleep "0.0$((RANDOM % 90 + 10))"
-    kill -0 "$sender" 2>/dev/null || fail "the sender gave up after $k kills"
+    for pid in $sender $large; do kill -0 "$pid" 2>/dev/null || fail "a sender gave up after $k kills"; done
     kill -9 "$agent"
     wait "$agent" 2>/dev/null || true
     start_agent
 done
 touch "$dir/enough"
-wait "$sender" || fail "the sender did not finish"
-sender=
+for pid in $sender $large; do wait "$pid" || fail "a sender did not finish"; done
+sender= large=
 kill "$agent"
 wait "$agent" || fail "the agent did not end with 0 after SIGTERM"
 agent=
@@ -63,4 +66,4 @@ duplicate=$(sed -n 's/.*"duplicate".*"inAll":\([0-9]*\).*/\1/p' "$dir/rollup.jso
 totals=$("$bin/gbill" report usage --by org --csv |
     awk -F, 'NR == 1 {for (i = 1; i <= NF; i++) {sub(/\r$/, "", $i); at[$i] = i}} NR > 1 {c += $at["calls"]; i_ += $at["input"]; o += $at["output"]} END {printf "%d %d %d", c, i_, o}')
 [ "$totals" = "$sums" ] || fail "totals $totals, the traces have $sums"
-echo "$kills kills, $(cat "$dir/rounds") rounds: $acked events acknowledged, $logged in the log, totals exact"
+echo "$kills kills, $(cat "$dir/rounds.20") and $(cat "$dir/rounds.2000") rounds: $acked events acknowledged, $logged in the log, totals exact"

@@ -64,6 +64,32 @@ Test(ingest_agent, pipelined_chunks_are_acked_in_order)
     wire_clear(&acks);
 }
 
+Test(ingest_agent, chunks_of_nothing_are_acked_and_nothing_is_stored)
+{
+    enum { CHUNKS = 3000 }; /* more than the io thread commits itself */
+    struct wire w, acks;
+    char last[256];
+    wire_init(&w);
+    wire_init(&acks);
+    for (int i = 0; i < CHUNKS; i++) {
+        char chunk[32];
+        snprintf(chunk, sizeof chunk, "c%d", i);
+        wire_packed(&w, live_now_s(), chunk, 0, chunk);
+        wire_ack(&acks, chunk);
+    }
+    live_start_agent();
+    int fd = live_dial();
+    live_say(fd, wire_bytes(&w));
+    live_hear(fd, &acks);
+    live_send_one(fd, "ev-1", "then");
+    live_hear_ack(fd, "then");
+    cr_expect_eq(live_end_agent(SIGTERM), 0, "see %s", live_errors);
+    cr_expect_eq(live_count_log(LOG_EVENTS, last), 1);
+    close(fd);
+    wire_clear(&w);
+    wire_clear(&acks);
+}
+
 Test(ingest_agent, what_breaks_the_contract_is_in_the_quarantine_and_acked)
 {
     char last[256];

@@ -257,14 +257,18 @@ Test(ingest_ship, another_history_is_refused)
     struct frame_codec *codec = frame_codec_new();
     snprintf(other_dir, sizeof other_dir, "%s/other", temp.path);
     cr_assert_eq(log_writer_open_copy(other_dir, &origin, codec, &w, &err), ERR_OK);
-    uint8_t chain[HASH_SHA256_BYTES] = {0}, event[6000] = {9};
+    uint8_t event[6000] = {9};
+    struct frame frame = {
+        .first_seq = 1, .event_count = 10, .raw_bytes = sizeof event, .receive_utc_ms = noon};
+    frame_chain((const uint8_t[HASH_SHA256_BYTES]){0}, &frame, (struct bytes){event, sizeof event},
+                frame.chain);
     struct messages forged = {.count = 1, .days = {DAY}};
     buf_init(&forged.frames[0], 1 << 20);
     buf_init(&forged.frames[1], 0);
     cr_assert(ship_put_stream(LOG_EVENTS, &forged.frames[0]));
-    cr_assert_eq(frame_encode(codec, (struct bytes){event, sizeof event}, 10, 1, noon, chain,
-                              &forged.frames[0], &err),
-                 ERR_OK);
+    cr_assert_eq(
+        frame_encode(codec, &frame, (struct bytes){event, sizeof event}, &forged.frames[0], &err),
+        ERR_OK);
     cr_expect_eq(give(copy, &forged, 0), ERR_CONFLICT);
     cr_expect(strstr(err.text, "another history") != NULL, "%s", err.text);
     cr_expect_eq(log_writer_tips(copy->writer)[LOG_EVENTS].next_seq, 21);
