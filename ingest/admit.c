@@ -1,6 +1,7 @@
 #include "ingest/admit.h"
 
 #include "ingest/forward.h"
+#include "store/event/event_plain.h"
 
 static const char no_room[] =
     "message with its quarantined events is over 32 MiB; send less in one";

@@ -205,26 +205,6 @@ const char *event_fee_name(enum event_fee which); /* "web_search" */
 bool event_parse(enum event_kind kind, struct bytes record, int64_t entry_utc_ms, struct event *ret,
                  struct event_defect *defect) __attribute__((warn_unused_result));
 
-/*
- * ---- the same in two steps, for a stream of records ----
- */
-
-/*
- * The short way: parse the record at the front of m if it is a plain usage event, as nearly all
- * are (event_plain.c), and step over it.
- *
- *   stored  the bytes were checked when they came in; see event_read()
- *
- * Returns false for anything else, right or wrong: m is then as it was and *ret undefined.
- */
-bool event_parse_plain(struct mp *m, int64_t entry_utc_ms, bool stored, struct event *ret)
-    __attribute__((warn_unused_result));
-
-/* event_parse() without it: of what it did not take. */
-bool event_parse_general(enum event_kind kind, struct bytes record, int64_t entry_utc_ms,
-                         struct event *ret, struct event_defect *defect)
-    __attribute__((warn_unused_result));
-
 /* Is the event's time within what is accepted at receive_utc_ms? */
 bool event_time_ok(const struct event *event, int64_t receive_utc_ms, struct event_defect *defect)
     __attribute__((warn_unused_result));

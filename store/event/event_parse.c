@@ -6,6 +6,7 @@
 
 #include "store/base/money.h"
 #include "store/base/utf8.h"
+#include "store/event/event_plain.h"
 
 /* A record while it is parsed: one slot per field, and which are filled. */
 struct slots {

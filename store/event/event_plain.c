@@ -1,3 +1,5 @@
+#include "store/event/event_plain.h"
+
 #include <stddef.h>
 #include <string.h>
 

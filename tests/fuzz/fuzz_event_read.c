@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "store/event/event_fields.h"
+#include "store/event/event_plain.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/same_event.h"
 

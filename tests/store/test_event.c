@@ -3,6 +3,7 @@
 
 #include "store/event/event.h"
 #include "store/event/event_fields.h"
+#include "store/event/event_plain.h"
 #include "tests/support/record.h"
 #include "tests/support/same_event.h"
 
