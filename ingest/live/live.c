@@ -461,16 +461,24 @@ replay(struct live *l)
 static void
 take_over_holds(struct live *l)
 {
+    int ended = 0;
     for (int i = 0; i < HOLDS_MAX; i++) {
         struct hold *h = &l->holds.all[i];
         if (hold_state(h) != HOLD_HELD)
             continue;
         struct delta_org *org = delta_take(&l->delta, h->key);
-        if (org != NULL)
+        if (org != NULL) {
             org->held[h->dimension] += h->units;
-        else
-            holds_drop(&l->holds, h);
+            continue;
+        }
+        holds_drop(&l->holds, h);
+        ended++;
     }
+    if (ended > 0)
+        log_line(LOG_LEVEL_WARN, "holds_ended",
+                 "count=%d reason=\"more organizations are in use than are kept in mind: these "
+                 "reservations count no longer\"",
+                 ended);
 }
 
 enum err_code
