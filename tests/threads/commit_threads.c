@@ -15,7 +15,7 @@
 #include "store/base/time.h"
 #include "store/log/reader.h"
 
-enum { STEPS = 600, EVENT_BYTES = 64, LARGE_EVENTS = 8000, DAY = 20781 };
+enum { STEPS = 300, EVENT_BYTES = 64, LARGE_EVENTS = 8000, DAY = 20781 };
 
 static struct batch batches[COMMIT_BATCHES];
 static struct batch *spare[COMMIT_BATCHES];
@@ -90,21 +90,28 @@ wait_and_collect(void)
     collect();
 }
 
+/* One to three batches, offered as fast as they are taken. */
 static void
 step(int64_t now_ms)
 {
-    size_t count = roll(3) == 0 ? 1 : roll(2) == 0 ? roll(200) : roll(LARGE_EVENTS);
-    struct batch *b = commit_withdraw(committer);
-    while (b == NULL && spare_count == 0)
+    struct batch *ready[3];
+    size_t count = 1 + roll(3), got = 0;
+    ready[0] = commit_withdraw(committer); /* to be filled on */
+    got = ready[0] != NULL;
+    while (got == 0 && spare_count == 0)
         wait_and_collect();
-    if (b == NULL)
-        b = spare[--spare_count];
-    fill(b, count, now_ms);
-    if (batch_is_empty(b) && !buf_append(&b->acks, "ack", 3)) /* of a chunk of nothing */
-        fail("fill", "no memory");
-    if (count > 100 || !commit_now(committer, b)) {
+    while (got < count && spare_count > 0)
+        ready[got++] = spare[--spare_count];
+    for (size_t i = 0; i < got; i++)
+        fill(ready[i], roll(3) == 0 ? roll(200) : roll(LARGE_EVENTS), now_ms);
+    for (size_t i = 0; i < got; i++) {
+        struct batch *b = ready[i];
+        if (batch_is_empty(b) && !buf_append(&b->acks, "ack", 3)) /* of a chunk of nothing */
+            fail("fill", "no memory");
+        if (b->event_count < 100 && commit_now(committer, b))
+            continue;
         while (!commit_offer(committer, b))
-            wait_and_collect();
+            collect();
     }
     collect();
     if (roll(20) == 0) {
