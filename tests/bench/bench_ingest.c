@@ -314,6 +314,34 @@ bench_against_zstd(const char *socket_path, const struct load *load)
         buf_clear(&prepared[i]);
 }
 
+static pid_t
+agent_of(const char *socket_path)
+{
+    int fd = dial(socket_path);
+    pid_t agent = trickle_peer(fd);
+    close(fd);
+    return agent;
+}
+
+/* The agent's peak until now, pages of the log that it has mapped included. */
+static void
+print_peak(const char *socket_path)
+{
+    char path[64], line[256];
+    unsigned long kib = 0;
+    snprintf(path, sizeof path, "/proc/%d/status", (int)agent_of(socket_path));
+    FILE *in = fopen(path, "re");
+    while (in != NULL && fgets(line, sizeof line, in) != NULL) {
+        if (strncmp(line, "VmHWM:", 6) == 0)
+            kib = strtoul(line + 6, NULL, 10);
+    }
+    if (in == NULL || kib == 0)
+        die(path);
+    fclose(in);
+    printf("agent  peak resident memory of these loads   %.1f MiB   (goal <= 64)\n",
+           (double)kib / 1024);
+}
+
 /* What lone acks cost, in blocks: the p99 of each, and the agent's CPU time for one. */
 struct lone {
     int64_t p99_ns[2 * IDLE_TURNS], cpu_ns[2 * IDLE_TURNS];
@@ -355,9 +383,7 @@ bench_idle(const char *socket_path, size_t idle)
     }
     if (limit.rlim_max < 2 * idle)
         idle = (size_t)limit.rlim_max / 2;
-    int fd = dial(socket_path);
-    pid_t agent = trickle_peer(fd);
-    close(fd);
+    pid_t agent = agent_of(socket_path);
     for (uint64_t turn = 0; turn < IDLE_TURNS; turn++) {
         lone_block(socket_path, agent, 4 * turn, &without);
         for (size_t i = 0; i < idle; i++)
@@ -434,6 +460,7 @@ main(int argc, char **argv)
     bench_against_zstd(argv[1], &fewer);
     bench_throughput(argv[1], &messages);
     bench_throughput(argv[1], &crowd);
+    print_peak(argv[1]);
     bench_idle(argv[1], 10000);
     bench_idle(argv[1], 10); /* what the disk alone does to that ratio */
     bench_trickle(argv[1]);
