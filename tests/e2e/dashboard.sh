@@ -9,7 +9,7 @@ now=$(date +%s)
 tests/e2e/dashboard_events.py "$now" >"$dir/events.jsonl"
 gbill send "$dir/events.jsonl" >/dev/null
 gbill rollup >/dev/null 2>&1
-at=$(date -u -d "@$now" +%FT%TZ) today=$(date -u -d "@$now" +%F)
+at=$(date -u -d "@$now" +%FT%TZ)
 from=$(date -u -d "@$((now - 20 * 86400))" +%F) to=$(date -u -d "@$((now + 86400))" +%F)
 gbill spikes run >/dev/null
 gbill forecast run --now "$at" >/dev/null
@@ -113,7 +113,7 @@ expect 2 'needs --org ID' gbill report dashboard -o "$dir/none.html"
 expect 2 'needs -o FILE' gbill report dashboard --org acme
 expect 2 '367 days, the limit is 366' gbill report dashboard --org acme --from 2024-01-01 --to 2025-01-02 -o -
 expect 2 'exclude each other' gbill report dashboard --org acme --month 2026-11 --to 2026-12-01 -o -
-expect 2 'is no month such as' gbill report dashboard --org acme --month "$today" -o -
+expect 2 'is no month such as' gbill report dashboard --org acme --month 2026-11-24 -o -
 expect 6 "$dir/no" gbill report dashboard --org acme -o "$dir/no/acme.html"
 if [ -e /dev/full ]; then
     expect 11 'standard output' sh -c "gbill report dashboard --org acme -o - >/dev/full"
