@@ -32,10 +32,20 @@ log_append_chain(struct log_append *append, int64_t receive_utc_ms,
                             .raw_bytes = (uint32_t)parts[s].bytes.size_bytes,
                             .receive_utc_ms = receive_utc_ms};
         append->events[s] = parts[s].bytes;
+        if (f->event_count > 0)
+            frame_chain(tips[s].chain, f, parts[s].bytes, f->chain);
+    }
+    log_append_pass(append, tips);
+}
+
+void
+log_append_pass(const struct log_append *append, struct day_tip tips[LOG_STREAMS])
+{
+    for (int s = 0; s < LOG_STREAMS; s++) {
+        const struct frame *f = &append->heads[s];
         if (f->event_count == 0)
             continue;
-        frame_chain(tips[s].chain, f, parts[s].bytes, f->chain);
-        tips[s].next_seq += f->event_count;
+        tips[s].next_seq = f->first_seq + f->event_count;
         memcpy(tips[s].chain, f->chain, sizeof f->chain);
     }
 }

@@ -37,6 +37,9 @@ void log_append_clear(struct log_append *append); /* free */
 void log_append_chain(struct log_append *append, int64_t receive_utc_ms,
                       const struct log_part parts[LOG_STREAMS], struct day_tip tips[LOG_STREAMS]);
 
+/* Move tips that it is chained to behind it. */
+void log_append_pass(const struct log_append *append, struct day_tip tips[LOG_STREAMS]);
+
 /*
  * Make its frames.
  *

@@ -360,19 +360,6 @@ log_writer_chain(struct log_writer *writer, int64_t receive_utc_ms,
     log_append_chain(append, receive_utc_ms, parts, writer->next);
 }
 
-/* The tips behind it. */
-static void
-pass(struct day_tip tips[LOG_STREAMS], const struct log_append *append)
-{
-    for (int s = 0; s < LOG_STREAMS; s++) {
-        const struct frame *f = &append->heads[s];
-        if (f->event_count == 0)
-            continue;
-        tips[s].next_seq = f->first_seq + f->event_count;
-        memcpy(tips[s].chain, f->chain, sizeof f->chain);
-    }
-}
-
 /* Those at the front that hold nothing: there is nothing to do for them. */
 static size_t
 count_empty(const struct log_append *const appends[], size_t count)
@@ -442,7 +429,7 @@ log_writer_store(struct log_writer *writer, const struct log_append *const appen
     if (code != ERR_OK)
         return code;
     for (size_t i = 0; i < count; i++)
-        pass(w->tips, appends[i]);
+        log_append_pass(appends[i], w->tips);
     *ret_stored = count;
     return ERR_OK;
 }
