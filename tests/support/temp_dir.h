@@ -5,9 +5,10 @@
 #define TESTS_SUPPORT_TEMP_DIR_H
 
 #include <criterion/criterion.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "tests/support/tree_remove.h"
 
 struct temp_dir {
     char path[64];
@@ -29,19 +30,10 @@ temp_dir_make_in_memory(void)
     return mkdtemp(t.path) != NULL ? t : temp_dir_make();
 }
 
-static inline int
-temp_dir_remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 static inline void
 temp_dir_remove(struct temp_dir *t)
 {
-    nftw(t->path, temp_dir_remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    tree_remove(t->path);
 }
 
 #endif

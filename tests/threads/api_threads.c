@@ -4,7 +4,6 @@
  * connections; and the tables and the keys become other files meanwhile.  Built and run with
  * ThreadSanitizer, which ends it when two threads meet without a lock.
  */
-#include <ftw.h>
 #include <inttypes.h>
 #include <poll.h>
 #include <stdatomic.h>
@@ -18,6 +17,7 @@
 #include "reports/api/workers.h"
 #include "store/base/clock.h"
 #include "store/tables/limit.h"
+#include "tests/support/tree_remove.h"
 
 enum { VERSIONS = 4, GIVE_UP_MS = 60000, ORGANIZATION = 1, LINKS = 8 };
 
@@ -134,13 +134,6 @@ request(struct workers *workers, struct rates *rates, struct repeats *repeats, s
     links_turn(&links, link, false, clock_monotonic_ms());
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st, (void)type, (void)ftw;
-    return remove(path);
-}
-
 int
 main(void)
 {
@@ -183,7 +176,7 @@ main(void)
     links_clear(&links);
     repeats_close(repeats, lock);
     shelf_close(&shelf);
-    if (nftw(data, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
+    if (tree_remove(data) != 0)
         fail("remove", data);
     if (newest[0] < VERSIONS || newest[1] < VERSIONS)
         fail("the last tables", "nobody saw them");

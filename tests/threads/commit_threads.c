@@ -4,7 +4,6 @@
  * lie in the log in order, each event once.  Built and run with ThreadSanitizer, which ends
  * it when two threads meet without a lock.
  */
-#include <ftw.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include "ingest/commit.h"
 #include "store/base/time.h"
 #include "store/log/reader.h"
+#include "tests/support/tree_remove.h"
 
 enum { STEPS = 300, EVENT_BYTES = 64, LARGE_EVENTS = 8000, DAY = 20781 };
 
@@ -150,15 +150,6 @@ look(const char *directory)
     log_reader_close(reader);
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 int
 main(void)
 {
@@ -190,5 +181,5 @@ main(void)
         batch_clear(&batches[i]);
     printf("%llu events in %llu flushes, in order\n", (unsigned long long)filled,
            (unsigned long long)figures_count(&figures.flush_ns));
-    return nftw(directory, remove_one, 16, FTW_DEPTH | FTW_PHYS) == 0 ? 0 : 1;
+    return tree_remove(directory) == 0 ? 0 : 1;
 }

@@ -4,7 +4,6 @@
  * ThreadSanitizer, which ends it when two threads meet without a lock.
  */
 #include <fcntl.h>
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include "store/log/check.h"
 #include "store/log/seal.h"
 #include "tests/bench/workload_frame.h"
+#include "tests/support/tree_remove.h"
 
 /* The closed day is two blocks. */
 enum {
@@ -114,15 +114,6 @@ flip(const char *path, off_t at)
     close(fd);
 }
 
-static int
-remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
-
 int
 main(void)
 {
@@ -152,7 +143,7 @@ main(void)
     }
     if (told == 0)
         fail("flipped bits", "they are not seen");
-    if (nftw(data, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
+    if (tree_remove(data) != 0)
         fail("remove", data);
     printf(
         "%d events, sealed and not: one thread and four say the same, %u of %d flipped bits told\n",
